@@ -1,0 +1,82 @@
+"""Every error a user can meet: one sentence, where, and a hint; the class decides the exit code.
+
+Exit codes: 0 done, 1 the input can't be done, 2 usage, 3 a compiler failed, 4 board or link failed,
+5 it ran but the numbers are wrong, 70 a bug of ours, 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+
+class EdgelearnError(Exception):
+    """Base of all expected errors. `message` is one lower-case line without a period.
+
+    `where` says which file, node or key is meant; `hint` is what to do, checked to work;
+    `details` are further lines (one per problem) printed under the message.
+    """
+
+    exit_code = 70
+
+    def __init__(
+        self, message: str, *, where: str | None = None, hint: str | None = None, details: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+        self.details = tuple(details)
+
+    def render(self) -> str:
+        """The text for a terminal: error line, where, details, a blank line, the hint."""
+        lines = [f"error: {self.message}"]
+        if self.where:
+            lines.append(f"  at {self.where}")
+        lines += [f"  {line}" for line in self.details]
+        if self.hint:
+            lines += ["", f"hint: {self.hint}"]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, object]:
+        """The same as a JSON object, for `--json`."""
+        return {
+            "error": self.message,
+            "where": self.where,
+            "details": list(self.details),
+            "hint": self.hint,
+            "exit_code": self.exit_code,
+        }
+
+
+class InputError(EdgelearnError):
+    """A model, data set, board file or configuration that can't be done as it is."""
+
+    exit_code = 1
+
+
+class UsageError(EdgelearnError):
+    """A flag or an argument that does not exist or does not fit."""
+
+    exit_code = 2
+
+
+class ToolError(EdgelearnError):
+    """A compiler, an emulator or another tool is missing or failed."""
+
+    exit_code = 3
+
+
+class DeviceError(EdgelearnError):
+    """The board or the link to it failed."""
+
+    exit_code = 4
+
+
+class NumbersError(EdgelearnError):
+    """Everything ran, and a number is not what it must be."""
+
+    exit_code = 5
+
+
+class InternalError(EdgelearnError):
+    """A promise of our own is broken; please report it."""
+
+    exit_code = 70

@@ -1,0 +1,47 @@
+/* What a generated model offers the runtime. One model per image; everything is static. */
+#ifndef EL_MODEL_H
+#define EL_MODEL_H
+
+#include <stdint.h>
+
+/* Optimizer settings of the running step. `lr` comes out of the schedule; the host sets the rest. */
+typedef struct {
+    float lr;           /* learning rate of this step */
+    float momentum;     /* momentum, or Adam's beta 1 */
+    float beta2;        /* Adam's beta 2 */
+    float epsilon;      /* Adam's epsilon */
+    float weight_decay; /* L2 for SGD, decoupled for AdamW */
+    float clip_norm;    /* limit of the global gradient norm; 0: no limit */
+    float grad_scale;   /* out: factor that the clip asks for, 1 without */
+    float grad_norm;    /* out: global norm before clipping; 0 if not computed */
+    float bias1;        /* Adam's 1 - beta1^t, kept by the runtime */
+    float bias2;        /* Adam's 1 - beta2^t, kept by the runtime */
+} el_optim;
+
+typedef struct {
+    void *data;
+    uint32_t bytes;
+} el_region;
+
+enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1 };
+
+typedef struct {
+    uint8_t hash[8];     /* of the plan; the host refuses a stale image */
+    el_region input;     /* one sample, channels-last f32 */
+    el_region target;    /* u32 label, or f32 vector */
+    el_region output;    /* prediction, f32; valid until the backward pass */
+    el_region params;    /* trained weights, f32, in the plan's order */
+    el_region state;     /* optimizer state and accumulated gradients */
+    uint32_t batch;      /* samples an update */
+    uint32_t target_kind;
+} el_model_info;
+
+extern const el_model_info el_model;
+
+void el_model_reset(void);              /* weights as built, state zero */
+void el_model_forward(void);            /* input -> output */
+float el_model_loss(void);              /* after forward: loss of output against target */
+void el_model_backward(el_optim *o);    /* after loss: gradients; batch 1: the update too */
+void el_model_update(el_optim *o);      /* once a batch; empty where backward updates */
+
+#endif
