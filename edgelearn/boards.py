@@ -1,0 +1,228 @@
+"""Boards: what a TOML file in `boards/` says about a target, checked and typed.
+
+The file's name is the board's id. Unknown keys are errors: a misspelt key must not silently fall back to a
+default. Every number in a board file carries a `source` that says where it comes from.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from edgelearn.errors import InputError
+from edgelearn.share import boards_dir
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
+Carrier = Literal["pipe", "uart"]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Frozen, and strict about unknown keys."""
+
+
+class Memory(_Strict, frozen=True):
+    """One contiguous memory. `kind` says what may live there: code and constants, or variables."""
+
+    name: str
+    kind: Literal["flash", "ram"]
+    origin: Address
+    size: Positive
+    source: str
+
+
+class Layout(_Strict, frozen=True):
+    """Which memories the linker uses: for the vectors (`boot`), for code and constants, for variables."""
+
+    flash: str
+    ram: str
+    boot: str = ""  # empty: the same as flash
+
+
+class Build(_Strict, frozen=True):
+    """How C becomes an image for this board."""
+
+    compilers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # candidates, best first
+    install: str  # what to type when none of them is there
+    flags: tuple[str, ...] = ()  # machine flags, for compiling and linking
+    optimize: str = "-O2"
+    kernel_optimize: str = "-O3"
+
+
+class Emulator(_Strict, frozen=True):
+    """The QEMU that runs the board. `icount_shift` and `tick_ns` turn its counter into instructions."""
+
+    program: str
+    install: str
+    args: tuple[str, ...]
+    icount_shift: Annotated[int, msgspec.Meta(ge=0, le=10)]  # an instruction takes 2^shift ns of guest time
+    tick_ns: Annotated[float, msgspec.Meta(ge=0)]  # period of el_hal_ticks(); 0: it counts instructions
+    source: str
+
+
+class Hal(_Strict, frozen=True):
+    """The board's own C and assembly files, below `firmware/hal`, and the constants they compile against."""
+
+    common: tuple[str, ...]
+    pipe: tuple[str, ...] = ()
+    uart: tuple[str, ...] = ()
+    constants: dict[str, Address] = {}
+    source: str = ""
+
+
+class Link(_Strict, frozen=True):
+    """How bytes reach the board. `wait` says whether QEMU waits for the host before the board starts."""
+
+    carriers: Annotated[tuple[Carrier, ...], msgspec.Meta(min_length=1)]  # the first is the default
+    wait: bool = True
+    baud: Positive = 115200
+
+
+class Board(_Strict, frozen=True):
+    """One target. `runtime_ram` is .data plus .bss of the runtime: no model arrays, no stack."""
+
+    id: str
+    description: str
+    arch: Literal["arm", "riscv", "host"]
+    cpu: str
+    source: str
+    kernels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # ISAs, preferred first
+    stack: Positive
+    runtime_ram: Annotated[int, msgspec.Meta(ge=0)]
+    memory: tuple[Memory, ...]
+    layout: Layout
+    build: Build
+    hal: Hal
+    link: Link
+    emulator: Emulator | None = None
+
+    def region(self, name: str) -> Memory:
+        """The memory called `name`; the loader has checked that the layout's names exist."""
+        return next(m for m in self.memory if m.name == name)
+
+    @property
+    def boot(self) -> Memory:
+        """The memory that holds the vectors."""
+        return self.region(self.layout.boot or self.layout.flash)
+
+    @property
+    def flash(self) -> Memory:
+        """The memory that holds code and constants."""
+        return self.region(self.layout.flash)
+
+    @property
+    def ram(self) -> Memory:
+        """The memory that holds variables and the stack."""
+        return self.region(self.layout.ram)
+
+    @property
+    def flash_bytes(self) -> int:
+        """Room for code and constants."""
+        return self.flash.size
+
+    @property
+    def ram_bytes(self) -> int:
+        """Room for weights, state, arena, runtime and stack together."""
+        return self.ram.size
+
+    @property
+    def ram_for_model(self) -> int:
+        """What the runtime and the stack leave to the model."""
+        return self.ram_bytes - self.runtime_ram - self.stack
+
+    @property
+    def carrier(self) -> str:
+        """The carrier used when none is asked for."""
+        return self.link.carriers[0]
+
+    @property
+    def emulated(self) -> bool:
+        """True where QEMU runs the image."""
+        return self.emulator is not None
+
+
+def available() -> list[str]:
+    """Ids of all boards that come with edgelearn, sorted."""
+    return sorted(path.stem for path in boards_dir().glob("*.toml"))
+
+
+def load(id_or_path: str | Path) -> Board:
+    """The board with this id, or the one described by a TOML file of the user's own."""
+    text = str(id_or_path)
+    if text.endswith(".toml") or "/" in text:
+        path = Path(text)
+        if not path.is_file():
+            raise InputError(f"board file {text} does not exist")
+        return _read(path)
+    path = boards_dir() / f"{text}.toml"
+    known = available()
+    if text not in known:
+        near = difflib.get_close_matches(text, known, n=3, cutoff=0.4)
+        raise InputError(
+            f"there is no board '{text}'",
+            hint=f"did you mean {' or '.join(near)}?" if near else f"boards are {', '.join(known)}",
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> Board:
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"board file is not valid TOML: {error}", where=str(path)) from None
+    if "id" in raw:
+        raise InputError(
+            "the id of a board is its file name", where=f"{path}: id", hint="delete the key 'id'"
+        )
+    raw["id"] = path.stem
+    try:
+        board = msgspec.convert(raw, Board)
+    except msgspec.ValidationError as error:
+        raise _explain(path, str(error), raw) from None
+    _check(path, board)
+    return board
+
+
+def _explain(path: Path, message: str, raw: dict[str, Any]) -> InputError:
+    """msgspec says "Expected `int`, got `str` - at `$.memory[0].size`": split it into what and where."""
+    what, _, place = message.partition(" - at `$")
+    key = place.rstrip("`").lstrip(".")
+    what = what[:1].lower() + what[1:]
+    unknown = re.search(r"unknown field `(\w+)`", what)
+    if unknown:
+        name = unknown.group(1)
+        key = f"{key}.{name}" if key else name
+        return InputError(f"there is no key '{name}' in a board file", where=f"{path}: {key}")
+    missing = re.search(r"missing required field `(\w+)`", what)
+    if missing:
+        name = missing.group(1)
+        key = f"{key}.{name}" if key else name
+        return InputError(f"key '{name}' is missing", where=f"{path}: {key}")
+    return InputError(what.replace("`", "'"), where=f"{path}: {key}" if key else str(path))
+
+
+def _check(path: Path, board: Board) -> None:
+    """Rules between keys, which types can't say."""
+    kinds = {m.name: m.kind for m in board.memory}
+    wanted = {"flash": "flash", "ram": "ram", **({"boot": "flash"} if board.layout.boot else {})}
+    for key, kind in wanted.items():
+        name = getattr(board.layout, key)
+        if kinds.get(name) != kind:
+            raise InputError(f"'{name}' is not a memory of kind {kind}", where=f"{path}: layout.{key}")
+    regions = sorted(board.memory, key=lambda m: m.origin)
+    for low, high in pairwise(regions):
+        if board.arch != "host" and low.origin + low.size > high.origin:
+            raise InputError(f"memories '{low.name}' and '{high.name}' overlap", where=f"{path}: memory")
+    for carrier in board.link.carriers:
+        if not getattr(board.hal, carrier):
+            raise InputError(f"carrier '{carrier}' has no HAL files", where=f"{path}: hal.{carrier}")
+    if board.arch != "host" and board.stack % 16:
+        raise InputError("the stack is not a multiple of 16 bytes", where=f"{path}: stack")
+    if board.ram_for_model <= 0:
+        raise InputError("stack and runtime leave no RAM to a model", where=f"{path}: stack")

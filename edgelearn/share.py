@@ -1,0 +1,40 @@
+"""Where the files that are not Python live: boards, firmware and templates.
+
+In a checkout they lie next to the package; a wheel carries them inside it, under `_share`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from edgelearn.errors import InternalError
+
+_PACKAGE = Path(__file__).resolve().parent
+_FOLDERS = ("boards", "firmware", "templates")
+
+
+@cache
+def share_dir() -> Path:
+    """The folder that holds `boards/`, `firmware/` and `templates/`."""
+    for root in (_PACKAGE / "_share", _PACKAGE.parent):
+        if all((root / folder).is_dir() for folder in _FOLDERS):
+            return root
+    raise InternalError(
+        "the installation is incomplete: boards, firmware and templates are missing", where=str(_PACKAGE)
+    )
+
+
+def boards_dir() -> Path:
+    """Board descriptions, one TOML each."""
+    return share_dir() / "boards"
+
+
+def firmware_dir() -> Path:
+    """The C sources that every image shares."""
+    return share_dir() / "firmware"
+
+
+def templates_dir() -> Path:
+    """Jinja templates of generated build files."""
+    return share_dir() / "templates"
