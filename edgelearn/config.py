@@ -1,0 +1,71 @@
+"""What a user can choose about training: flags and edgelearn.toml end up here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from edgelearn.errors import InputError
+
+Positive = Annotated[float, Meta(gt=0)]
+NonNegative = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, lt=1)]
+
+
+class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Training settings.
+
+    train: `all`, `last` or a comma-separated list of layer names. loss: `auto` is cross-entropy where the model ends
+    in a vector of class scores, mean squared error otherwise. warmup is in updates; schedule runs over all updates of
+    the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
+    the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel).
+    """
+
+    train: str = "all"
+    loss: Literal["auto", "cross-entropy", "mse"] = "auto"
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    lr: Positive = 0.01
+    momentum: Fraction = 0.0
+    beta2: Fraction = 0.999
+    epsilon: Positive = 1e-8
+    weight_decay: NonNegative = 0.0
+    clip_norm: NonNegative = 0.0
+    schedule: Literal["constant", "linear", "cosine", "wsd"] = "constant"
+    warmup: Annotated[int, Meta(ge=0)] = 0
+    decay: Annotated[float, Meta(gt=0, le=1)] = 0.2
+    min_lr: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    batch: Annotated[int, Meta(ge=1, le=4096)] = 1
+    epochs: Annotated[int, Meta(ge=1)] = 5
+    seed: Annotated[int, Meta(ge=0)] = 0
+    fold_norms: bool = False
+
+    def with_changes(self, **changes: Any) -> TrainConfig:
+        """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""
+        merged = msgspec.structs.asdict(self) | {k: v for k, v in changes.items() if v is not None}
+        return from_mapping(merged, "the command line")
+
+    @property
+    def rule(self) -> str:
+        """The update rule's name in passes.update.RULES."""
+        return "momentum" if self.optimizer == "sgd" and self.momentum > 0 else self.optimizer
+
+
+def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
+    """Check settings and make a TrainConfig; InputError names the key that does not fit."""
+    try:
+        config = msgspec.convert(values, TrainConfig)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        key = text.split("`$.")[1].rstrip("`") if "`$." in text else ""
+        hint = None
+        if "unknown field" in text:
+            hint = "the settings are: " + ", ".join(TrainConfig.__struct_fields__)
+        message = text.split(" - at ")[0]
+        raise InputError(
+            f"training setting{f' {key!r}' if key else ''}: {message[0].lower()}{message[1:]}", where=where, hint=hint
+        ) from None
+    if config.optimizer in ("adam", "adamw") and config.momentum == 0.0:
+        config = msgspec.structs.replace(config, momentum=0.9)
+    return config

@@ -1,0 +1,32 @@
+"""A comma-separated list of layers: train these."""
+
+from __future__ import annotations
+
+import difflib
+
+from edgelearn.errors import InputError
+from edgelearn.graph import Graph
+from edgelearn.methods.everything import trainable
+
+
+def select(graph: Graph, choice: str) -> set[str]:
+    """The weights of the layers named in `choice`; a name is a node of the graph or of the user's file."""
+    layers: dict[str, list[str]] = {}
+    for node in graph.nodes:
+        if weights := trainable(node):
+            layers.setdefault(node.name, []).extend(weights)
+            if node.origin.node:
+                layers.setdefault(node.origin.node, []).extend(weights)
+    chosen: set[str] = set()
+    for name in (part.strip() for part in choice.split(",")):
+        if name not in layers:
+            own = [node.name for node in graph.nodes if trainable(node)]
+            near = difflib.get_close_matches(name, layers, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise InputError(
+                f"no layer '{name}' with weights to train",
+                where="--train",
+                hint=f"{hint}use all, last, or some of: {', '.join(own)}",
+            )
+        chosen.update(layers[name])
+    return chosen

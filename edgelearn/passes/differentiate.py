@@ -1,0 +1,148 @@
+"""Appends the loss and the backward pass: reverse-mode differentiation at compile time.
+
+Only gradients that some trained weight needs are emitted: none below the deepest trained layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from edgelearn.errors import InputError
+from edgelearn.formats import F32, U32
+from edgelearn.graph import Graph, Node, Phase, Role, Tensor, unique_name
+from edgelearn.ops import OPS
+
+LOSSES = {"cross-entropy": "softmax_xent", "mse": "mse"}
+SOFTMAXES = ("softmax", "log_softmax")
+
+
+def choose_loss(graph: Graph, loss: str) -> str:
+    """`auto`: cross-entropy if the model ends in one vector of at least two scores, else mean squared error."""
+    if loss != "auto":
+        return loss
+    out = graph.tensors[graph.outputs[0]]
+    last = graph.producer(out.name)
+    vector = out.count == out.shape[-1] and out.count > 1
+    scores = vector and last is not None and last.op in ("dense", "avg_pool2d", *SOFTMAXES)
+    return "cross-entropy" if scores else "mse"
+
+
+class _Builder:
+    """Collects backward nodes; implements ops.Tape."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.tensors = dict(graph.tensors)
+        self.forward = list(graph.nodes)
+        self.nodes: list[Node] = []
+        self._taken = set(graph.tensors) | {n.name for n in graph.nodes}
+        self._partial: dict[str, list[str]] = {}
+        self._wanted: set[str] = set()
+        for node in graph.nodes:
+            trained = any(i and self.tensors[i].role is Role.PARAM for i in node.inputs)
+            if trained or self._wanted & set(node.inputs):
+                self._wanted.update(node.outputs)
+
+    def wants(self, tensor: str) -> bool:
+        return tensor in self._wanted
+
+    def has_grad(self, tensor: str) -> bool:
+        return tensor in self._partial
+
+    def new(self, name: str, like: Tensor, role: Role = Role.GRAD) -> str:
+        name = unique_name(name, self._taken)
+        self._taken.add(name)
+        self.tensors[name] = Tensor(name, like.shape, role, like.format)
+        return name
+
+    def emit(self, op: str, inputs: Sequence[str], out: str, node: Node | None, phase: Phase, **attrs: Any) -> None:
+        name = unique_name(f"{node.name}_{op.removeprefix(node.op + '_')}" if node else op, self._taken)
+        self._taken.add(name)
+        origin = {"origin": node.origin} if node else {}
+        self.nodes.append(Node(op, name, tuple(inputs), (out,), attrs, phase, **origin))
+
+    def grad(self, tensor: str) -> str:
+        parts = self._partial[tensor]
+        while len(parts) > 1:
+            first, second = parts.pop(0), parts.pop(0)
+            total = self.new(f"d_{tensor}", self.tensors[tensor])
+            self.emit("add", (first, second), total, None, Phase.BACKWARD)
+            parts.insert(0, total)
+        return parts[0]
+
+    def pass_grad(self, tensor: str, grad: str) -> None:
+        if self.wants(tensor):
+            self._partial.setdefault(tensor, []).append(grad)
+
+    def input_grad(self, op: str, tensor: str, inputs: Sequence[str], node: Node, **attrs: Any) -> None:
+        if self.wants(tensor):
+            like = self.tensors[tensor]
+            out = self.new(f"d_{tensor}", like)
+            self.emit(op, inputs, out, node, Phase.BACKWARD, **{**node.attrs, "x_shape": like.shape, **attrs})
+            self.pass_grad(tensor, out)
+
+    def weight_grad(self, op: str, weight: str, inputs: Sequence[str], node: Node, **attrs: Any) -> None:
+        if weight and self.tensors[weight].role is Role.PARAM:
+            out = f"{weight}_grad"
+            if out not in self.tensors:
+                self.new(out, self.tensors[weight])
+            self.emit(op, inputs, out, node, Phase.BACKWARD, **{**node.attrs, "scale": 1.0, **attrs})
+
+    def saved(self, node: Node, index: int, suffix: str) -> str:
+        place = next(k for k, n in enumerate(self.forward) if n.name == node.name)
+        current = self.forward[place]
+        if len(current.outputs) > index:
+            return current.outputs[index]
+        like = self.tensors[node.outputs[0]]
+        fmt = OPS[node.op].formats[index]
+        name = unique_name(f"{node.name}_{suffix}", self._taken)
+        self._taken.add(name)
+        self.tensors[name] = Tensor(name, like.shape, Role.MASK, fmt)
+        self.forward[place] = Node(
+            node.op, node.name, node.inputs, (*node.outputs, name), node.attrs, node.phase, node.origin
+        )
+        return name
+
+
+def _dead(node: Node, tape: _Builder) -> bool:
+    return not tape.has_grad(node.outputs[0]) or OPS[node.op].gradient is None
+
+
+def differentiate(graph: Graph, loss: str, batch: int) -> Graph:
+    """The graph with target, loss and backward nodes; weight gradients accumulate into `<weight>_grad` (Role.GRAD).
+
+    `loss` is `cross-entropy` or `mse`; the loss gradient carries the factor 1/batch. InputError if the loss does not
+    fit the model's output.
+    """
+    tape = _Builder(graph)
+    output = graph.tensors[graph.outputs[0]]
+    last = graph.producer(output.name)
+    op = LOSSES[loss]
+    predicted = output
+    if loss == "cross-entropy":
+        if output.count < 2 or output.count != output.shape[-1]:
+            raise InputError(
+                f"cross-entropy needs a vector of at least two class scores, the model gives {output.shape}",
+                where=str(last.origin) if last else graph.name,
+                hint="use --loss mse for a regression or an autoencoder",
+            )
+        if last is not None and last.op in SOFTMAXES:
+            predicted = graph.tensors[last.inputs[0]]
+        target = Tensor("target", (1,), Role.INPUT, U32)
+    else:
+        target = Tensor("target", output.shape, Role.INPUT)
+    name = tape.new(target.name, target, Role.INPUT)
+    value = tape.new("loss", Tensor("loss", (1,), Role.ACT, F32), Role.ACT)
+    seed = tape.new(f"d_{predicted.name}", predicted)
+    tape.emit(op, (predicted.name, name), value, None, Phase.LOSS)
+    tape.emit(f"{op}_bwd", (predicted.name, name), seed, None, Phase.BACKWARD, scale=1.0 / batch)
+    tape.pass_grad(predicted.name, seed)
+    for node in reversed(graph.nodes):
+        if not _dead(node, tape):
+            rule = OPS[node.op].gradient
+            assert rule is not None
+            rule(node, tape)
+    meta = {**graph.meta, "loss": loss, "loss_tensor": value, "target": name, "batch": batch}
+    return graph.replace(
+        tensors=tape.tensors, nodes=[*tape.forward, *tape.nodes], inputs=(*graph.inputs, name), meta=meta
+    )

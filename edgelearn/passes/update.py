@@ -1,0 +1,108 @@
+"""Attaches the optimizer: who holds a gradient, and which step turns it into a new weight.
+
+* batch 1, plain SGD, no clipping: the gradient kernel adds -lr * gradient straight to the weight; no buffer at all.
+* momentum without clipping: gradients accumulate straight into the momentum buffer.
+* everything else: a gradient buffer. With batch 1 it lives in the arena for as long as it is needed, else it is state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from edgelearn.graph import Graph, Node, Phase, Role, Tensor
+from edgelearn.ops import OPS, Kind
+
+MINUS_LR = "-lr"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule: its step op, its state tensors' suffixes, and whether gradients may gather in the first one."""
+
+    step: str
+    state: tuple[str, ...] = ()
+    gathers: bool = False
+
+
+RULES = {
+    "sgd": Rule("sgd_step"),
+    "momentum": Rule("momentum_step", ("velocity",), gathers=True),
+    "adam": Rule("adam_step", ("m", "v")),
+    "adamw": Rule("adamw_step", ("m", "v")),
+}
+
+
+def attach_updates(graph: Graph, rule: str, *, clip: bool, weight_decay: bool) -> Graph:
+    """The graph with UPDATE nodes for every trained weight that gets a gradient; others become CONST."""
+    return _Updater(graph, RULES[rule], clip, weight_decay).run()
+
+
+class _Updater:
+    def __init__(self, graph: Graph, rule: Rule, clip: bool, weight_decay: bool) -> None:
+        self.graph, self.rule, self.clip, self.weight_decay = graph, rule, clip, weight_decay
+        self.batch = int(graph.meta["batch"])
+        self.tensors = dict(graph.tensors)
+        self.updates: list[Node] = []
+
+    def run(self) -> Graph:
+        backward = list(self.graph.nodes)
+        weights = self.graph.of_role(Role.PARAM)
+        for weight in weights:
+            backward = self._attach(weight, backward)
+        if self.clip:
+            norm = self.graph.unique("grad_norm2")
+            self.tensors[norm] = Tensor(norm, (1,), Role.STATE)
+            grads = [f"{w.name}_grad" for w in weights if f"{w.name}_grad" in self.tensors]
+            sums = [Node("sumsq_step", f"{g}_sumsq", (g,), (norm,), {}, Phase.UPDATE) for g in grads]
+            self.updates = [*sums, Node("clip_step", "clip", (), (norm,), {}, Phase.UPDATE), *self.updates]
+        return self.graph.replace(tensors=self.tensors, nodes=[*backward, *self.updates])
+
+    def _attach(self, weight: Tensor, nodes: list[Node]) -> list[Node]:
+        grad = f"{weight.name}_grad"
+        sources = [n for n in nodes if grad in n.outputs]
+        if not sources:
+            self.tensors[weight.name] = replace(weight, role=Role.CONST)
+            return nodes
+        if self._in_place(weight, sources):
+            del self.tensors[grad]
+            return list(self._redirect(nodes, grad, weight))
+        state = [f"{weight.name}_{suffix}" for suffix in self.rule.state]
+        for name in state:
+            self.tensors[name] = Tensor(name, weight.shape, Role.STATE)
+        step = f"{weight.name}_update"
+        if self.rule.gathers and not self.clip:
+            del self.tensors[grad]
+            self._step(step, "", weight.name, state)
+            return [replace(n, outputs=(state[0],)) if grad in n.outputs else n for n in nodes]
+        self._step(step, grad, weight.name, state)
+        zero = Node("zero", f"{grad}_zero", (), (grad,), {"shape": weight.shape}, Phase.UPDATE)
+        if self.batch == 1:
+            first = next(k for k, n in enumerate(nodes) if grad in n.outputs)
+            return [*nodes[:first], replace(zero, phase=Phase.BACKWARD), *nodes[first:]]
+        self.tensors[grad] = replace(self.tensors[grad], role=Role.STATE)
+        self.updates.append(zero)
+        return nodes
+
+    def _in_place(self, weight: Tensor, sources: list[Node]) -> bool:
+        """Whether the gradient may go straight into the weight: nobody reads the weight after it changed."""
+        plain = self.rule.step == "sgd_step" and self.batch == 1 and not self.clip
+        return plain and len(sources) == 1 and sum(weight.name in n.inputs for n in self.graph.nodes) <= 2
+
+    def _redirect(self, nodes: list[Node], grad: str, weight: Tensor) -> Iterator[Node]:
+        for node in nodes:
+            if grad not in node.outputs:
+                yield node
+                continue
+            if self.weight_decay:
+                decay = f"{weight.name}_decay"
+                yield Node("weight_decay_step", decay, (), (weight.name,), {}, Phase.BACKWARD, node.origin)
+            yield replace(node, outputs=(weight.name,), attrs={**node.attrs, "scale": MINUS_LR})
+
+    def _step(self, name: str, grad: str, weight: str, state: list[str]) -> None:
+        self.updates.append(Node(self.rule.step, name, (grad,), (weight, *state), {}, Phase.UPDATE))
+
+
+def writes(node: Node) -> bool:
+    """Whether a node rewrites what its outputs held before."""
+    return OPS[node.op].kind is not Kind.PURE

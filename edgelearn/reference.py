@@ -1,0 +1,125 @@
+"""Runs a training graph in numpy: the truth that every kernel and every board is held against.
+
+In float64 it is the oracle for finite differences; in float32 it takes the device's own steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.formats import F32
+from edgelearn.graph import Graph, Node, Phase, Role
+from edgelearn.ops import OPS, Kind
+from edgelearn.ops.optimizers import Optim
+
+
+def run_node(node: Node, values: dict[str, np.ndarray], optim: Optim) -> None:
+    """Run one node on named arrays, in place of the kernel."""
+    op = OPS[node.op]
+    inputs = [values[name] if name else None for name in node.inputs]
+    if op.kind is Kind.STEP:
+        outputs = op.compute(optim, *inputs, *(values[name] for name in node.outputs))
+    else:
+        outputs = op.compute(node.attrs, *inputs)
+    for name, value in zip(node.outputs, outputs, strict=False):
+        if op.kind is Kind.ACCUMULATE:
+            scale = -optim.lr if node.attrs["scale"] == "-lr" else node.attrs["scale"]
+            dtype = values[name].dtype.type
+            value = values[name] + dtype(scale) * value.reshape(values[name].shape)
+        values[name] = value
+
+
+def evaluate(graph: Graph, sample: np.ndarray, dtype: type = np.float64) -> np.ndarray:
+    """The output of a graph for one sample in device layout."""
+    return Reference(graph, dtype).forward(sample)
+
+
+@dataclass
+class StepResult:
+    """What training on one sample gave."""
+
+    loss: float
+    output: np.ndarray
+    updated: bool
+
+
+class Reference:
+    """A graph with its weights and optimizer state, as arrays of `dtype`.
+
+    Follows the device's order exactly: forward, loss, backward; after `batch` samples the update.
+    `settings(step)` gives the Optim of an update; default a constant one.
+    """
+
+    def __init__(self, graph: Graph, dtype: type = np.float32, settings: Callable[[int], Optim] | None = None) -> None:
+        self.graph, self.dtype = graph, dtype
+        self.settings = settings or (lambda step: Optim())
+        self.values: dict[str, np.ndarray] = {}
+        self.step = 0
+        self._seen = 0
+        self._bias = (1.0, 1.0)
+        for tensor in graph.tensors.values():
+            kind = dtype if tensor.format is F32 else tensor.format.dtype
+            if tensor.data is not None:
+                self.values[tensor.name] = tensor.data.astype(kind)
+            elif tensor.role in (Role.STATE, Role.GRAD):
+                self.values[tensor.name] = np.zeros(tensor.shape, kind)
+
+    @property
+    def batch(self) -> int:
+        return int(self.graph.meta.get("batch", 1))
+
+    def _run(self, phase: Phase, optim: Optim) -> None:
+        for node in self.graph.nodes:
+            if node.phase is phase:
+                run_node(node, self.values, optim)
+
+    def forward(self, sample: np.ndarray) -> np.ndarray:
+        """The prediction for one sample in device layout."""
+        tensor = self.graph.tensors[self.graph.inputs[0]]
+        self.values[tensor.name] = np.asarray(sample, self.dtype).reshape(tensor.shape)
+        self._run(Phase.FORWARD, Optim())
+        return self.values[self.graph.outputs[0]]
+
+    def loss(self, sample: np.ndarray, target: np.ndarray | int) -> float:
+        """The loss of one sample."""
+        self.forward(sample)
+        tensor = self.graph.tensors[str(self.graph.meta["target"])]
+        kind = self.dtype if tensor.format is F32 else tensor.format.dtype
+        self.values[tensor.name] = np.asarray(target, kind).reshape(tensor.shape)
+        self._run(Phase.LOSS, Optim())
+        return float(self.values[str(self.graph.meta["loss_tensor"])][0])
+
+    def train(self, sample: np.ndarray, target: np.ndarray | int) -> StepResult:
+        """One sample of training; a loss that is not finite changes nothing."""
+        loss = self.loss(sample, target)
+        output = self.values[self.graph.outputs[0]].copy()
+        if not math.isfinite(loss):
+            return StepResult(loss, output, False)
+        optim = self.settings(self.step)
+        self._run(Phase.BACKWARD, optim)
+        self._seen += 1
+        if self._seen < self.batch:
+            return StepResult(loss, output, False)
+        self._seen = 0
+        self._bias = (self._bias[0] * optim.momentum, self._bias[1] * optim.beta2)
+        optim.bias1, optim.bias2 = 1 - self._bias[0], 1 - self._bias[1]
+        self._run(Phase.UPDATE, optim)
+        self.step += 1
+        return StepResult(loss, output, True)
+
+    def fit(self, samples: Iterable[tuple[np.ndarray, np.ndarray | int]]) -> list[float]:
+        """Train on samples in order; gives their losses."""
+        return [self.train(x, t).loss for x, t in samples]
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """The trained weights by name."""
+        return {t.name: self.values[t.name] for t in self.graph.of_role(Role.PARAM)}
+
+    def load(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Replace weights by name."""
+        for name, value in weights.items():
+            self.values[name] = np.asarray(value, self.dtype).reshape(self.values[name].shape)

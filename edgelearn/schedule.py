@@ -1,0 +1,157 @@
+"""Order, in-place decisions and lifetimes: which bytes are live at which step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from edgelearn.graph import Graph, Node, Phase, Role
+from edgelearn.ops import OPS, Kind
+from edgelearn.passes.update import writes
+
+ARENA_ROLES = (Role.INPUT, Role.ACT, Role.GRAD, Role.MASK)
+
+
+class Program(Enum):
+    """The functions of the generated model, in the order in which they run."""
+
+    FORWARD = "forward"
+    LOSS = "loss"
+    BACKWARD = "backward"
+    UPDATE = "update"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kernel call."""
+
+    index: int
+    node: Node
+    program: Program
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """Bytes of the arena that live from step `first` to step `last`, both included; first -1: before the first step.
+
+    `tensors` share it one after another (in-place ops); `name` is the first of them.
+    """
+
+    name: str
+    tensors: tuple[str, ...]
+    nbytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """All steps in order and the arena buffers that they need."""
+
+    graph: Graph
+    steps: tuple[Step, ...]
+    buffers: tuple[Buffer, ...]
+
+    def live(self, index: int) -> list[Buffer]:
+        """The buffers alive during a step."""
+        return [b for b in self.buffers if b.first <= index <= b.last]
+
+
+def _program(node: Node, batch: int) -> Program:
+    if node.phase is Phase.UPDATE and batch == 1:
+        return Program.BACKWARD
+    return Program(node.phase.value)
+
+
+def _hoist(nodes: list[Node]) -> list[Node]:
+    """Move each UPDATE node to right behind the last node that it depends on, so that gradients die early."""
+    ordered = [n for n in nodes if n.phase is not Phase.UPDATE]
+    for node in (n for n in nodes if n.phase is Phase.UPDATE):
+        touched = {*node.inputs, *node.outputs} - {""}
+        behind = [
+            k
+            for k, other in enumerate(ordered)
+            if touched & set(other.outputs) or set(node.outputs) & set(other.inputs)
+        ]
+        if OPS[node.op].name != "sumsq_step" and any(o.op == "clip_step" for o in nodes):
+            # The clip's factor reaches every step through the optimizer's settings, not through a tensor.
+            behind.append(max((k for k, o in enumerate(ordered) if o.op in ("sumsq_step", "clip_step")), default=0))
+        ordered.insert(max(behind, default=len(ordered) - 1) + 1, node)
+    return ordered
+
+
+def order(graph: Graph) -> tuple[Step, ...]:
+    """All nodes in the order in which they run."""
+    batch = int(graph.meta.get("batch", 1))
+    nodes = list(graph.nodes)
+    if batch == 1:
+        nodes = _hoist(nodes)
+    programs = {p: [n for n in nodes if _program(n, batch) is p] for p in Program}
+    flat = [(n, p) for p in Program for n in programs[p]]
+    return tuple(Step(k, node, program) for k, (node, program) in enumerate(flat))
+
+
+def _lifetimes(graph: Graph, steps: tuple[Step, ...]) -> dict[str, tuple[int, int]]:
+    life: dict[str, tuple[int, int]] = {}
+    for name in graph.inputs:
+        life[name] = (-1, 0)
+    for step in steps:
+        for name in (*step.node.inputs, *step.node.outputs):
+            if name and graph.tensors[name].role in ARENA_ROLES:
+                first, _ = life.get(name, (step.index, 0))
+                life[name] = (first, step.index)
+    # The runtime reads the prediction after the loss, and the loss before the backward pass.
+    before_backward = max((s.index for s in steps if s.program in (Program.FORWARD, Program.LOSS)), default=0)
+    kept = [*graph.outputs, str(graph.meta.get("loss_tensor", ""))]
+    for name in kept:
+        if name in life:
+            life[name] = (life[name][0], max(life[name][1], before_backward))
+    return life
+
+
+def _aliases(graph: Graph, steps: tuple[Step, ...], life: dict[str, tuple[int, int]]) -> dict[str, str]:
+    """Output -> input whose bytes it takes over: an op that allows it, an input that dies there."""
+    taken: dict[str, str] = {}
+    for step in steps:
+        node = step.node
+        if OPS[node.op].kind is not Kind.PURE:
+            continue
+        for out_index, in_index in OPS[node.op].inplace:
+            out, source = node.outputs[out_index], node.inputs[in_index]
+            dies = source in life and life[source][1] == step.index and node.inputs.count(source) == 1
+            born = out in life and life[out][0] == step.index
+            fits = graph.tensors[source].nbytes == graph.tensors[out].nbytes
+            if dies and born and fits and out not in taken and graph.tensors[source].role is not Role.INPUT:
+                taken[out] = source
+    return taken
+
+
+def make_schedule(graph: Graph) -> Schedule:
+    """Order the graph and find every arena tensor's lifetime."""
+    steps = order(graph)
+    life = _lifetimes(graph, steps)
+    aliases = _aliases(graph, steps, life)
+    groups: dict[str, list[str]] = {}
+    for name in life:
+        root = name
+        while root in aliases:
+            root = aliases[root]
+        groups.setdefault(root, []).append(name)
+    buffers = []
+    for root, names in groups.items():
+        names.sort(key=lambda n: life[n][0])
+        first, last = min(life[n][0] for n in names), max(life[n][1] for n in names)
+        buffers.append(Buffer(root, tuple(names), graph.tensors[root].nbytes, first, last))
+    return Schedule(graph, steps, tuple(buffers))
+
+
+def check_order(schedule: Schedule) -> list[str]:
+    """Every read that happens before its write, as sentences; empty when all is well."""
+    graph, written, wrong = schedule.graph, set(schedule.graph.inputs), []
+    for step in schedule.steps:
+        held = [n for n in step.node.outputs if writes(step.node) and graph.tensors[n].role is Role.GRAD]
+        for name in (*step.node.inputs, *held):
+            if name and graph.tensors[name].role in ARENA_ROLES and name not in written:
+                wrong.append(f"{step.node.name} reads {name} before it is written")
+        written.update(step.node.outputs)
+    return wrong
