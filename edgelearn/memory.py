@@ -7,7 +7,7 @@ the lower bound (the largest live set) on all but contrived graphs. What was rea
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgelearn.schedule import Buffer, Schedule
@@ -99,16 +99,16 @@ def plan_arena(schedule: Schedule) -> Arena:
     return Arena(slots, max(best_height, 0), bound, peak)
 
 
-def _candidates(buffers: list[Buffer]) -> list[list[Buffer]]:
+def _candidates(buffers: list[Buffer]) -> Iterator[list[Buffer]]:
     orders = [sorted(buffers, key=key) for key in ORDERS]
+    yield from orders
     generator = random.Random(0)
     for _ in range(TRIES if len(buffers) < 400 else 20):
-        order = list(generator.choice(orders[: len(ORDERS)]))
+        order = list(generator.choice(orders))
         for _ in range(1 + len(order) // 8):
             i, j = generator.randrange(len(order)), generator.randrange(len(order))
             order.insert(i, order.pop(j))
-        orders.append(order)
-    return orders
+        yield order
 
 
 def overlaps(arena: Arena) -> list[tuple[Slot, Slot]]:

@@ -64,7 +64,7 @@ class Op:
     compute(optim, *inputs, *outputs) and gives the new outputs.
     sizes(attrs, input shapes, output shapes) are the kernel's shape arguments in order: the fields of the
     C struct `struct`, or by-value integers where `struct` is empty.
-    scalars(attrs) are further by-value float arguments.
+    scalars(attrs) are further by-value float arguments. A STEP kernel gets a pointer to the settings if `uses_optim`.
     """
 
     name: str
@@ -74,6 +74,7 @@ class Op:
     struct: str = ""
     scalars: Callable[[Attrs], dict[str, float]] = lambda a: {}
     kind: Kind = Kind.PURE
+    uses_optim: bool = True
     gradient: Callable[[Node, Tape], None] | None = None
     macs: Callable[[dict[str, int]], int] = lambda s: 0
     inplace: tuple[tuple[int, int], ...] = ()

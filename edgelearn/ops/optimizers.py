@@ -74,7 +74,9 @@ OPS = (
     Op("adam_step", _adam, sizes=count_sizes, kind=Kind.STEP),
     Op("adamw_step", _adamw, sizes=count_sizes, kind=Kind.STEP),
     Op("weight_decay_step", lambda o, w: (w * (1 - o.lr * o.weight_decay),), sizes=count_sizes, kind=Kind.STEP),
-    Op("sumsq_step", lambda o, g, acc: (acc + np.sum(g * g),), sizes=lambda a, i, o: {"count": int(np.prod(i[0]))},
-       kind=Kind.STEP),
+    Op(
+        "sumsq_step", lambda o, g, acc: (acc + np.sum(g * g),), sizes=lambda a, i, o: {"count": int(np.prod(i[0]))},
+        kind=Kind.STEP, uses_optim=False,
+    ),
     Op("clip_step", _clip, kind=Kind.STEP),
 )  # fmt: skip

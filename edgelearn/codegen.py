@@ -1,0 +1,234 @@
+"""Writes the C of a plan: `model.c`, the program a careful person would have written, and `weights.c`, its numbers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import jinja2
+import numpy as np
+
+from edgelearn.formats import U32
+from edgelearn.graph import Role
+from edgelearn.ops import OPS, Kind
+from edgelearn.passes.update import MINUS_LR
+from edgelearn.plan import Block, Plan, peak_step
+from edgelearn.schedule import Program, Step
+from edgelearn.share import templates_dir
+
+WIDTH = 100
+RESERVED = frozenset(
+    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
+    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool asm"
+    " typeof bool true false main o memcpy memset int8_t uint8_t int32_t uint32_t".split()
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Generated files by name, and the kernel files that they call, relative to firmware/."""
+
+    files: dict[str, str]
+    kernels: tuple[str, ...]
+
+
+def c_float(value: float) -> str:
+    """The shortest decimal that is exactly this float32 again, as a C literal."""
+    single = np.float32(value)
+    if np.isinf(single):
+        return "-EL_INFINITY" if single < 0 else "EL_INFINITY"
+    text = str(single)
+    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
+
+
+def c_name(name: str) -> str:
+    """A C identifier for a tensor; the runtime's names and C's words get a trailing underscore."""
+    clean = re.sub(r"\W", "_", name)
+    if clean[0].isdigit() or clean.startswith("el_"):
+        clean = f"t_{clean}"
+    return f"{clean}_" if clean in RESERVED else clean
+
+
+def wrap_call(name: str, arguments: Iterable[str], indent: str = "    ") -> str:
+    """A call statement, broken between arguments where the line would be longer than WIDTH."""
+    lines, line = [], f"{indent}{name}("
+    items = list(arguments)
+    for k, item in enumerate(items):
+        piece = item + (", " if k + 1 < len(items) else ");")
+        if len(line) + len(piece.rstrip()) > WIDTH:
+            lines.append(line.rstrip())
+            line = indent + "    "
+        line += piece
+    return "\n".join([*lines, line if items else line + ");"])
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["bytes"] = lambda n: f"{n:,}"
+    return environment
+
+
+class _Writer:
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tensors = plan.graph.tensors
+        # Two models may have names that meet once they are C identifiers.
+        self.names: dict[str, str] = {}
+        taken: set[str] = set()
+        for tensor in self.tensors:
+            name = base = c_name(tensor)
+            k = 2
+            while name in taken:
+                name, k = f"{base}_{k}", k + 1
+            taken.add(name)
+            self.names[tensor] = name
+
+    def structs(self) -> Iterator[tuple[str, str, dict[str, int]]]:
+        """(type, name, fields) of each shape struct: steps with equal fields share one."""
+        seen = set()
+        for step, sizes in zip(self.plan.schedule.steps, self.plan.sizes, strict=True):
+            kind = OPS[step.node.op].struct
+            if kind and (key := self._struct_key(kind, sizes)) not in seen:
+                seen.add(key)
+                yield kind, self._struct_name(kind, sizes), {k: v for k, v in sizes.items() if v}
+
+    @staticmethod
+    def _struct_key(kind: str, sizes: Any) -> tuple[Any, ...]:
+        return kind, *sizes.items()
+
+    def _struct_name(self, kind: str, sizes: Any) -> str:
+        """Named after the first layer that uses it."""
+        for step, other in zip(self.plan.schedule.steps, self.plan.sizes, strict=True):
+            if OPS[step.node.op].struct == kind and other == sizes:
+                return f"{c_name(step.node.name)}_{kind.removeprefix('el_')}"
+        raise KeyError(kind)
+
+    def call(self, step: Step) -> str:
+        """The statement of one step."""
+        node, op = step.node, OPS[step.node.op]
+        kernel, sizes = self.plan.chosen[step.index], self.plan.sizes[step.index]
+        arguments = [f"&{self._struct_name(op.struct, sizes)}"] if op.struct else [str(v) for v in sizes.values()]
+        arguments += [c_float(value) for value in op.scalars(node.attrs).values()]
+        if op.kind is Kind.ACCUMULATE:
+            scale = node.attrs["scale"]
+            arguments.append("-o->lr" if scale == MINUS_LR else c_float(scale))
+        if op.kind is Kind.STEP and op.uses_optim:
+            arguments.append("o")
+        arguments += [self.names[name] if name else "NULL" for name in node.inputs]
+        outputs = [self.names[name] for name in node.outputs]
+        outputs += ["NULL"] * (len(op.formats) - len(outputs) if op.kind is Kind.PURE else 0)
+        arguments += outputs
+        if kernel.scratch:
+            arguments.append(f"{c_name(node.name)}_scratch")
+        return wrap_call(kernel.name, arguments)
+
+    def body(self, program: Program) -> str:
+        """All statements of one function."""
+        return "\n".join(self.call(s) for s in self.plan.schedule.steps if s.program is program)
+
+    def uses_optim(self, program: Program) -> bool:
+        steps = [s for s in self.plan.schedule.steps if s.program is program]
+        return any(
+            (OPS[s.node.op].kind is Kind.STEP and OPS[s.node.op].uses_optim) or s.node.attrs.get("scale") == MINUS_LR
+            for s in steps
+        )
+
+    def arena_rows(self) -> list[dict[str, Any]]:
+        """One row a tensor that lives in the arena."""
+        rows = []
+        for slot in self.plan.arena.slots:
+            members = slot.buffer.tensors or (slot.buffer.name,)
+            for name in members:
+                tensor = self.tensors.get(name)
+                rows.append(
+                    {
+                        "name": self.names[name] if tensor else c_name(name),
+                        "ctype": tensor.format.ctype if tensor else "float",
+                        "offset": slot.offset,
+                        "nbytes": slot.size,
+                        "first": max(slot.buffer.first, 0),
+                        "last": slot.buffer.last,
+                        "used": tensor is None or self._is_argument(name),
+                        "shape": " x ".join(map(str, tensor.shape)) if tensor else "scratch",
+                    }
+                )
+        return rows
+
+    def _is_argument(self, name: str) -> bool:
+        return any(name in (*s.node.inputs, *s.node.outputs) for s in self.plan.schedule.steps)
+
+    def block_rows(self, block: Block) -> list[dict[str, Any]]:
+        return [
+            {"name": self.names[t.name], "offset": offset // 4, "count": t.count, "shape": t.shape}
+            for t, offset in block.tensors
+        ]
+
+    def region(self, name: str) -> str:
+        slot = self.plan.arena.slot_of(name)
+        return f"{{el_arena + {slot.offset}, {self.tensors[name].nbytes}}}"
+
+
+def _numbers(block: Block) -> list[dict[str, Any]]:
+    rows = []
+    for tensor, _ in block.tensors:
+        assert tensor.data is not None
+        values = [c_float(v) for v in np.asarray(tensor.data, np.float32).reshape(-1)]
+        rows.append({"name": tensor.name, "shape": " x ".join(map(str, tensor.shape)), "lines": _lines(values)})
+    return rows
+
+
+def _lines(values: list[str], indent: str = "    ") -> list[str]:
+    lines, line = [], indent
+    for value in values:
+        if len(line) + len(value) + 1 > WIDTH:
+            lines.append(line.rstrip())
+            line = indent
+        line += f"{value}, "
+    return [*lines, line.rstrip()]
+
+
+def generate(plan: Plan) -> Sources:
+    """The C sources of a plan. Pure: the same plan gives the same bytes."""
+    writer, graph = _Writer(plan), plan.graph
+    target = graph.tensors[str(graph.meta["target"])]
+    context = {
+        "plan": plan,
+        "name": graph.name,
+        "trained": [t.name for t, _ in plan.params.tensors],
+        "hash": [f"0x{plan.hash[k : k + 2]}" for k in range(0, 16, 2)],
+        "peak": peak_step(plan).node.name,
+        "structs": list(writer.structs()),
+        "arena": writer.arena_rows(),
+        "params": writer.block_rows(plan.params),
+        "state": writer.block_rows(plan.state),
+        "consts": writer.block_rows(plan.consts),
+        "regions": {n: writer.region(n) for n in (*graph.inputs, graph.outputs[0])},
+        "input": graph.inputs[0],
+        "target": target.name,
+        "output": graph.outputs[0],
+        "target_kind": "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR",
+        "loss": writer.names[str(graph.meta["loss_tensor"])],
+        "bodies": {p.value: writer.body(p) for p in Program},
+        "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
+        "frozen": _numbers(plan.consts),
+        "initial": _numbers(plan.params),
+        "headers": sorted({kernel.header for kernel in plan.chosen}),
+    }
+    files = {f"{name}.c": _templates().get_template(f"{name}.c.j2").render(context) for name in ("model", "weights")}
+    return Sources(files, tuple(sorted({kernel.source for kernel in plan.chosen})))
+
+
+def roles_note(plan: Plan) -> str:
+    """One line: how many tensors of which role the program has."""
+    return ", ".join(f"{len(plan.graph.of_role(role))} {role.value}" for role in Role)

@@ -1,0 +1,256 @@
+"""The plan: every byte of RAM and flash, every kernel, before anything is compiled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
+import numpy as np
+
+from edgelearn import kernels, methods
+from edgelearn.boards import Board
+from edgelearn.boards import available as available_boards
+from edgelearn.boards import load as load_board
+from edgelearn.config import TrainConfig
+from edgelearn.errors import EdgelearnError, InputError
+from edgelearn.formats import F32
+from edgelearn.graph import Graph, Node, Phase, Role, Tensor
+from edgelearn.memory import Arena, aligned, plan_arena
+from edgelearn.ops import OPS
+from edgelearn.passes.differentiate import choose_loss, differentiate
+from edgelearn.passes.fold import fold_norms
+from edgelearn.passes.partition import partition
+from edgelearn.passes.update import attach_updates
+from edgelearn.schedule import Buffer, Schedule, Step, make_schedule
+
+BLOCK = 16  # bytes: alignment and granularity of each array that the linker places
+
+
+@dataclass(frozen=True)
+class Block:
+    """One array of the image: tensors at byte offsets, and its size rounded up to BLOCK."""
+
+    tensors: tuple[tuple[Tensor, int], ...]
+    used: int
+
+    @property
+    def nbytes(self) -> int:
+        return aligned(self.used, BLOCK)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """RAM and flash that the plan may use, in bytes; the board's own unless the user set less."""
+
+    ram: int
+    flash: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A training program placed on a board. `sizes[k]` and `chosen[k]` belong to `schedule.steps[k]`."""
+
+    graph: Graph
+    imported: Graph
+    config: TrainConfig
+    board: Board
+    limits: Limits
+    schedule: Schedule
+    arena: Arena
+    sizes: tuple[Mapping[str, int], ...]
+    chosen: tuple[kernels.Kernel, ...]
+    params: Block
+    state: Block
+    consts: Block
+    hash: str = field(default="")
+
+    @property
+    def arena_bytes(self) -> int:
+        """The arena as the linker sees it."""
+        return aligned(self.arena.nbytes, BLOCK)
+
+    @property
+    def model_ram(self) -> int:
+        """Trained weights, optimizer state and arena."""
+        return self.params.nbytes + self.state.nbytes + self.arena_bytes
+
+    @property
+    def ram(self) -> int:
+        """All RAM that the image claims: the model, the runtime and the reserved stack."""
+        return self.model_ram + self.board.runtime_ram + self.board.stack
+
+    @property
+    def model_flash(self) -> int:
+        """Initial and frozen weights. Code comes on top and is known once compiled."""
+        return self.params.nbytes + self.consts.nbytes
+
+    def macs(self, *phases: Phase) -> int:
+        """Multiply-accumulates of one sample in the given phases."""
+        pairs = zip(self.schedule.steps, self.sizes, strict=True)
+        return sum(OPS[s.node.op].macs(dict(size)) for s, size in pairs if s.node.phase in phases)
+
+    @property
+    def training_macs(self) -> int:
+        """Multiply-accumulates of one training sample: forward, input and weight gradients."""
+        return self.macs(Phase.FORWARD, Phase.BACKWARD)
+
+    def over(self) -> tuple[int, int]:
+        """Bytes over the RAM and flash limits; not positive where it fits (flash without code)."""
+        return self.ram - self.limits.ram, self.model_flash - self.limits.flash
+
+
+def _block(tensors: list[Tensor]) -> Block:
+    placed, offset = [], 0
+    for tensor in tensors:
+        placed.append((tensor, offset))
+        offset += aligned(tensor.nbytes)
+    return Block(tuple(placed), offset)
+
+
+def step_sizes(graph: Graph, node: Node) -> dict[str, int]:
+    """The shape arguments of a node's kernel."""
+    ins = [graph.tensors[n].shape if n else () for n in node.inputs]
+    outs = [graph.tensors[n].shape for n in node.outputs]
+    return OPS[node.op].sizes(node.attrs, ins, outs)
+
+
+def training_graph(source: Graph, config: TrainConfig) -> Graph:
+    """The imported graph with everything that training adds; InputError where a choice does not fit the model."""
+    _check_weights(source)
+    trained = methods.select(source, config.train)
+    graph, trained = fold_norms(source, trained, force=config.fold_norms)
+    graph = partition(graph, trained)
+    graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
+    return attach_updates(graph, config.rule, clip=config.clip_norm > 0, weight_decay=config.weight_decay > 0)
+
+
+def _check_weights(graph: Graph) -> None:
+    bad = [t.name for t in graph.tensors.values() if t.data is not None and not np.isfinite(t.data).all()]
+    if bad:
+        raise InputError(f"{len(bad)} weight tensors hold NaN or infinity", where=graph.name, details=tuple(bad[:20]))
+
+
+def _select(schedule: Schedule, board: Board) -> Iterator[tuple[dict[str, int], kernels.Kernel]]:
+    for step in schedule.steps:
+        sizes = step_sizes(schedule.graph, step.node)
+        yield sizes, kernels.select(OPS[step.node.op].kernel, F32.name, board.kernels, sizes)
+
+
+def make_plan(
+    source: Graph, config: TrainConfig, board: Board, *, ram: int | None = None, flash: int | None = None
+) -> Plan:
+    """Plan training of an imported model on a board, without asking whether it fits (see `check_fit`).
+
+    `ram` and `flash` lower the board's limits, in bytes.
+    """
+    graph = training_graph(source, config)
+    schedule = make_schedule(graph)
+    pairs = list(_select(schedule, board))
+    scratch = tuple(
+        Buffer(f"{step.node.name}_scratch", (), kernel.scratch, step.index, step.index)
+        for step, (_, kernel) in zip(schedule.steps, pairs, strict=True)
+        if kernel.scratch
+    )
+    schedule = replace(schedule, buffers=(*schedule.buffers, *scratch))
+    used = {name for node in graph.nodes for name in node.inputs}
+    plan = Plan(
+        graph=graph,
+        imported=source,
+        config=config,
+        board=board,
+        limits=Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes)),
+        schedule=schedule,
+        arena=plan_arena(schedule),
+        sizes=tuple(size for size, _ in pairs),
+        chosen=tuple(kernel for _, kernel in pairs),
+        params=_block(graph.of_role(Role.PARAM)),
+        state=_block(graph.of_role(Role.STATE)),
+        consts=_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
+    )
+    return replace(plan, hash=_digest(plan))
+
+
+def _digest(plan: Plan) -> str:
+    """16 hex digits over everything that the image and the host must agree on."""
+    digest = hashlib.sha256()
+    settings = msgspec.structs.asdict(plan.config)
+    for item in (plan.board.id, sorted(settings.items()), plan.graph.inputs, plan.graph.outputs):
+        digest.update(repr(item).encode())
+    for step, kernel in zip(plan.schedule.steps, plan.chosen, strict=True):
+        node = step.node
+        digest.update(repr((kernel.name, node.inputs, node.outputs, sorted(node.attrs.items()))).encode())
+    for slot in plan.arena.slots:
+        digest.update(repr((slot.buffer.name, slot.offset, slot.size)).encode())
+    for tensor, offset in (*plan.params.tensors, *plan.consts.tensors):
+        digest.update(repr((tensor.name, offset)).encode())
+        if tensor.data is not None:
+            digest.update(np.ascontiguousarray(tensor.data, np.float32).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def peak_step(plan: Plan) -> Step:
+    """The step at which the arena is fullest."""
+    return plan.schedule.steps[max(plan.arena.peak_step, 0)]
+
+
+def check_fit(plan: Plan) -> None:
+    """InputError if RAM or flash do not suffice: how much is over, which step, and a hint that was tried."""
+    over_ram, over_flash = plan.over()
+    if over_ram <= 0 and over_flash <= 0:
+        return
+    details = []
+    if over_ram > 0:
+        step = peak_step(plan)
+        details += [
+            f"RAM: needs {plan.ram:,} bytes, {plan.limits.ram:,} are there: {over_ram:,} bytes over",
+            f"     weights {plan.params.nbytes:,} + optimizer {plan.state.nbytes:,} + arena {plan.arena_bytes:,}"
+            f" + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
+            f"     the arena is fullest at step {step.index}, {step.node.name}",
+        ]
+    if over_flash > 0:
+        details.append(
+            f"flash: needs {plan.model_flash:,} bytes before any code, {plan.limits.flash:,} are there:"
+            f" {over_flash:,} bytes over"
+        )
+    raise InputError(
+        f"the model does not fit {plan.board.id}", where=plan.graph.name, details=tuple(details), hint=_fitting(plan)
+    )
+
+
+def _fitting(plan: Plan) -> str:
+    """A change that makes the plan fit, found by making that plan."""
+    config = plan.config
+    thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0}
+    tries: list[tuple[str, dict[str, object]]] = [
+        ("--fold-norms", {"fold_norms": True}),
+        ("--batch 1 --optimizer sgd --momentum 0", thrifty),
+        ("--batch 1 --optimizer sgd --momentum 0 --fold-norms", {**thrifty, "fold_norms": True}),
+        ("--train last", {"train": "last"}),
+        ("--train last --batch 1 --optimizer sgd --momentum 0", {**thrifty, "train": "last"}),
+    ]
+    for flags, changes in tries:
+        smaller = make_plan(
+            plan.imported, config.with_changes(**changes), plan.board, ram=plan.limits.ram, flash=plan.limits.flash
+        )
+        if max(smaller.over()) <= 0:
+            return f"{flags} fits: {smaller.ram:,} bytes of RAM"
+    for board_id in available_boards():
+        board = load_board(board_id)
+        if board.emulated and max(make_plan(plan.imported, config, board).over()) <= 0:
+            return f"--board {board_id} has room for it"
+    return "no board and no setting that edgelearn knows fits this model; use a smaller one"
+
+
+def compile_model(
+    source: Graph, config: TrainConfig, board: Board, *, ram: int | None = None, flash: int | None = None
+) -> Plan:
+    """`make_plan` and `check_fit`; errors gain the model's name where they have none."""
+    try:
+        plan = make_plan(source, config, board, ram=ram, flash=flash)
+        check_fit(plan)
+    except EdgelearnError as error:
+        error.where = error.where or source.name
+        raise
+    return plan
