@@ -1,0 +1,101 @@
+"""Which kernels exist: for every step of an op, number format and instruction set, the C file that defines it, the
+shapes it supports and the scratch memory it wants.
+
+`select` walks a board's preferred instruction sets and falls back to "ref", which supports everything. A shape is the
+mapping that `Op.sizes` gives: the fields of `el_window`, or in/out, rows/channels, count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from edgelearn.errors import InternalError
+
+Sizes = Mapping[str, int]
+
+REF = "ref"
+FLOAT = 4  # bytes of an f32
+
+
+def _none(s: Sizes) -> int:
+    return 0
+
+
+def _any(s: Sizes) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel for one shape: its C symbol, the file under firmware/ and its scratch in bytes.
+
+    `scratch_arg` says whether the signature ends in `void *scratch`; where `scratch` is 0, NULL will do.
+    """
+
+    name: str
+    isa: str
+    source: str
+    scratch: int
+    scratch_arg: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table: an implementation of one step."""
+
+    step: str
+    isa: str
+    source: str
+    scratch: Callable[[Sizes], int] = _none
+    supports: Callable[[Sizes], bool] = _any
+    fmt: str = "f32"
+
+    @property
+    def symbol(self) -> str:
+        """The C function."""
+        return f"el_{self.step}_{self.fmt}__{self.isa}"
+
+    def bind(self, s: Sizes) -> Kernel:
+        """The kernel for one shape."""
+        return Kernel(self.symbol, self.isa, self.source, self.scratch(s), takes_scratch(self.step))
+
+
+def takes_scratch(step: str) -> bool:
+    """Whether the signature of a step ends in `void *scratch`, in every implementation of it."""
+    return step.startswith(("conv2d_", "depthwise_conv2d_", "dense_"))
+
+
+def _ref(file: str, *steps: str) -> Iterable[Entry]:
+    return (Entry(step, REF, f"kernels/ref/{file}") for step in steps)
+
+
+TABLE: tuple[Entry, ...] = (
+    *_ref("conv2d.c", "conv2d_fwd", "conv2d_bwd_x", "conv2d_bwd_w"),
+    *_ref("depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w"),
+    *_ref("dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
+    *_ref("batch_norm.c", "batch_norm_fwd", "batch_norm_bwd_x", "batch_norm_bwd_w"),
+    *_ref("activation.c", "relu_fwd", "relu_bwd", "sigmoid_fwd", "sigmoid_bwd", "tanh_fwd", "tanh_bwd"),
+    *_ref("softmax.c", "softmax_fwd", "softmax_bwd", "log_softmax_fwd", "log_softmax_bwd"),
+    *_ref("pool.c", "max_pool2d_fwd", "max_pool2d_bwd", "avg_pool2d_fwd", "avg_pool2d_bwd"),
+    *_ref("layout.c", "add_fwd", "zero_fwd", "pad_fwd", "pad_bwd", "transpose_fwd"),
+    *_ref("loss.c", "softmax_xent_fwd", "softmax_xent_bwd", "mse_fwd", "mse_bwd"),
+    *_ref("optim.c", "weight_decay_step", "sgd_step", "momentum_step", "adam_step", "adamw_step", "sumsq_step",
+          "clip_step"),
+)  # fmt: skip
+
+_INDEX = {(e.step, e.fmt, e.isa): e for e in TABLE}
+
+
+def find(op_step: str, fmt: str, isa: str) -> Entry | None:
+    """The table's row for one implementation, or None."""
+    return _INDEX.get((op_step, fmt, isa))
+
+
+def select(op_step: str, fmt: str, isas: Sequence[str], shape: Sizes) -> Kernel:
+    """The kernel for one step (`conv2d_fwd`): the first of `isas` that has it for this shape, else the reference."""
+    for isa in (*isas, REF):
+        entry = find(op_step, fmt, isa)
+        if entry is not None and entry.supports(shape):
+            return entry.bind(shape)
+    raise InternalError(f"no kernel for {op_step} in {fmt}", hint="add it to edgelearn/kernels.py")

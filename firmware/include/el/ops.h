@@ -1,0 +1,34 @@
+/* Shapes of the kernels' operands. Everything is one sample, channels-last, contiguous; sizes count elements. */
+#ifndef EL_OPS_H
+#define EL_OPS_H
+
+#include <stdint.h>
+
+/* A window sliding over x [in_h][in_w][in_c] and producing y [out_h][out_w][out_c]: conv, depthwise, pools.
+ * Output (oy, ox) reads rows oy*stride_h - pad_top + [0, k_h) and columns ox*stride_w - pad_left + [0, k_w);
+ * the padding at the bottom and right is what the output size implies.
+ * conv: w [out_c][k_h][k_w][in_c/groups]. depthwise: w [k_h][k_w][out_c], output channel o reads input channel
+ * o / (out_c/in_c). Pools: in_c == out_c, and count_pad says whether an average counts padding. */
+typedef struct {
+    int32_t in_h, in_w, in_c;
+    int32_t out_h, out_w, out_c;
+    int32_t k_h, k_w;
+    int32_t stride_h, stride_w;
+    int32_t pad_top, pad_left;
+    int32_t groups;
+    int32_t count_pad;
+} el_window;
+
+/* y [top+in_h+bottom][left+in_w+right][channels] around x [in_h][in_w][channels]; a negative side crops. */
+typedef struct {
+    int32_t in_h, in_w, channels;
+    int32_t top, left, bottom, right;
+} el_pad;
+
+/* y[i][j][k] = x[i*s0 + j*s1 + k*s2], y contiguous with dimensions d0, d1, d2. */
+typedef struct {
+    int32_t d0, d1, d2;
+    int32_t s0, s1, s2;
+} el_transpose;
+
+#endif
