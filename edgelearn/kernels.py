@@ -30,14 +30,13 @@ def _any(s: Sizes) -> bool:
 class Kernel:
     """A kernel for one shape: its C symbol, the file under firmware/ and its scratch in bytes.
 
-    `scratch_arg` says whether the signature ends in `void *scratch`; where `scratch` is 0, NULL will do.
+    A kernel that wants scratch does so for every shape, and its signature ends in `void *scratch`.
     """
 
     name: str
     isa: str
     source: str
     scratch: int
-    scratch_arg: bool
 
 
 @dataclass(frozen=True)
@@ -58,12 +57,7 @@ class Entry:
 
     def bind(self, s: Sizes) -> Kernel:
         """The kernel for one shape."""
-        return Kernel(self.symbol, self.isa, self.source, self.scratch(s), takes_scratch(self.step))
-
-
-def takes_scratch(step: str) -> bool:
-    """Whether the signature of a step ends in `void *scratch`, in every implementation of it."""
-    return step.startswith(("conv2d_", "depthwise_conv2d_", "dense_"))
+        return Kernel(self.symbol, self.isa, self.source, self.scratch(s))
 
 
 def _ref(file: str, *steps: str) -> Iterable[Entry]:
@@ -84,6 +78,9 @@ TABLE: tuple[Entry, ...] = (
           "clip_step"),
 )  # fmt: skip
 
+# Files that call into others: the cross-entropy's gradient is softmax_fwd minus one.
+NEEDS: Mapping[str, tuple[str, ...]] = {"kernels/ref/loss.c": ("kernels/ref/softmax.c",)}
+
 _INDEX = {(e.step, e.fmt, e.isa): e for e in TABLE}
 
 
@@ -99,3 +96,9 @@ def select(op_step: str, fmt: str, isas: Sequence[str], shape: Sizes) -> Kernel:
         if entry is not None and entry.supports(shape):
             return entry.bind(shape)
     raise InternalError(f"no kernel for {op_step} in {fmt}", hint="add it to edgelearn/kernels.py")
+
+
+def sources(chosen: Iterable[Kernel]) -> list[str]:
+    """The C files, relative to firmware/, that an image with these kernels compiles; sorted."""
+    own = {kernel.source for kernel in chosen}
+    return sorted(own | {needed for source in own for needed in NEEDS.get(source, ())})

@@ -1,83 +1,85 @@
 /* Every kernel. The signature of an operation is stated once here; each format and instruction set has the same one.
  *
- * Order: shape (a struct, or sizes by value), scalars, inputs, outputs, scratch. Operations that may want scratch
- * (convolutions, dense) take it in every implementation; edgelearn/kernels.py knows how many bytes, 0 allows NULL.
- * Scratch is aligned to 4 bytes. Inputs and outputs may be the same array only in elementwise and per-row kernels.
- * Kernels trust their arguments: the toolchain has checked every shape. Not every implementation exists. */
+ * Order: shape (a struct, or sizes by value), scalars, inputs, outputs, scratch. Only implementations that want scratch
+ * take it; edgelearn/kernels.py knows how many bytes (aligned to 4). Inputs and outputs may be the same array only in
+ * elementwise and per-row kernels. Kernels trust their arguments: the toolchain has checked every shape. Not every
+ * implementation exists. */
 #ifndef EL_KERNELS_H
 #define EL_KERNELS_H
 
 #include "el/model.h"
 #include "el/ops.h"
 
-#define EL_KERNELS_F32(ISA)                                                                                           \
-    /* y = conv(x, w) + b; b may be NULL */                                                                           \
-    void el_conv2d_fwd_f32__##ISA(const el_window *s, const float *x, const float *w, const float *b, float *y,       \
-                                  void *scratch);                                                                     \
-    void el_conv2d_bwd_x_f32__##ISA(const el_window *s, const float *dy, const float *w, float *dx, void *scratch);   \
-    /* dw += scale * gradient, here and in every _bwd_w */                                                            \
-    void el_conv2d_bwd_w_f32__##ISA(const el_window *s, float scale, const float *x, const float *dy, float *dw,      \
-                                    void *scratch);                                                                   \
-    void el_depthwise_conv2d_fwd_f32__##ISA(const el_window *s, const float *x, const float *w, const float *b,       \
-                                            float *y, void *scratch);                                                 \
-    void el_depthwise_conv2d_bwd_x_f32__##ISA(const el_window *s, const float *dy, const float *w, float *dx,         \
-                                              void *scratch);                                                         \
-    void el_depthwise_conv2d_bwd_w_f32__##ISA(const el_window *s, float scale, const float *x, const float *dy,       \
-                                              float *dw, void *scratch);                                              \
-    /* y[o] = b[o] + sum_i w[o][i] x[i]; b may be NULL */                                                             \
-    void el_dense_fwd_f32__##ISA(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y,   \
-                                 void *scratch);                                                                      \
-    void el_dense_bwd_x_f32__##ISA(int32_t in, int32_t out, const float *dy, const float *w, float *dx,               \
-                                   void *scratch);                                                                    \
-    void el_dense_bwd_w_f32__##ISA(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw,  \
-                                   void *scratch);                                                                    \
-    /* db[c] += scale * sum_r dy[r][c] */                                                                             \
-    void el_bias_bwd_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *dy, float *db);             \
-    /* y = (x - mean) * inv_std * gamma + beta, statistics frozen */                                                  \
-    void el_batch_norm_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *gamma,             \
-                                      const float *beta, const float *mean, const float *inv_std, float *y);          \
-    void el_batch_norm_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *dy, const float *gamma,          \
-                                        const float *inv_std, float *dx);                                             \
-    void el_batch_norm_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *x,                  \
-                                        const float *dy, const float *mean, const float *inv_std, float *dgamma);     \
-    /* y = x < 0 ? slope * x : min(x, max); bit i of mask: 0 < x[i] < max; mask may be NULL */                        \
-    void el_relu_fwd_f32__##ISA(int32_t count, float slope, float max, const float *x, float *y, uint8_t *mask);      \
-    void el_relu_bwd_f32__##ISA(int32_t count, float slope, const float *dy, const uint8_t *mask, float *dx);         \
-    void el_sigmoid_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                          \
-    void el_sigmoid_bwd_f32__##ISA(int32_t count, const float *y, const float *dy, float *dx);                        \
-    void el_tanh_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                             \
-    void el_tanh_bwd_f32__##ISA(int32_t count, const float *y, const float *dy, float *dx);                           \
-    void el_softmax_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, float *y);                         \
-    void el_softmax_bwd_f32__##ISA(int32_t rows, int32_t channels, const float *y, const float *dy, float *dx);       \
-    void el_log_softmax_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, float *y);                     \
-    void el_log_softmax_bwd_f32__##ISA(int32_t rows, int32_t channels, const float *y, const float *dy, float *dx);   \
-    /* winner: index ky*k_w + kx of the first maximum in its window; may be NULL */                                   \
-    void el_max_pool2d_fwd_f32__##ISA(const el_window *s, const float *x, float *y, uint8_t *winner);                 \
-    void el_max_pool2d_bwd_f32__##ISA(const el_window *s, const float *dy, const uint8_t *winner, float *dx);         \
-    void el_avg_pool2d_fwd_f32__##ISA(const el_window *s, const float *x, float *y);                                  \
-    void el_avg_pool2d_bwd_f32__##ISA(const el_window *s, const float *dy, float *dx);                                \
-    void el_add_fwd_f32__##ISA(int32_t count, const float *a, const float *b, float *y);                              \
-    void el_pad_fwd_f32__##ISA(const el_pad *s, float value, const float *x, float *y);                               \
-    void el_pad_bwd_f32__##ISA(const el_pad *s, const float *dy, float *dx);                                          \
-    void el_transpose_fwd_f32__##ISA(const el_transpose *s, const float *x, float *y);                                \
-    /* loss = log(sum exp logits) - logits[label]; a label out of range makes the loss NaN */                         \
-    void el_softmax_xent_fwd_f32__##ISA(int32_t classes, const float *logits, const uint32_t *label, float *loss);    \
-    void el_softmax_xent_bwd_f32__##ISA(int32_t classes, float scale, const float *logits, const uint32_t *label,     \
-                                        float *dlogits);                                                              \
-    /* loss = mean (y - t)^2 */                                                                                       \
-    void el_mse_fwd_f32__##ISA(int32_t count, const float *y, const float *t, float *loss);                           \
-    void el_mse_bwd_f32__##ISA(int32_t count, float scale, const float *y, const float *t, float *dy);                \
-    void el_zero_fwd_f32__##ISA(int32_t count, float *y);                                                             \
-    void el_weight_decay_step_f32__##ISA(int32_t count, const el_optim *o, float *w);                                 \
-    void el_sgd_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w);                          \
-    /* v arrives as momentum * t of the last step, plus the gradient where g is NULL */                               \
-    void el_momentum_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *v);           \
-    void el_adam_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);     \
-    void el_adamw_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);    \
-    void el_sumsq_step_f32__##ISA(int32_t count, const float *g, float *acc);                                         \
+/* y = conv(x, w) + b, b may be NULL; and the gradient of x */
+#define EL_CONV2D_F32(ISA, SCRATCH)                                                                                    \
+    void el_conv2d_fwd_f32__##ISA(const el_window *s, const float *x, const float *w, const float *b,                  \
+                                  float *y SCRATCH);                                                                   \
+    void el_conv2d_bwd_x_f32__##ISA(const el_window *s, const float *dy, const float *w, float *dx SCRATCH);
+
+#define EL_KERNELS_F32(ISA)                                                                                            \
+    /* every bwd_w and bias_bwd: output += scale * gradient */                                                         \
+    void el_conv2d_bwd_w_f32__##ISA(const el_window *s, float scale, const float *x, const float *dy, float *dw);      \
+    void el_depthwise_conv2d_fwd_f32__##ISA(const el_window *s, const float *x, const float *w, const float *b,        \
+                                            float *y);                                                                 \
+    void el_depthwise_conv2d_bwd_x_f32__##ISA(const el_window *s, const float *dy, const float *w, float *dx);         \
+    void el_depthwise_conv2d_bwd_w_f32__##ISA(const el_window *s, float scale, const float *x, const float *dy,        \
+                                              float *dw);                                                              \
+    /* y[o] = b[o] + sum_i w[o][i] x[i]; b may be NULL */                                                              \
+    void el_dense_fwd_f32__##ISA(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y);   \
+    void el_dense_bwd_x_f32__##ISA(int32_t in, int32_t out, const float *dy, const float *w, float *dx);               \
+    void el_dense_bwd_w_f32__##ISA(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw);  \
+    /* db[c] += scale * sum_r dy[r][c] */                                                                              \
+    void el_bias_bwd_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *dy, float *db);              \
+    /* y = (x - mean) * inv_std * gamma + beta, statistics frozen */                                                   \
+    void el_batch_norm_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *gamma,              \
+                                      const float *beta, const float *mean, const float *inv_std, float *y);           \
+    void el_batch_norm_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *dy, const float *gamma,           \
+                                        const float *inv_std, float *dx);                                              \
+    void el_batch_norm_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *x, const float *dy,  \
+                                        const float *mean, const float *inv_std, float *dgamma);                       \
+    /* y = x < 0 ? slope * x : min(x, max); bit i of mask: 0 < x[i] < max; mask may be NULL */                         \
+    void el_relu_fwd_f32__##ISA(int32_t count, float slope, float max, const float *x, float *y, uint8_t *mask);       \
+    void el_relu_bwd_f32__##ISA(int32_t count, float slope, const float *dy, const uint8_t *mask, float *dx);          \
+    void el_sigmoid_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                           \
+    void el_sigmoid_bwd_f32__##ISA(int32_t count, const float *y, const float *dy, float *dx);                         \
+    void el_tanh_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                              \
+    void el_tanh_bwd_f32__##ISA(int32_t count, const float *y, const float *dy, float *dx);                            \
+    void el_softmax_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, float *y);                          \
+    void el_softmax_bwd_f32__##ISA(int32_t rows, int32_t channels, const float *y, const float *dy, float *dx);        \
+    void el_log_softmax_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, float *y);                      \
+    void el_log_softmax_bwd_f32__##ISA(int32_t rows, int32_t channels, const float *y, const float *dy, float *dx);    \
+    /* winner: index ky*k_w + kx of the first maximum in its window; may be NULL */                                    \
+    void el_max_pool2d_fwd_f32__##ISA(const el_window *s, const float *x, float *y, uint8_t *winner);                  \
+    void el_max_pool2d_bwd_f32__##ISA(const el_window *s, const float *dy, const uint8_t *winner, float *dx);          \
+    void el_avg_pool2d_fwd_f32__##ISA(const el_window *s, const float *x, float *y);                                   \
+    void el_avg_pool2d_bwd_f32__##ISA(const el_window *s, const float *dy, float *dx);                                 \
+    void el_add_fwd_f32__##ISA(int32_t count, const float *a, const float *b, float *y);                               \
+    void el_pad_fwd_f32__##ISA(const el_pad *s, float value, const float *x, float *y);                                \
+    void el_pad_bwd_f32__##ISA(const el_pad *s, const float *dy, float *dx);                                           \
+    void el_transpose_fwd_f32__##ISA(const el_transpose *s, const float *x, float *y);                                 \
+    /* loss = log(sum exp logits) - logits[label]; a label out of range makes the loss NaN */                          \
+    void el_softmax_xent_fwd_f32__##ISA(int32_t classes, const float *logits, const uint32_t *label, float *loss);     \
+    void el_softmax_xent_bwd_f32__##ISA(int32_t classes, float scale, const float *logits, const uint32_t *label,      \
+                                        float *dlogits);                                                               \
+    /* loss = mean (y - t)^2 */                                                                                        \
+    void el_mse_fwd_f32__##ISA(int32_t count, const float *y, const float *t, float *loss);                            \
+    void el_mse_bwd_f32__##ISA(int32_t count, float scale, const float *y, const float *t, float *dy);                 \
+    void el_zero_fwd_f32__##ISA(int32_t count, float *y);                                                              \
+    void el_weight_decay_step_f32__##ISA(int32_t count, const el_optim *o, float *w);                                  \
+    void el_sgd_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w);                           \
+    /* v arrives as momentum * t of the last step, plus the gradient where g is NULL */                                \
+    void el_momentum_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *v);            \
+    void el_adam_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);      \
+    void el_adamw_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);     \
+    void el_sumsq_step_f32__##ISA(int32_t count, const float *g, float *acc);                                          \
     void el_clip_step_f32__##ISA(el_optim *o, float *acc);
 
+#define EL_NO_SCRATCH
+#define EL_SCRATCH , void *scratch
+
+EL_CONV2D_F32(ref, EL_NO_SCRATCH)
 EL_KERNELS_F32(ref)
+EL_CONV2D_F32(blk, EL_SCRATCH)
 EL_KERNELS_F32(blk)
 
 #endif

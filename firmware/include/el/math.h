@@ -61,7 +61,8 @@ static inline float el_expf(float x)
     return y * el_from_bits((uint32_t)(n - first + 127) << 23);
 }
 
-/* log x = k ln 2 + log(1 + f), 1 + f in [0.707, 1.414]; with s = f/(2+f): log(1+f) = f - (f^2/2 - s (f^2/2 + R(s^2))). */
+/* log x = k ln 2 + log(1 + f), 1 + f in [0.707, 1.414]; with s = f/(2+f): log(1+f) = f - (f^2/2 - s (f^2/2 + R(s^2))).
+ */
 static inline float el_logf(float x)
 {
     uint32_t u = el_bits(x);

@@ -3,9 +3,8 @@
 
 #include <stddef.h>
 
-void el_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
+void el_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y)
 {
-    (void)scratch;
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -32,9 +31,8 @@ void el_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, 
     }
 }
 
-void el_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
+void el_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx)
 {
-    (void)scratch;
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     for (int32_t i = 0; i < s->in_h * s->in_w * s->in_c; i++) {
@@ -63,9 +61,8 @@ void el_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *
     }
 }
 
-void el_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw, void *scratch)
+void el_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw)
 {
-    (void)scratch;
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     for (int32_t o = 0; o < s->out_c; o++) {

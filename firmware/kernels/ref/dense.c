@@ -3,10 +3,8 @@
 
 #include <stddef.h>
 
-void el_dense_fwd_f32__ref(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y,
-                           void *scratch)
+void el_dense_fwd_f32__ref(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y)
 {
-    (void)scratch;
     for (int32_t o = 0; o < out; o++) {
         float acc = b != NULL ? b[o] : 0.0f;
         for (int32_t i = 0; i < in; i++) {
@@ -16,9 +14,8 @@ void el_dense_fwd_f32__ref(int32_t in, int32_t out, const float *x, const float 
     }
 }
 
-void el_dense_bwd_x_f32__ref(int32_t in, int32_t out, const float *dy, const float *w, float *dx, void *scratch)
+void el_dense_bwd_x_f32__ref(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
 {
-    (void)scratch;
     for (int32_t i = 0; i < in; i++) {
         float acc = 0.0f;
         for (int32_t o = 0; o < out; o++) {
@@ -28,10 +25,8 @@ void el_dense_bwd_x_f32__ref(int32_t in, int32_t out, const float *dy, const flo
     }
 }
 
-void el_dense_bwd_w_f32__ref(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw,
-                             void *scratch)
+void el_dense_bwd_w_f32__ref(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw)
 {
-    (void)scratch;
     for (int32_t o = 0; o < out; o++) {
         const float d = scale * dy[o];
         for (int32_t i = 0; i < in; i++) {

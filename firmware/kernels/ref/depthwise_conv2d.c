@@ -3,10 +3,8 @@
 
 #include <stddef.h>
 
-void el_depthwise_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y,
-                                      void *scratch)
+void el_depthwise_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y)
 {
-    (void)scratch;
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         for (int32_t ox = 0; ox < s->out_w; ox++) {
@@ -28,9 +26,8 @@ void el_depthwise_conv2d_fwd_f32__ref(const el_window *s, const float *x, const 
     }
 }
 
-void el_depthwise_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
+void el_depthwise_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx)
 {
-    (void)scratch;
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t i = 0; i < s->in_h * s->in_w * s->in_c; i++) {
         dx[i] = 0.0f;
@@ -54,10 +51,8 @@ void el_depthwise_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, con
     }
 }
 
-void el_depthwise_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                                        void *scratch)
+void el_depthwise_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw)
 {
-    (void)scratch;
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t ky = 0; ky < s->k_h; ky++) {
         for (int32_t kx = 0; kx < s->k_w; kx++) {
