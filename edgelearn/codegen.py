@@ -11,8 +11,8 @@ from typing import Any
 import jinja2
 import numpy as np
 
+from edgelearn import kernels
 from edgelearn.formats import U32
-from edgelearn.graph import Role
 from edgelearn.ops import OPS, Kind
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
@@ -21,9 +21,55 @@ from edgelearn.share import templates_dir
 
 WIDTH = 100
 RESERVED = frozenset(
-    "auto break case char const continue default do double else enum extern float for goto if inline int long register"
-    " restrict return short signed sizeof static struct switch typedef union unsigned void volatile while _Bool asm"
-    " typeof bool true false main o memcpy memset int8_t uint8_t int32_t uint32_t".split()
+    [
+        "auto",
+        "break",
+        "case",
+        "char",
+        "const",
+        "continue",
+        "default",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "register",
+        "restrict",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "typedef",
+        "union",
+        "unsigned",
+        "void",
+        "volatile",
+        "while",
+        "asm",
+        "typeof",
+        "bool",
+        "true",
+        "false",
+        "main",
+        "o",
+        "memcpy",
+        "memset",
+        "int8_t",
+        "uint8_t",
+        "int32_t",
+        "uint32_t",
+    ]
 )
 
 
@@ -183,7 +229,7 @@ def _numbers(block: Block) -> list[dict[str, Any]]:
     rows = []
     for tensor, _ in block.tensors:
         assert tensor.data is not None
-        values = [c_float(v) for v in np.asarray(tensor.data, np.float32).reshape(-1)]
+        values = [c_float(float(v)) for v in np.asarray(tensor.data, np.float32).reshape(-1)]
         rows.append({"name": tensor.name, "shape": " x ".join(map(str, tensor.shape)), "lines": _lines(values)})
     return rows
 
@@ -223,12 +269,6 @@ def generate(plan: Plan) -> Sources:
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
         "frozen": _numbers(plan.consts),
         "initial": _numbers(plan.params),
-        "headers": sorted({kernel.header for kernel in plan.chosen}),
     }
     files = {f"{name}.c": _templates().get_template(f"{name}.c.j2").render(context) for name in ("model", "weights")}
-    return Sources(files, tuple(sorted({kernel.source for kernel in plan.chosen})))
-
-
-def roles_note(plan: Plan) -> str:
-    """One line: how many tensors of which role the program has."""
-    return ", ".join(f"{len(plan.graph.of_role(role))} {role.value}" for role in Role)
+    return Sources(files, tuple(kernels.sources(plan.chosen)))

@@ -18,10 +18,15 @@ SOFTMAXES = ("softmax", "log_softmax")
 
 
 def choose_loss(graph: Graph, loss: str) -> str:
-    """`auto`: cross-entropy if the model ends in one vector of at least two scores, else mean squared error."""
+    """`auto`: cross-entropy if the model ends in a vector of at least two scores, else mean squared error.
+
+    Mean squared error too where the output has the input's own shape: an autoencoder.
+    """
     if loss != "auto":
         return loss
     out = graph.tensors[graph.outputs[0]]
+    if out.shape == graph.tensors[graph.inputs[0]].shape:
+        return "mse"
     last = graph.producer(out.name)
     vector = out.count == out.shape[-1] and out.count > 1
     scores = vector and last is not None and last.op in ("dense", "avg_pool2d", *SOFTMAXES)

@@ -1,0 +1,112 @@
+"""A plan compiled for the host and called in process, function by function."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.codegen import generate
+from edgelearn.ops.optimizers import Optim
+from edgelearn.plan import Plan
+from edgelearn.share import firmware_dir
+
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+FLAGS = ["-std=c11", "-O1", "-fPIC", "-I", str(firmware_dir() / "include"), *WARNINGS]
+
+
+class Region(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("bytes", ctypes.c_uint32))
+
+
+class ModelInfo(ctypes.Structure):
+    _fields_ = (
+        ("hash", ctypes.c_uint8 * 8),
+        *((name, Region) for name in ("input", "target", "output", "params", "state")),
+        ("batch", ctypes.c_uint32),
+        ("target_kind", ctypes.c_uint32),
+    )
+
+
+class COptim(ctypes.Structure):
+    _fields_ = tuple((name, ctypes.c_float) for name in Optim.__dataclass_fields__)
+
+
+@functools.cache
+def kernel_objects(files: tuple[str, ...]) -> str:
+    """The kernels as one relocatable object, compiled once a process for each set of files."""
+    folder = Path(tempfile.mkdtemp(prefix="edgelearn-kernels-"))
+    objects = []
+    for name in files:
+        out = folder / (name.replace("/", "_") + ".o")
+        subprocess.run(["gcc", *FLAGS, "-c", str(firmware_dir() / name), "-o", str(out)], check=True)
+        objects.append(str(out))
+    archive = folder / "kernels.a"
+    subprocess.run(["ar", "rcs", str(archive), *objects], check=True)
+    return str(archive)
+
+
+def all_kernels() -> tuple[str, ...]:
+    root = firmware_dir()
+    return tuple(sorted(str(p.relative_to(root)) for p in root.glob("kernels/*/*.c")))
+
+
+class CModel:
+    """The generated C of a plan; mirrors edgelearn.reference.Reference."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self.plan = plan
+        self.settings = lambda step: Optim()
+        self.step, self._seen, self._bias = 0, 0, (1.0, 1.0)
+        sources = generate(plan)
+        for name, text in sources.files.items():
+            (folder / name).write_text(text)
+        library = folder / f"model-{plan.hash}.so"
+        files = [str(folder / name) for name in sources.files]
+        subprocess.run(
+            ["gcc", *FLAGS, "-shared", *files, kernel_objects(all_kernels()), "-o", str(library)], check=True
+        )
+        self.lib = ctypes.CDLL(str(library))
+        self.lib.el_model_loss.restype = ctypes.c_float
+        self.info = ModelInfo.in_dll(self.lib, "el_model")
+        self.lib.el_model_reset()
+
+    def _array(self, region: Region, dtype: type = np.float32) -> np.ndarray:
+        buffer = (ctypes.c_uint8 * region.bytes).from_address(region.data or 0)
+        return np.frombuffer(buffer, dtype)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self._array(self.info.input)[:] = x.reshape(-1)
+        self.lib.el_model_forward()
+        return self._array(self.info.output).copy()
+
+    def train(self, x: np.ndarray, target: np.ndarray | int) -> float:
+        self.forward(x)
+        if self.info.target_kind == 0:
+            self._array(self.info.target, np.uint32)[0] = target
+        else:
+            self._array(self.info.target)[:] = np.asarray(target).reshape(-1)
+        loss = float(self.lib.el_model_loss())
+        o = self.settings(self.step)
+        self._seen += 1
+        last = self._seen == self.info.batch
+        if last:
+            self._bias = (self._bias[0] * o.momentum, self._bias[1] * o.beta2)
+            o.bias1, o.bias2 = 1 - self._bias[0], 1 - self._bias[1]
+        c = COptim(*(getattr(o, name) for name in Optim.__dataclass_fields__))
+        self.lib.el_model_backward(ctypes.byref(c))
+        if last:
+            self.lib.el_model_update(ctypes.byref(c))
+            self._seen, self.step = 0, self.step + 1
+        return loss
+
+    def weights(self) -> dict[str, np.ndarray]:
+        flat = self._array(self.info.params)
+        return {
+            t.name: flat[offset // 4 : offset // 4 + t.count].reshape(t.shape).copy()
+            for t, offset in self.plan.params.tensors
+        }

@@ -1,0 +1,128 @@
+"""A forward graph run by torch, with autograd and torch's own optimizers: the second oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from edgelearn.config import TrainConfig
+from edgelearn.graph import Graph, Node
+
+Values = dict[str, torch.Tensor]
+
+
+def _chw(x: torch.Tensor) -> torch.Tensor:
+    return x.permute(2, 0, 1)[None]
+
+
+def _hwc(x: torch.Tensor) -> torch.Tensor:
+    return x[0].permute(1, 2, 0)
+
+
+def _padded(x: torch.Tensor, attrs: Mapping[str, Any], value: float = 0.0) -> torch.Tensor:
+    top, left, bottom, right = attrs["pads"]
+    return F.pad(_chw(x), (left, right, top, bottom), value=value)
+
+
+def _conv(a: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
+    # Contiguous on purpose: torch 2.13 gives a wrong weight gradient for grouped channels-last weights on the CPU.
+    kernel = w.permute(0, 3, 1, 2).contiguous()
+    return _hwc(F.conv2d(_padded(x, a), kernel, b, stride=a["stride"], groups=a["groups"]))
+
+
+def _depthwise(a: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
+    kernel = w.permute(2, 0, 1)[:, None]
+    return _hwc(F.conv2d(_padded(x, a), kernel, b, stride=a["stride"], groups=x.shape[2]))
+
+
+def _avg(a: Mapping[str, Any], x: torch.Tensor) -> torch.Tensor:
+    kernel, stride = a["kernel"], a["stride"]
+    total = F.avg_pool2d(_padded(x, a), kernel, stride)
+    if a["count_pad"]:
+        return _hwc(total)
+    share = F.avg_pool2d(_padded(torch.ones_like(x), a), kernel, stride)
+    return _hwc(total / share)
+
+
+def _batch_norm(a: Mapping[str, Any], x: torch.Tensor, *p: torch.Tensor) -> torch.Tensor:
+    gamma, beta, mean, inv_std = p
+    return (x - mean) * inv_std * gamma + beta
+
+
+def _relu(a: Mapping[str, Any], x: torch.Tensor) -> torch.Tensor:
+    y = F.leaky_relu(x, a["slope"]) if a["slope"] else F.relu(x)
+    return y if np.isinf(a["max"]) else torch.clamp(y, max=a["max"])
+
+
+OPS: dict[str, Callable[..., torch.Tensor]] = {
+    "conv2d": _conv,
+    "depthwise_conv2d": _depthwise,
+    "dense": lambda a, x, w, b=None: F.linear(x.reshape(-1), w, b),
+    "batch_norm": _batch_norm,
+    "relu": _relu,
+    "sigmoid": lambda a, x: torch.sigmoid(x),
+    "tanh": lambda a, x: torch.tanh(x),
+    "softmax": lambda a, x: torch.softmax(x, -1),
+    "log_softmax": lambda a, x: torch.log_softmax(x, -1),
+    "max_pool2d": lambda a, x: _hwc(F.max_pool2d(_padded(x, a, -np.inf), a["kernel"], a["stride"])),
+    "avg_pool2d": _avg,
+    "add": lambda a, x, y: x + y,
+    "pad": lambda a, x: _hwc(_padded(x, a, a["value"])),
+    "transpose": lambda a, x: x.permute(a["perm"]),
+}
+
+
+class TorchGraph:
+    """The imported graph with its trained weights as leaves."""
+
+    def __init__(self, graph: Graph, trained: set[str], dtype: torch.dtype = torch.float64) -> None:
+        self.graph, self.dtype = graph, dtype
+        self.values: Values = {}
+        for tensor in graph.tensors.values():
+            if tensor.data is not None:
+                value = torch.tensor(np.array(tensor.data), dtype=dtype)
+                self.values[tensor.name] = value.requires_grad_(tensor.name in trained)
+        self.trained = [self.values[name] for name in sorted(trained)]
+
+    def _run(self, node: Node, values: Values) -> torch.Tensor:
+        operands = [values[name] if name else None for name in node.inputs]
+        return OPS[node.op](node.attrs, *operands)
+
+    def loss(self, x: np.ndarray, target: np.ndarray | int, loss: str) -> torch.Tensor:
+        values = dict(self.values)
+        values[self.graph.inputs[0]] = torch.tensor(x, dtype=self.dtype)
+        for node in self.graph.nodes:
+            values[node.outputs[0]] = self._run(node, values)
+        last = self.graph.nodes[-1]
+        if loss == "mse":
+            goal = torch.tensor(np.asarray(target), dtype=self.dtype)
+            return F.mse_loss(values[self.graph.outputs[0]].reshape(-1), goal.reshape(-1))
+        logits = values[last.inputs[0] if last.op in ("softmax", "log_softmax") else last.outputs[0]]
+        return F.cross_entropy(logits.reshape(1, -1), torch.tensor([int(target)]))
+
+    def optimizer(self, config: TrainConfig) -> torch.optim.Optimizer:
+        if config.optimizer == "sgd":
+            return torch.optim.SGD(self.trained, config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimizer]
+        betas = (config.momentum, config.beta2)
+        return kind(self.trained, config.lr, betas, config.epsilon, config.weight_decay)
+
+    def fit(self, batches: list[list[tuple[np.ndarray, np.ndarray | int]]], loss: str, config: TrainConfig) -> None:
+        """One update a batch, the mean loss of its samples."""
+        optimizer = self.optimizer(config)
+        for batch in batches:
+            optimizer.zero_grad()
+            torch.stack([self.loss(x, t, loss) for x, t in batch]).mean().backward()
+            if config.clip_norm:
+                torch.nn.utils.clip_grad_norm_(self.trained, config.clip_norm)
+            optimizer.step()
+
+    def weights(self, names: set[str]) -> dict[str, np.ndarray]:
+        return {name: self.values[name].detach().numpy() for name in names}
+
+    def gradients(self, names: set[str]) -> dict[str, np.ndarray]:
+        return {n: self.values[n].grad.numpy() for n in names if self.values[n].grad is not None}
