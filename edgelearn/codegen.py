@@ -21,55 +21,11 @@ from edgelearn.share import templates_dir
 
 WIDTH = 100
 RESERVED = frozenset(
-    [
-        "auto",
-        "break",
-        "case",
-        "char",
-        "const",
-        "continue",
-        "default",
-        "do",
-        "double",
-        "else",
-        "enum",
-        "extern",
-        "float",
-        "for",
-        "goto",
-        "if",
-        "inline",
-        "int",
-        "long",
-        "register",
-        "restrict",
-        "return",
-        "short",
-        "signed",
-        "sizeof",
-        "static",
-        "struct",
-        "switch",
-        "typedef",
-        "union",
-        "unsigned",
-        "void",
-        "volatile",
-        "while",
-        "asm",
-        "typeof",
-        "bool",
-        "true",
-        "false",
-        "main",
-        "o",
-        "memcpy",
-        "memset",
-        "int8_t",
-        "uint8_t",
-        "int32_t",
-        "uint32_t",
-    ]
+    (
+        "auto break case char const continue default do double else enum extern float for goto if inline int long"
+        " register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
+        " asm typeof bool true false main o memcpy memset int8_t uint8_t int32_t uint32_t"
+    ).split()
 )
 
 
