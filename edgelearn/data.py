@@ -1,0 +1,123 @@
+"""A user's samples: an npz archive with x_train, y_train, x_test, y_test, checked against the model."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.errors import InputError
+from edgelearn.graph import Graph, Layout
+
+NEEDED = ("x_train", "y_train", "x_test", "y_test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in the layout of the user's model, (N, *input shape), and their targets.
+
+    Targets are class indices (N,) int64 for cross-entropy, arrays (N, *output shape) for mean squared error.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    classes: tuple[str, ...] = ()
+
+
+def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
+    """Read and check an archive; InputError says which array is wrong and how, all problems at once.
+
+    A missing y_* is allowed for mean squared error where the model reproduces its input (an autoencoder).
+    """
+    arrays = _read(Path(path))
+    problems: list[str] = []
+    inputs, outputs = graph.meta["input"], graph.meta["output"]
+    if loss == "mse" and inputs.user_shape == outputs.user_shape:
+        for part in ("train", "test"):
+            arrays.setdefault(f"y_{part}", arrays.get(f"x_{part}", np.empty(0)))
+    missing = [name for name in NEEDED if name not in arrays]
+    if missing:
+        there = ", ".join(sorted(arrays)) or "nothing"
+        raise InputError(
+            f"the archive lacks {', '.join(missing)}",
+            where=str(path),
+            hint=f"save it with numpy.savez(path, {', '.join(f'{n}=...' for n in NEEDED)}); it holds {there}",
+        )
+    for part in ("train", "test"):
+        problems += _check_part(part, arrays, inputs, outputs, loss)
+    if problems:
+        raise InputError("the data does not fit the model", where=str(path), details=tuple(problems))
+    kind = np.int64 if loss == "cross-entropy" else np.float32
+    return Dataset(
+        x_train=arrays["x_train"].astype(np.float32),
+        y_train=_targets(arrays["y_train"], kind, outputs),
+        x_test=arrays["x_test"].astype(np.float32),
+        y_test=_targets(arrays["y_test"], kind, outputs),
+        classes=tuple(str(c) for c in arrays.get("classes", ())),
+    )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise InputError(f"data file {path} does not exist")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not hasattr(archive, "files"):
+                raise InputError("the data file is a single array, not an npz archive", where=str(path))
+            return {name: archive[name] for name in archive.files}
+    except InputError:
+        raise
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the data file can't be read: {reason}", where=str(path)) from None
+
+
+def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, outputs: Layout, loss: str) -> list[str]:
+    x, y = arrays[f"x_{part}"], arrays[f"y_{part}"]
+    problems = []
+    if x.dtype.kind not in "fiub":
+        problems.append(f"x_{part} holds {x.dtype}, not numbers")
+    elif x.shape[1:] != inputs.user_shape or not len(x):
+        problems.append(f"x_{part} has shape {x.shape}, the model's input {inputs.name} is (N, {_dims(inputs)})")
+    elif not np.isfinite(x).all():
+        problems.append(f"x_{part} holds NaN or infinity, first in sample {_first_bad(x)}")
+    if len(y) != len(x):
+        problems.append(f"y_{part} has {len(y)} targets for {len(x)} samples")
+    elif loss == "cross-entropy":
+        problems += _check_labels(part, y, int(np.prod(outputs.user_shape)))
+    elif y.dtype.kind not in "fiub":
+        problems.append(f"y_{part} holds {y.dtype}, not numbers")
+    elif y[:1].size != np.prod(outputs.user_shape):
+        problems.append(f"y_{part} has shape {y.shape}, the model's output {outputs.name} is (N, {_dims(outputs)})")
+    elif not np.isfinite(y).all():
+        problems.append(f"y_{part} holds NaN or infinity, first in sample {_first_bad(y)}")
+    return problems
+
+
+def _check_labels(part: str, y: np.ndarray, classes: int) -> list[str]:
+    if y.ndim != 1 or y.dtype.kind not in "iuf" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are whole numbers, one a sample"]
+    bad = np.flatnonzero((y < 0) | (y >= classes))
+    if not len(bad):
+        return []
+    return [
+        f"y_{part} has {len(bad)} labels outside 0..{classes - 1}, first {int(y[bad[0]])} at sample {int(bad[0])}:"
+        f" the model has {classes} classes"
+    ]
+
+
+def _dims(layout: Layout) -> str:
+    return ", ".join(map(str, layout.user_shape))
+
+
+def _first_bad(array: np.ndarray) -> int:
+    flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    return int(np.flatnonzero(~flat)[0])
+
+
+def _targets(y: np.ndarray, kind: type, outputs: Layout) -> np.ndarray:
+    return y.astype(kind) if kind is np.int64 else y.astype(kind).reshape(len(y), *outputs.user_shape)
