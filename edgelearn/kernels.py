@@ -64,6 +64,16 @@ def _ref(file: str, *steps: str) -> Iterable[Entry]:
     return (Entry(step, REF, f"kernels/ref/{file}") for step in steps)
 
 
+def _four_windows(s: Sizes) -> int:
+    """Four windows of one group, gathered out of the padded map."""
+    return 4 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
+
+
+def _group_of_zeros(s: Sizes) -> int:
+    """One position of dy, for taps outside the map."""
+    return s["out_c"] // s["groups"] * FLOAT
+
+
 TABLE: tuple[Entry, ...] = (
     *_ref("conv2d.c", "conv2d_fwd", "conv2d_bwd_x", "conv2d_bwd_w"),
     *_ref("depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w"),
@@ -76,6 +86,9 @@ TABLE: tuple[Entry, ...] = (
     *_ref("loss.c", "softmax_xent_fwd", "softmax_xent_bwd", "mse_fwd", "mse_bwd"),
     *_ref("optim.c", "weight_decay_step", "sgd_step", "momentum_step", "adam_step", "adamw_step", "sumsq_step",
           "clip_step"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows),
+    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros),
+    Entry("conv2d_bwd_w", "blk", "kernels/blk/conv2d.c"),
 )  # fmt: skip
 
 # Files that call into others: the cross-entropy's gradient is softmax_fwd minus one.

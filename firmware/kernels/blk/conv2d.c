@@ -1,0 +1,297 @@
+/* Convolution with register tiles for cores with an FPU: any size, stride, padding and groups.
+ *
+ * forward: 4 output positions x 4 output channels, summing over the window. Windows inside the map are read in place,
+ *   one contiguous piece a window row; windows that touch padding are gathered into scratch, 4 at a time.
+ * gradient of x, as a gather: 4 input positions of one stride phase x 4 input channels, summing over taps and output
+ *   channels. Nothing is zeroed or scattered; positions outside dy read a row of zeros in scratch.
+ * gradient of w: 4 output channels x 4 consecutive elements of a window row, summing over all positions in registers,
+ *   so that dw is touched once. Rows and columns in the padding are left out of the loops' bounds. */
+#include "el/kernels.h"
+#include "tile.h"
+
+/* A 1 x 1 convolution does not care for the map's shape: one long row makes the tiles full. */
+static el_window flatten(const el_window *s)
+{
+    el_window f = *s;
+    if (f.k_h == 1 && f.k_w == 1 && f.stride_h == 1 && f.stride_w == 1 && f.pad_top == 0 && f.pad_left == 0 &&
+        f.in_h == f.out_h && f.in_w == f.out_w) {
+        f.in_w *= f.in_h;
+        f.out_w *= f.out_h;
+        f.in_h = f.out_h = 1;
+    }
+    return f;
+}
+
+/* to[ky][kx][c] = the window at (iy, ix), channels [c0, c0 + cg), zeros in the padding */
+static void gather(const el_window *s, const float *x, int32_t iy, int32_t ix, int32_t c0, int32_t cg, float *to)
+{
+    for (int32_t ky = 0; ky < s->k_h; ky++, iy++) {
+        const int row_inside = iy >= 0 && iy < s->in_h;
+        for (int32_t kx = 0; kx < s->k_w; kx++) {
+            const int inside = row_inside && ix + kx >= 0 && ix + kx < s->in_w;
+            if (inside) {
+                const float *from = x + (iy * s->in_w + ix + kx) * s->in_c + c0;
+                for (const float *end = from + cg; from != end;) {
+                    *to++ = *from++;
+                }
+            } else {
+                for (const float *end = to + cg; to != end;) {
+                    *to++ = 0.0f;
+                }
+            }
+        }
+    }
+}
+
+/* Where the windows of up to four positions lie: a[i] + piece*step + [0, len) for piece < pieces. */
+typedef struct {
+    const float *a[4];
+    int32_t pieces, len, step;
+} windows;
+
+EL_INLINE void forward_tile(int rows, int cols, const windows *v, const float *w, int32_t k, const float *b, float *y,
+                            int32_t ldy)
+{
+    el_tile t = el_tile_start(cols, b);
+    int32_t at = 0;
+    for (int32_t piece = 0; piece < v->pieces; piece++, at += v->step, w += v->len) {
+        el_tile_dot(&t, rows, cols, v->len, v->a[0] + at, v->a[1] + at, v->a[2] + at, v->a[3] + at, w, w + k, w + 2 * k,
+                    w + 3 * k);
+    }
+    el_tile_store(&t, rows, cols, y, ldy);
+}
+
+EL_INLINE void forward_channels(int rows, const windows *v, int32_t channels, const float *w, int32_t k, const float *b,
+                                float *y, int32_t ldy)
+{
+    int32_t o = 0;
+    for (; o + 4 <= channels; o += 4) {
+        forward_tile(rows, 4, v, w + o * k, k, b != 0 ? b + o : 0, y + o, ldy);
+    }
+    for (; o < channels; o++) {
+        forward_tile(rows, 1, v, w + o * k, k, b != 0 ? b + o : 0, y + o, ldy);
+    }
+}
+
+void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
+{
+    const int32_t cg = s->in_c / s->groups;
+    const int32_t og = s->out_c / s->groups;
+    const int32_t k = s->k_h * s->k_w * cg;
+    const int32_t positions = s->out_h * s->out_w;
+    int32_t oy = 0;
+    int32_t ox = 0;
+    for (int32_t p = 0; p < positions;) {
+        const int32_t n = positions - p >= 4 ? 4 : 1;
+        int32_t iy[4];
+        int32_t ix[4];
+        int direct = s->groups == 1;
+        for (int32_t i = 0; i < n; i++) {
+            iy[i] = oy * s->stride_h - s->pad_top;
+            ix[i] = ox * s->stride_w - s->pad_left;
+            direct = direct && iy[i] >= 0 && ix[i] >= 0 && iy[i] + s->k_h <= s->in_h && ix[i] + s->k_w <= s->in_w;
+            if (++ox == s->out_w) {
+                ox = 0;
+                oy++;
+            }
+        }
+        for (int32_t g = 0; g < s->groups; g++) {
+            windows v;
+            for (int32_t i = 0; i < 4; i++) {
+                const int32_t j = i < n ? i : 0;
+                if (direct) {
+                    v.a[i] = x + (iy[j] * s->in_w + ix[j]) * s->in_c;
+                } else {
+                    v.a[i] = (float *)scratch + j * k;
+                    if (i < n) {
+                        gather(s, x, iy[i], ix[i], g * cg, cg, (float *)scratch + i * k);
+                    }
+                }
+            }
+            v.pieces = direct ? s->k_h : 1;
+            v.len = direct ? s->k_w * cg : k;
+            v.step = s->in_w * s->in_c;
+            float *to = y + p * s->out_c + g * og;
+            const float *bias = b != 0 ? b + g * og : 0;
+            if (n == 4) {
+                forward_channels(4, &v, og, w + g * og * k, k, bias, to, s->out_c);
+            } else {
+                forward_channels(1, &v, og, w + g * og * k, k, bias, to, s->out_c);
+            }
+        }
+        p += n;
+    }
+}
+
+/* dx at rows x cols of (positions start, start + stride_w, ..., channels c...): sum over the taps of its stride phase.
+ * dy and w point at the group's first output channel; w at channel c. */
+EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, int32_t start, const float *dy,
+                           const float *w, const float *zeros, float *dx)
+{
+    const int32_t cg = s->in_c / s->groups;
+    const int32_t og = s->out_c / s->groups;
+    const int32_t k = s->k_h * s->k_w * cg;
+    const int32_t oy_first = (iy + s->pad_top) / s->stride_h;
+    const int32_t ky_first = iy + s->pad_top - oy_first * s->stride_h;
+    const int32_t ox_first = (start + s->pad_left) / s->stride_w;
+    const int32_t kx_first = start + s->pad_left - ox_first * s->stride_w;
+    el_tile t = {0};
+    for (int32_t ky = ky_first, oy = oy_first; ky < s->k_h && oy >= 0; ky += s->stride_h, oy--) {
+        if (oy >= s->out_h) {
+            continue;
+        }
+        for (int32_t kx = kx_first, ox = ox_first; kx < s->k_w; kx += s->stride_w, ox--) {
+            if (ox + rows <= 0 || ox >= s->out_w) {
+                continue;
+            }
+            const float *d0 = zeros;
+            const float *d1 = zeros;
+            const float *d2 = zeros;
+            const float *d3 = zeros;
+            const int32_t at = (oy * s->out_w + ox) * s->out_c;
+            if (ox >= 0 && ox + rows <= s->out_w) {
+                d0 = dy + at;
+                d1 = rows > 1 ? d0 + s->out_c : d0;
+                d2 = rows > 2 ? d1 + s->out_c : d0;
+                d3 = rows > 2 ? d2 + s->out_c : d0;
+            } else {
+                d0 = ox >= 0 ? dy + at : d0;
+                d1 = ox + 1 >= 0 && ox + 1 < s->out_w ? dy + (at + s->out_c) : d1;
+                d2 = ox + 2 >= 0 && ox + 2 < s->out_w ? dy + (at + 2 * s->out_c) : d2;
+                d3 = ox + 3 < s->out_w ? dy + (at + 3 * s->out_c) : d3;
+            }
+            el_tile_rows(&t, rows, cols, og, d0, d1, d2, d3, w + (ky * s->k_w + kx) * cg, k);
+        }
+    }
+    el_tile_store(&t, rows, cols, dx, s->stride_w * s->in_c);
+}
+
+EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t start, const float *dy, const float *w,
+                               const float *zeros, float *dx)
+{
+    const int32_t cg = s->in_c / s->groups;
+    int32_t c = 0;
+    for (; c + 4 <= cg; c += 4) {
+        gather_tile(rows, 4, s, iy, start, dy, w + c, zeros, dx + c);
+    }
+    for (; c < cg; c++) {
+        gather_tile(rows, 1, s, iy, start, dy, w + c, zeros, dx + c);
+    }
+}
+
+void el_conv2d_bwd_x_f32__blk(const el_window *shape, const float *dy, const float *w, float *dx, void *scratch)
+{
+    const el_window f = flatten(shape);
+    const el_window *s = &f;
+    const int32_t cg = s->in_c / s->groups;
+    const int32_t og = s->out_c / s->groups;
+    float *zeros = scratch;
+    for (int32_t o = 0; o < og; o++) {
+        zeros[o] = 0.0f;
+    }
+    for (int32_t g = 0; g < s->groups; g++, dy += og, dx += cg, w += og * s->k_h * s->k_w * cg) {
+        for (int32_t iy = 0; iy < s->in_h; iy++) {
+            for (int32_t phase = 0; phase < el_min(s->stride_w, s->in_w); phase++) {
+                int32_t ix = phase;
+                for (; ix + 3 * s->stride_w < s->in_w; ix += 4 * s->stride_w) {
+                    gather_channels(4, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_c);
+                }
+                for (; ix < s->in_w; ix += s->stride_w) {
+                    gather_channels(1, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_c);
+                }
+            }
+        }
+    }
+}
+
+/* Columns [*from, *to) of dy whose tap kx lies inside the map. */
+static void columns(const el_window *s, int32_t kx, int32_t *from, int32_t *to)
+{
+    const int32_t first = s->pad_left - kx;
+    const int32_t last = s->in_w - 1 + s->pad_left - kx;
+    *from = first > 0 ? (first + s->stride_w - 1) / s->stride_w : 0;
+    *to = last < 0 ? 0 : el_min(last / s->stride_w + 1, s->out_w);
+}
+
+EL_INLINE float inside(const float *row, int32_t at, int32_t size)
+{
+    return at >= 0 && at < size ? row[at] : 0.0f;
+}
+
+/* dw[0..rows)[e..e+cols) of window row ky: element e of the row is tap e / cg. Where the tile's elements belong to
+ * different taps, their columns differ at the map's edges; there each element is tested on its own. */
+EL_INLINE void weight_tile(int rows, int cols, const el_window *s, float scale, const float *x, const float *dy,
+                           int32_t ky, int32_t e, int32_t kx_low, int32_t kx_high, int32_t k, float *dw)
+{
+    int32_t from, to, from_any, to_any;
+    columns(s, kx_high, &from_any, &to);
+    columns(s, kx_low, &from, &to_any);
+    to = el_max(to, from);
+    const int32_t hop = s->stride_w * s->in_c;
+    const int32_t origin = e - s->pad_left * s->in_c; /* of the window at column 0, relative to its row of x */
+    el_tile t = {0};
+    for (int32_t oy = 0; oy < s->out_h; oy++) {
+        const int32_t iy = oy * s->stride_h - s->pad_top + ky;
+        if (iy < 0 || iy >= s->in_h) {
+            continue;
+        }
+        const int32_t row = iy * s->in_w * s->in_c + origin;
+        const float *d = dy + oy * s->out_w * s->out_c;
+        if (from < to) {
+            el_tile_outer(&t, rows, cols, to - from, d + from * s->out_c, s->out_c, x + (row + from * hop), hop);
+        }
+        if (kx_low == kx_high) {
+            continue;
+        }
+        for (int32_t ox = from_any == from ? to : from_any; ox < to_any; ox = ox + 1 == from ? to : ox + 1) {
+            const float *v = x + iy * s->in_w * s->in_c;
+            const int32_t first = origin + ox * hop; /* of the tile, relative to v */
+            const int32_t size = s->in_w * s->in_c;
+            const float *dp = d + ox * s->out_c;
+            el_tile_mac(&t, rows, cols, dp[0], rows > 1 ? dp[1] : 0.0f, rows > 2 ? dp[2] : 0.0f,
+                        rows > 2 ? dp[3] : 0.0f, inside(v, first, size), inside(v, first + 1, size),
+                        inside(v, first + 2, size), inside(v, first + 3, size));
+        }
+    }
+    el_tile_add(&t, rows, cols, scale, dw, k);
+}
+
+/* All elements of `row` (a window row, or one tap of a group), for rows output channels. */
+EL_INLINE void weight_row(int rows, const el_window *s, float scale, const float *x, const float *dy, int32_t ky,
+                          int32_t e0, int32_t count, int32_t k, float *dw)
+{
+    int32_t e = 0;
+    for (; e + 4 <= count; e += 4) {
+        weight_tile(rows, 4, s, scale, x, dy, ky, e0 + e, (e0 + e) / s->in_c, (e0 + e + 3) / s->in_c, k, dw + e);
+    }
+    for (; e < count; e++) {
+        weight_tile(rows, 1, s, scale, x, dy, ky, e0 + e, (e0 + e) / s->in_c, (e0 + e) / s->in_c, k, dw + e);
+    }
+}
+
+void el_conv2d_bwd_w_f32__blk(const el_window *shape, float scale, const float *x, const float *dy, float *dw)
+{
+    const el_window f = flatten(shape);
+    const el_window *s = &f;
+    const int32_t cg = s->in_c / s->groups;
+    const int32_t og = s->out_c / s->groups;
+    const int32_t k = s->k_h * s->k_w * cg;
+    const int32_t taps = s->groups == 1 ? 1 : s->k_w; /* rows of a window in memory: whole, or cut by the groups */
+    const int32_t count = s->groups == 1 ? s->k_w * cg : cg;
+    for (int32_t o = 0; o < s->out_c;) {
+        const int32_t group = o / og;
+        const int32_t left = (group + 1) * og - o;
+        for (int32_t ky = 0; ky < s->k_h; ky++) {
+            for (int32_t tap = 0; tap < taps; tap++) {
+                float *to = dw + o * k + (ky * taps + tap) * count;
+                const int32_t e0 = tap * s->in_c + group * cg;
+                if (left >= 4) {
+                    weight_row(4, s, scale, x, dy + o, ky, e0, count, k, to);
+                } else {
+                    weight_row(1, s, scale, x, dy + o, ky, e0, count, k, to);
+                }
+            }
+        }
+        o += left >= 4 ? 4 : 1;
+    }
+}

@@ -1,0 +1,152 @@
+/* Register tiles: up to 4 x 4 accumulators that stay in FPU registers while eight loads feed sixteen multiply-adds.
+ *
+ * rows and cols (4, 2 or 1) are compile-time constants once inlined, so that the branches below vanish and one source
+ * serves full tiles and tails. The accumulators are a struct of scalars, not an array, because compilers keep the
+ * former in registers without unrolling first. */
+#ifndef EL_BLK_TILE_H
+#define EL_BLK_TILE_H
+
+#include <stdint.h>
+
+#define EL_INLINE static inline __attribute__((always_inline))
+
+typedef struct {
+    float c00, c01, c02, c03;
+    float c10, c11, c12, c13;
+    float c20, c21, c22, c23;
+    float c30, c31, c32, c33;
+} el_tile;
+
+EL_INLINE int32_t el_min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+EL_INLINE int32_t el_max(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Each row starts with b[0..cols). */
+EL_INLINE el_tile el_tile_start(int cols, const float *b)
+{
+    el_tile t = {0};
+    if (b != 0) {
+        t.c00 = t.c10 = t.c20 = t.c30 = b[0];
+        if (cols > 1) {
+            t.c01 = t.c11 = t.c21 = t.c31 = b[1];
+        }
+        if (cols > 2) {
+            t.c02 = t.c12 = t.c22 = t.c32 = b[2];
+            t.c03 = t.c13 = t.c23 = t.c33 = b[3];
+        }
+    }
+    return t;
+}
+
+/* t[i][j] += a_i * b_j */
+EL_INLINE void el_tile_mac(el_tile *t, int rows, int cols, float a0, float a1, float a2, float a3, float b0, float b1,
+                           float b2, float b3)
+{
+#define EL_TILE_ROW(i)                                                                                                 \
+    t->c##i##0 += a##i * b0;                                                                                           \
+    if (cols > 1) {                                                                                                    \
+        t->c##i##1 += a##i * b1;                                                                                       \
+    }                                                                                                                  \
+    if (cols > 2) {                                                                                                    \
+        t->c##i##2 += a##i * b2;                                                                                       \
+        t->c##i##3 += a##i * b3;                                                                                       \
+    }
+    EL_TILE_ROW(0)
+    if (rows > 1) {
+        EL_TILE_ROW(1)
+    }
+    if (rows > 2) {
+        EL_TILE_ROW(2)
+        EL_TILE_ROW(3)
+    }
+#undef EL_TILE_ROW
+}
+
+/* t[i][j] += sum over k < count of a_i[k] * b_j[k]: both operands contiguous along the sum. */
+EL_INLINE void el_tile_dot(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
+                           const float *a2, const float *a3, const float *b0, const float *b1, const float *b2,
+                           const float *b3)
+{
+    for (const float *end = a0 + count; a0 != end;) {
+        el_tile_mac(t, rows, cols, *a0++, rows > 1 ? *a1++ : 0.0f, rows > 2 ? *a2++ : 0.0f, rows > 2 ? *a3++ : 0.0f,
+                    *b0++, cols > 1 ? *b1++ : 0.0f, cols > 2 ? *b2++ : 0.0f, cols > 2 ? *b3++ : 0.0f);
+    }
+}
+
+/* t[i][j] += sum over k < count of a_i[k] * b[k*ldb + j]: the second operand contiguous across the tile. */
+EL_INLINE void el_tile_rows(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
+                            const float *a2, const float *a3, const float *b, int32_t ldb)
+{
+    for (const float *end = a0 + count; a0 != end; b += ldb) {
+        el_tile_mac(t, rows, cols, *a0++, rows > 1 ? *a1++ : 0.0f, rows > 2 ? *a2++ : 0.0f, rows > 2 ? *a3++ : 0.0f,
+                    b[0], cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);
+    }
+}
+
+/* t[i][j] += sum over k < count of a[k*lda + i] * b[k*ldb + j]: both contiguous across the tile. */
+EL_INLINE void el_tile_outer(el_tile *t, int rows, int cols, int32_t count, const float *a, int32_t lda, const float *b,
+                             int32_t ldb)
+{
+    for (; count > 0; count--, a += lda, b += ldb) {
+        el_tile_mac(t, rows, cols, a[0], rows > 1 ? a[1] : 0.0f, rows > 2 ? a[2] : 0.0f, rows > 2 ? a[3] : 0.0f, b[0],
+                    cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);
+    }
+}
+
+EL_INLINE void el_row_store(int cols, float c0, float c1, float c2, float c3, float *y)
+{
+    y[0] = c0;
+    if (cols > 1) {
+        y[1] = c1;
+    }
+    if (cols > 2) {
+        y[2] = c2;
+        y[3] = c3;
+    }
+}
+
+/* y[i*ld + j] = t[i][j] */
+EL_INLINE void el_tile_store(const el_tile *t, int rows, int cols, float *y, int32_t ld)
+{
+    el_row_store(cols, t->c00, t->c01, t->c02, t->c03, y);
+    if (rows > 1) {
+        el_row_store(cols, t->c10, t->c11, t->c12, t->c13, y + ld);
+    }
+    if (rows > 2) {
+        el_row_store(cols, t->c20, t->c21, t->c22, t->c23, y + 2 * ld);
+        el_row_store(cols, t->c30, t->c31, t->c32, t->c33, y + 3 * ld);
+    }
+}
+
+EL_INLINE void el_row_add(int cols, float scale, float c0, float c1, float c2, float c3, float *y)
+{
+    y[0] += scale * c0;
+    if (cols > 1) {
+        y[1] += scale * c1;
+    }
+    if (cols > 2) {
+        y[2] += scale * c2;
+        y[3] += scale * c3;
+    }
+}
+
+/* y[i*ld + j] += scale * t[i][j] */
+EL_INLINE void el_tile_add(const el_tile *t, int rows, int cols, float scale, float *y, int32_t ld)
+{
+    el_row_add(cols, scale, t->c00, t->c01, t->c02, t->c03, y);
+    if (rows > 1) {
+        el_row_add(cols, scale, t->c10, t->c11, t->c12, t->c13, y + ld);
+    }
+    if (rows > 2) {
+        el_row_add(cols, scale, t->c20, t->c21, t->c22, t->c23, y + 2 * ld);
+        el_row_add(cols, scale, t->c30, t->c31, t->c32, t->c33, y + 3 * ld);
+    }
+}
+
+#endif
