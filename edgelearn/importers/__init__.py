@@ -1,0 +1,45 @@
+"""Model files in, device graphs out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edgelearn.errors import InputError
+from edgelearn.graph import Graph
+
+_TFLITE = b"TFL3"  # at offset 4 of every TensorFlow Lite file
+
+
+def load(path: str | Path) -> Graph:
+    """The device graph of a model file, chosen by its suffix and content.
+
+    InputError if the file does not exist, is of a kind that is not supported, or can't be imported.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"can't read the model: {reason}", where=str(path)) from None
+    if start[4:] == _TFLITE or path.suffix.lower() in (".tflite", ".lite"):
+        raise InputError(
+            "TensorFlow Lite models are not supported yet", where=path.name, hint="export the model as ONNX"
+        )
+    kind = _KINDS.get(path.suffix.lower())
+    if kind:
+        raise InputError(f"{kind} can't be imported", where=path.name, hint="export the model as ONNX")
+    # Imported here: the onnx package takes longer to load than most commands take to run.
+    from edgelearn.importers.onnx import load_onnx
+
+    return load_onnx(path)
+
+
+_KINDS = {
+    ".pt": "a PyTorch checkpoint",
+    ".pth": "a PyTorch checkpoint",
+    ".h5": "a Keras model",
+    ".keras": "a Keras model",
+    ".pb": "a TensorFlow graph",
+    ".safetensors": "a file of weights without a network",
+}

@@ -1,0 +1,211 @@
+"""Collects the device graph: names, tensors, nodes, and how weights go back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from edgelearn.graph import Node, Origin, Role, Tensor, unique_name
+from edgelearn.importers.onnx.call import Call, Unsupported
+from edgelearn.importers.onnx.constant import Const, WeightRecord
+from edgelearn.importers.onnx.names import node_name, printable
+from edgelearn.importers.onnx.view import Shape, View, merged, offsets, ordered
+from edgelearn.ops import OPS
+
+# More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
+LARGEST = 1 << 24
+NO_ATTRS: Mapping[str, Any] = {}
+LAYERS = ("conv2d", "depthwise_conv2d", "dense")
+
+
+@dataclass
+class _Weight:
+    const: Const
+    uses: list[tuple[int, int]] = field(default_factory=list)
+
+
+class Builder:
+    """The graph under construction.
+
+    `file` is the file's name for messages, `readers` counts how often each ONNX value is read, `batch` is the
+    batch size that the file fixes, or None.
+    """
+
+    def __init__(self, file: str, readers: dict[str, int], batch: int | None) -> None:
+        self.file = file
+        self.readers = readers
+        self.batch = batch
+        self.tensors: dict[str, Tensor] = {}
+        self.nodes: list[Node] = []
+        self.warnings: list[str] = []
+        self.input = ""
+        self._taken: set[str] = set()
+        self._weights: dict[tuple[Any, ...], str] = {}
+        self._written: dict[str, _Weight] = {}
+        self._settled: dict[tuple[Any, ...], View] = {}
+        self._calls: dict[int, str] = {}
+        self._made: dict[str, str] = {}
+
+    # Names and tensors
+
+    def claim(self, name: str) -> str:
+        """A name that nothing has yet."""
+        free = unique_name(name, self._taken)
+        self._taken.add(free)
+        return free
+
+    def called(self, call: Call) -> str:
+        """The name of the layer that a node becomes; the same at every call."""
+        if call.index not in self._calls:
+            weight = next((c.source for c in call.inputs if isinstance(c, Const) and c.source), "")
+            name = node_name(call.proto.name, call.proto.op_type, weight)
+            self._calls[call.index] = self.claim(name)
+        return self._calls[call.index]
+
+    def origin(self, call: Call) -> Origin:
+        """Where a node stands in the file."""
+        return Origin(self.file, printable(call.proto.name), call.proto.op_type, call.index)
+
+    def tensor(self, name: str, shape: Shape, role: Role, data: np.ndarray | None = None) -> str:
+        """Add a tensor; the name must be claimed. Unsupported if it is larger than any board could hold."""
+        if any(size < 1 for size in shape):
+            raise Unsupported(f"it makes an empty tensor {shape}")
+        if math.prod(shape) > LARGEST:
+            raise Unsupported(f"it makes a tensor {shape}, larger than the limit of {LARGEST} elements")
+        self.tensors[name] = Tensor(name, shape, role, data=data)
+        return name
+
+    def placeholder(self, user_shape: Shape) -> View:
+        """A stand-in for what an unsupported node makes, so that the nodes behind it can be checked too."""
+        rank = len(user_shape)
+        order = (*range(1, rank), 0) if rank in (2, 3) else tuple(range(rank))
+        shape = tuple(user_shape[axis] for axis in order)
+        shape = (1, *shape) if rank == 2 else shape
+        return ordered(self.tensor(self.claim("unknown"), shape, Role.ACT), shape, user_shape, order)
+
+    # Weights
+
+    def weight(self, call: Call, suffix: str, const: Const) -> str:
+        """The CONST tensor of a constant, in device layout; the same initializer in the same layout only once."""
+        order = b"" if const.index is None else const.index.astype(np.int64).tobytes()
+        key = (const.source, const.array.shape, const.scale, order) if const.source else (id(const),)
+        name = self._weights.get(key)
+        if name is None:
+            name = self.claim(f"{self.called(call)}_{suffix}")
+            data = np.ascontiguousarray(const.array, np.float32)
+            self.tensor(name, data.shape, Role.CONST, data)
+            self._weights[key] = name
+            if not np.isfinite(data).all():
+                self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
+        if const.source and const.index is not None:
+            self._written.setdefault(name, _Weight(const)).uses.append(const.use)
+        return name
+
+    def records(self, shapes: dict[str, Shape]) -> dict[str, WeightRecord]:
+        """How every weight that is still there is written back; `shapes` are those of the file's constants."""
+        found = {}
+        for name, weight in self._written.items():
+            const = weight.const
+            if const.index is not None:
+                uses = tuple(dict.fromkeys(weight.uses))
+                found[name] = WeightRecord(const.source, shapes[const.source], const.index.ravel(), const.scale, uses)
+        return found
+
+    # Nodes
+
+    def emit(
+        self, call: Call, op: str, inputs: Sequence[str], attrs: Mapping[str, Any] = NO_ATTRS, suffix: str = ""
+    ) -> Tensor:
+        """Add a node; its output's shape comes from the op's own rule. Unsupported if that refuses."""
+        infer = OPS[op].infer
+        assert infer is not None
+        try:
+            shape = infer(attrs, [self.tensors[name].shape for name in inputs if name])[0]
+        except ValueError as error:
+            raise Unsupported(str(error)) from None
+        name = self.called(call) if not suffix else self.claim(f"{self.called(call)}_{suffix}")
+        out = self.tensor(self.claim(f"{name}_out"), tuple(int(n) for n in shape), Role.ACT)
+        self.nodes.append(Node(op, name, tuple(inputs), (out,), attrs, origin=self.origin(call)))
+        self._made[out] = call.proto.output[0]
+        return self.tensors[out]
+
+    def add_bias(self, call: Call, view: View, const: Const) -> bool:
+        """Give `const`, one value a channel, to the layer that makes `view`, if it has no bias yet."""
+        at = next((k for k, n in enumerate(self.nodes) if view.tensor in n.outputs), -1)
+        node = self.nodes[at] if at >= 0 else None
+        if node is None or node.op not in LAYERS or node.inputs[2] or view.inner is not None:
+            return False
+        if self.readers.get(self._made.get(view.tensor, ""), 0) != 1:
+            return False
+        channels = self.tensors[node.outputs[0]].shape[-1]
+        if const.array.shape != (channels,):
+            return False
+        bias = self.claim(f"{node.name}_bias")
+        self.tensor(bias, (channels,), Role.CONST, np.ascontiguousarray(const.array))
+        if const.source and const.index is not None:
+            self._written[bias] = _Weight(const, [const.use])
+        self.nodes[at] = replace(node, inputs=(*node.inputs[:2], bias))
+        return True
+
+    def _reads(self, tensor: str) -> bool:
+        return any(tensor in node.inputs for node in self.nodes)
+
+    # Layout
+
+    def settle(self, view: View, call: Call) -> View:
+        """The view with its pending padding, if any, in memory."""
+        if view.inner is None:
+            # The input may have taken another shape since the view was made.
+            return replace(view, shape=self.tensors[view.tensor].shape)
+        key = (view.inner.tensor, view.pads, view.value)
+        if key not in self._settled:
+            out = self.emit(call, "pad", (view.inner.tensor,), {"pads": view.pads, "value": view.value}, "pad")
+            self._settled[key] = View(out.name, out.shape, view.axes)
+        return replace(self._settled[key], axes=view.axes)
+
+    def arrange(self, call: Call, view: View, groups: Sequence[Sequence[int]]) -> str:
+        """A device tensor (H, W, C) whose dimensions are the given groups of user axes.
+
+        Emits a transpose where memory has to move. Unsupported where three axes are not enough, or where the same
+        memory would have to be read in another shape.
+        """
+        shape = tuple(math.prod(view.user_shape[axis] for axis in group) for group in groups)
+        factors = merged([f for group in groups for axis in group for f in view.axes[axis]])
+        if factors in ([], [(math.prod(shape), 1)]):
+            return self._reshaped(view, shape)
+        dims: list[int | None] = []
+        for group, size in zip(groups, shape, strict=True):
+            part = merged([f for axis in group for f in view.axes[axis]])
+            dims.append(None if size == 1 else self._dim(view.shape, part))
+            if size > 1 and dims[-1] is None:
+                raise Unsupported("its input lies in memory in an order that one transpose can't bring right")
+        if len(view.shape) != 3:
+            raise Unsupported(f"its input would have to be reordered from {view.shape} to {shape}")
+        spare = [dim for dim in range(3) if dim not in dims]
+        perm = tuple(spare.pop(0) if dim is None else dim for dim in dims)
+        out = self.emit(call, "transpose", (view.tensor,), {"perm": perm}, "order")
+        return out.name
+
+    def _dim(self, shape: Shape, part: list[tuple[int, int]]) -> int | None:
+        for dim, size in enumerate(shape):
+            if part == [(size, math.prod(shape[dim + 1 :]))]:
+                return dim
+        return None
+
+    def _reshaped(self, view: View, shape: Shape) -> str:
+        """The tensor of `view` if its shape is `shape`; the model's input may still take that shape."""
+        tensor = self.tensors[view.tensor]
+        if tensor.shape == shape:
+            return view.tensor
+        if view.tensor == self.input and not self._reads(view.tensor):
+            self.tensors[view.tensor] = replace(tensor, shape=shape)
+            return view.tensor
+        raise Unsupported(f"it reads {tensor.shape} as {shape}; reshaping between layers is not supported")
+
+    def flat_order(self, view: View) -> np.ndarray:
+        """For every element in the user's order, where it lies in the device tensor; (count,) int64."""
+        return offsets(view.axes).ravel()

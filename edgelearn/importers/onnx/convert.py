@@ -1,0 +1,179 @@
+"""Walks the nodes of a checked model and builds the device graph, collecting every problem on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import onnx
+
+from edgelearn.errors import InputError
+from edgelearn.graph import Role
+from edgelearn.importers.onnx import conv, elementwise, linear, norm, pool, shape
+from edgelearn.importers.onnx.builder import Builder
+from edgelearn.importers.onnx.call import HANDLERS, Call, Result, Unsupported
+from edgelearn.importers.onnx.constant import Const, indexed
+from edgelearn.importers.onnx.file import as_array, one_input, one_output
+from edgelearn.importers.onnx.fold import FOLDS, foldable
+from edgelearn.importers.onnx.names import identifier, printable
+from edgelearn.importers.onnx.view import Shape, View, ordered
+
+FAMILIES = (conv, elementwise, linear, norm, pool, shape)
+# What broken attributes and operands lead to inside a handler; anything else is a fault of ours and may be seen.
+_MALFORMED = (ValueError, IndexError, TypeError, OverflowError, AttributeError, KeyError)
+
+
+@dataclass
+class Conversion:
+    """What came of one walk: `result` is None exactly if there are `problems`."""
+
+    builder: Builder
+    input: View
+    result: View | None
+    problems: tuple[str, ...]
+    shapes: dict[str, Shape]
+
+    @property
+    def moves(self) -> int:
+        """How many transposes it took."""
+        return sum(node.op == "transpose" for node in self.builder.nodes)
+
+
+def convert(model: onnx.ModelProto, opset: int, file: str, order: tuple[int, ...]) -> Conversion:
+    """Build the graph with the input's axes in memory in `order`. InputError for damaged weights."""
+    return _Walk(model, opset, file).run(order)
+
+
+class _Walk:
+    def __init__(self, model: onnx.ModelProto, opset: int, file: str) -> None:
+        self.graph = model.graph
+        self.opset = opset
+        self.file = file
+        self.input, self.sample, batch = one_input(model.graph, file)
+        self.output = one_output(model.graph, file)
+        readers = Counter(name for node in self.graph.node for name in node.input if name)
+        readers[self.output] += 1
+        self.readers = readers
+        self.builder = Builder(file, dict(readers), batch)
+        self.stored = {tensor.name: as_array(tensor, file) for tensor in self.graph.initializer}
+        self.values: dict[str, Result | None] = {}
+        self.inferred = _inferred(model)
+        self.problems: list[str] = []
+
+    def run(self, order: tuple[int, ...]) -> Conversion:
+        name = self.builder.claim(identifier(self.input, "input"))
+        device = tuple(self.sample[axis] for axis in order)
+        device = (1, *device) if len(device) == 2 else device
+        self.builder.input = self.builder.tensor(name, device, Role.INPUT)
+        start = ordered(name, device, self.sample, order)
+        self.values[self.input] = start
+        needed = self._needed()
+        for index, node in enumerate(self.graph.node):
+            if index in needed:
+                self._node(index, node)
+        result = None if self.problems else self._result()
+        shapes = {name: array.shape for name, array in self.stored.items()}
+        return Conversion(self.builder, start, result, tuple(self.problems), shapes)
+
+    def _needed(self) -> set[int]:
+        """The nodes that the output depends on; others are left out without a word."""
+        wanted, kept = {self.output}, set()
+        for index in reversed(range(len(self.graph.node))):
+            node = self.graph.node[index]
+            if wanted.intersection(node.output):
+                kept.add(index)
+                wanted.update(node.input)
+        return kept
+
+    def _result(self) -> View:
+        value = self.values[self.output]
+        if not isinstance(value, View) or not self.builder.nodes:
+            raise InputError("the output does not depend on the input through any layer", where=self.file)
+        return value
+
+    def _node(self, index: int, node: onnx.NodeProto) -> None:
+        try:
+            value = self._import(index, node)
+        except Unsupported as reason:
+            value = self._problem(index, node, str(reason))
+        except _MALFORMED as error:
+            value = self._problem(index, node, f"is malformed: {printable(str(error) or type(error).__name__)}")
+        for position, name in enumerate(node.output):
+            if name:
+                self.values[name] = value if position == 0 else None
+
+    def _import(self, index: int, node: onnx.NodeProto) -> Result | None:
+        if node.domain not in ("", "ai.onnx"):
+            raise Unsupported(f"domain {printable(node.domain)} is not supported")
+        if node.op_type == "Constant":
+            self.stored[node.output[0]] = _constant(node, self.file)
+            return None
+        if node.op_type not in HANDLERS and node.op_type not in FOLDS:
+            raise Unsupported("this op is not supported")
+        extra = [name for name in node.output[1:] if name and self.readers[name]]
+        if extra:
+            raise Unsupported(f"its output '{printable(extra[0])}' is used, only the first is supported")
+        inputs: list[Result | None] = []
+        for slot, name in enumerate(node.input):
+            if name in self.stored:
+                inputs.append(indexed(self.stored[name], name, (index, slot)))
+            elif name and self.values.get(name) is None:
+                return None  # made by a node that is already on the list of problems
+            else:
+                inputs.append(self.values[name] if name else None)
+        call = Call(node, index, self.opset, inputs, self.builder)
+        if foldable(node.op_type, inputs):
+            return FOLDS[node.op_type](call)
+        if node.op_type not in HANDLERS:
+            raise Unsupported("supported only on constants")
+        return HANDLERS[node.op_type](call)
+
+    def _problem(self, index: int, node: onnx.NodeProto, why: str) -> Result | None:
+        shapes = ", ".join(self._describe(name) for name in node.input if name) or "no inputs"
+        title = f"'{printable(node.name)}'" if node.name else "(no name)"
+        self.problems.append(f"node {index} {title}: {printable(node.op_type)} of {shapes}: {why}")
+        known = self.inferred.get(node.output[0]) if node.output else None
+        if known is None or len(known) < 2 or any(size < 1 for size in known[1:]):
+            return None
+        try:
+            return self.builder.placeholder(tuple(known[1:]))
+        except Unsupported:
+            return None
+
+    def _describe(self, name: str) -> str:
+        value = self.values.get(name)
+        if name in self.stored:
+            return str(self.stored[name].shape)
+        if isinstance(value, Const):
+            return str(value.array.shape)
+        known = value.user_shape if isinstance(value, View) else None
+        if known is None and name in self.inferred:
+            known = self.inferred[name][1:]
+        return "(?)" if known is None else "(" + ", ".join(["N", *map(str, known)]) + ")"
+
+
+def _constant(node: onnx.NodeProto, file: str) -> np.ndarray:
+    """The value of a Constant node."""
+    found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
+    if "value" in found:
+        return as_array(found["value"], file)
+    for name, dtype in (
+        ("value_float", np.float32), ("value_floats", np.float32), ("value_int", np.int64), ("value_ints", np.int64)
+    ):  # fmt: skip
+        if name in found:
+            return np.asarray(found[name], dtype)
+    raise Unsupported("only tensors and numbers are supported as constants")
+
+
+def _inferred(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
+    """Shapes that onnx can infer, for messages only; sizes that it does not know are 0."""
+    try:
+        graph = onnx.shape_inference.infer_shapes(model).graph
+    except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, UnicodeDecodeError):
+        return {}
+    return {
+        value.name: tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.input, *graph.output)
+        if value.type.tensor_type.HasField("shape")
+    }

@@ -1,0 +1,181 @@
+"""Reads an ONNX file and makes sure that it is one: bounded, whole, self-contained, in order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+from google.protobuf.message import DecodeError
+
+from edgelearn.errors import InputError
+from edgelearn.importers.onnx.names import printable
+
+OLDEST, NEWEST = 7, 21
+MOST_BYTES = 256 << 20
+MOST_NODES = 10_000
+MOST_ELEMENTS = 1 << 26
+
+
+def read_model(path: Path) -> tuple[onnx.ModelProto, int]:
+    """The model in a file and its opset.
+
+    InputError if it can't be read, is no ONNX model, is damaged or too large, keeps weights in other files, or was
+    written for an opset outside 7 to 21.
+    """
+    where = path.name
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise InputError("not a file", where=str(path))
+        if size > MOST_BYTES:
+            raise InputError(f"the file has {size} bytes, the limit is {MOST_BYTES}", where=where)
+        content = path.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise InputError(f"can't read the model: {reason}", where=str(path)) from None
+    if not content:
+        raise InputError("the file is empty", where=where)
+    model = parse(content, where)
+    return model, _checked(model, where)
+
+
+def parse(content: bytes, where: str) -> onnx.ModelProto:
+    """The bytes of a file as a ModelProto; InputError if they are none."""
+    model = onnx.ModelProto()
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, RecursionError, ValueError):
+        raise InputError(
+            "not an ONNX model, or one that is damaged or cut short",
+            where=where,
+            hint="write the file again; in Python: onnx.save(model, path)",
+        ) from None
+    if not model.HasField("graph") or not (model.graph.node or model.graph.output):
+        raise InputError("not an ONNX model: it has no graph", where=where)
+    return model
+
+
+def _checked(model: onnx.ModelProto, where: str) -> int:
+    graph = model.graph
+    opset = _opset(model, where)
+    if len(graph.node) > MOST_NODES or len(graph.initializer) > MOST_NODES:
+        raise InputError(f"more than {MOST_NODES} nodes or weights", where=where)
+    if graph.sparse_initializer:
+        raise InputError("sparse weights are not supported", where=where)
+    for tensor in _stored(graph):
+        _check_stored(tensor, where)
+    _check_order(graph, where)
+    # The checker stops at the first op that it does not know; those are listed later, all at once.
+    if all(node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type) for node in graph.node):
+        try:
+            onnx.checker.check_model(model)
+        except (onnx.checker.ValidationError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+            lines = str(error).strip().splitlines() or ["no reason given"]
+            raise InputError(
+                "not a valid ONNX model", where=where, details=(f"onnx.checker: {printable(lines[0])}",)
+            ) from None
+    return opset
+
+
+def _opset(model: onnx.ModelProto, where: str) -> int:
+    versions = [o.version for o in model.opset_import if o.domain in ("", "ai.onnx")]
+    if len(versions) != 1:
+        raise InputError("the model does not say which opset it uses", where=where)
+    if not OLDEST <= versions[0] <= NEWEST:
+        raise InputError(
+            f"the model uses opset {versions[0]}, supported are {OLDEST} to {NEWEST}",
+            where=where,
+            hint="export it again with opset 17, for example torch.onnx.export(..., opset_version=17)",
+        )
+    return int(versions[0])
+
+
+def _stored(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    yield from graph.initializer
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+
+
+def _check_stored(tensor: onnx.TensorProto, where: str) -> None:
+    name = printable(tensor.name) or "(no name)"
+    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
+        raise InputError(
+            f"weight '{name}' is kept in another file",
+            where=where,
+            hint="save it in one file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
+        )
+    if any(n < 0 for n in tensor.dims) or len(tensor.dims) > 16 or math.prod(tensor.dims) > MOST_ELEMENTS:
+        raise InputError(f"weight '{name}' has an absurd shape {tuple(tensor.dims)[:16]}", where=where)
+
+
+def _check_order(graph: onnx.GraphProto, where: str) -> None:
+    """Every value is made once, and before it is read: no cycles."""
+    known = {"", *(t.name for t in graph.initializer), *(v.name for v in graph.input)}
+    for index, node in enumerate(graph.node):
+        title = f"node {index} '{printable(node.name)}' ({printable(node.op_type)})"
+        missing = [printable(name) for name in node.input if name not in known]
+        if missing:
+            raise InputError(f"{title} reads '{missing[0]}', which nothing before it makes", where=where)
+        for name in node.output:
+            if name and name in known:
+                raise InputError(f"{title} makes '{printable(name)}' a second time", where=where)
+            known.add(name)
+    for value in graph.output:
+        if value.name not in known:
+            raise InputError(f"nothing makes the output '{printable(value.name)}'", where=where)
+
+
+def as_array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
+    """A stored tensor as an array; InputError if its bytes do not fit its shape."""
+    try:
+        return np.asarray(onnx.numpy_helper.to_array(tensor))
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        reason = printable(str(error).splitlines()[0]) if str(error) else type(error).__name__
+        raise InputError(f"weight '{printable(tensor.name)}' is damaged: {reason}", where=where) from None
+
+
+def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...], int | None]:
+    """The model's input: name, shape of one sample, and the batch size if the file fixes it.
+
+    InputError unless there is exactly one, float32, with a batch axis and fixed sizes behind it.
+    """
+    stored = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in stored]
+    if len(inputs) != 1:
+        names = tuple(f"input '{printable(v.name)}'" for v in inputs)
+        raise InputError(f"the model has {len(inputs)} inputs, supported is one", where=where, details=names)
+    value = inputs[0]
+    name = printable(value.name)
+    kind = value.type.tensor_type
+    if kind.elem_type != onnx.TensorProto.FLOAT:
+        found = onnx.TensorProto.DataType.Name(kind.elem_type) if kind.elem_type in range(1, 24) else "no type"
+        raise InputError(f"input '{name}' is {found}, supported is FLOAT", where=where)
+    dims = list(kind.shape.dim)
+    if len(dims) < 2:
+        raise InputError(f"input '{name}' has {len(dims)} axes, expected the batch and at least one more", where=where)
+    for k, dim in enumerate(dims[1:], start=1):
+        if dim.dim_value < 1:
+            called = f" ('{printable(dim.dim_param)}')" if dim.dim_param else ""
+            raise InputError(
+                f"axis {k} of input '{name}' has no fixed size{called}; only the batch may vary",
+                where=where,
+                hint="export the model with a fixed sample shape",
+            )
+    shape = tuple(dim.dim_value for dim in dims[1:])
+    if math.prod(shape) > 1 << 24:
+        raise InputError(f"one sample of input '{name}' has the shape {shape}: more than any board holds", where=where)
+    batch = dims[0].dim_value if dims[0].HasField("dim_value") and dims[0].dim_value > 0 else None
+    return value.name, shape, batch
+
+
+def one_output(graph: onnx.GraphProto, where: str) -> str:
+    """The name of the model's output; InputError unless there is exactly one."""
+    if len(graph.output) != 1:
+        names = tuple(f"output '{printable(v.name)}'" for v in graph.output)
+        raise InputError(f"the model has {len(graph.output)} outputs, supported is one", where=where, details=names)
+    return str(graph.output[0].name)

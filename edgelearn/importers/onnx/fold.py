@@ -1,0 +1,162 @@
+"""Nodes whose inputs are all constants: computed at import.
+
+Exporters write shape arithmetic and transposed weights this way. Functions that only rearrange keep the way back into
+the file; the others compute a new constant that has none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import onnx
+
+from edgelearn.importers.onnx.call import Call, Unsupported
+from edgelearn.importers.onnx.constant import Const
+
+_LARGEST = 1 << 24
+
+
+def _axes(call: Call, rank: int) -> list[int]:
+    axes = call.integers(1, "axes") or []
+    if any(not -rank <= axis < rank for axis in axes):
+        raise Unsupported(f"axes {axes} do not exist in a tensor of {rank} axes")
+    return sorted({axis % rank for axis in axes})
+
+
+def _first(call: Call) -> Const:
+    return call.const(0, "the input")
+
+
+def _reshape(call: Call) -> Const:
+    const, target = _first(call), call.integers(1, "shape") or []
+    shape = [
+        const.array.shape[k] if n == 0 and not call.integer("allowzero", 0) and k < const.array.ndim else n
+        for k, n in enumerate(target)
+    ]
+    if math.prod(n for n in shape if n != -1) > _LARGEST:
+        raise Unsupported(f"shape {target} is absurd")
+    return const.moved(lambda a: a.reshape(shape))
+
+
+def _transpose(call: Call) -> Const:
+    perm = call.ints("perm")
+    return _first(call).moved(lambda a: a.transpose(perm))
+
+
+def _squeeze(call: Call) -> Const:
+    const = _first(call)
+    axes = tuple(_axes(call, const.array.ndim)) or None
+    return const.moved(lambda a: a.squeeze(axes))
+
+
+def _unsqueeze(call: Call) -> Const:
+    const = _first(call)
+    axes = _axes(call, const.array.ndim + len(call.integers(1, "axes") or []))
+    return const.moved(lambda a: np.expand_dims(a, tuple(axes)))
+
+
+def _flatten(call: Call) -> Const:
+    const, axis = _first(call), call.integer("axis", 1)
+    rows = math.prod(const.array.shape[:axis])
+    return const.moved(lambda a: a.reshape(rows, -1))
+
+
+def _cast(call: Call) -> Const:
+    const, to = _first(call), call.integer("to", 0)
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(to)
+    return const if dtype == const.array.dtype else Const(const.array.astype(dtype))
+
+
+def _gather(call: Call) -> Const:
+    indices = call.const(1, "the indices").array
+    return Const(np.take(_first(call).array, indices, axis=call.integer("axis", 0)))
+
+
+def _concat(call: Call) -> Const:
+    parts = [call.const(k, "every part").array for k in range(len(call.inputs))]
+    return Const(np.concatenate(parts, axis=call.integer("axis", 0)))
+
+
+def _slice(call: Call) -> Const:
+    array = _first(call).array
+    if call.opset < 10:
+        starts, ends, axes = (call.ints(name) for name in ("starts", "ends", "axes"))
+        steps: list[int] | None = None
+    else:
+        starts, ends, axes, steps = (call.integers(k, "") for k in range(1, 5))
+    cut = [slice(None)] * array.ndim
+    starts, ends = starts or [], ends or []
+    axes = list(range(len(starts))) if axes is None else axes
+    for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts), strict=True):
+        # The specification says "to the end" with the smallest integer when walking backwards.
+        cut[axis] = slice(start, None if step < 0 and end <= -(2**31) else end, step)
+    return Const(array[tuple(cut)])
+
+
+def _constant_of_shape(call: Call) -> Const:
+    shape = [int(n) for n in _first(call).array.ravel()]
+    if any(n < 0 for n in shape) or math.prod(shape) > _LARGEST:
+        raise Unsupported(f"shape {shape} is absurd")
+    value = call.attrs.get("value")
+    fill = np.zeros(1, np.float32) if value is None else onnx.numpy_helper.to_array(value)
+    return Const(np.full(shape, fill.ravel()[0]))
+
+
+def _reduce_prod(call: Call) -> Const:
+    const = _first(call)
+    axes = tuple(_axes(call, const.array.ndim)) or None
+    return Const(np.asarray(const.array.prod(axis=axes, keepdims=bool(call.integer("keepdims", 1)))))
+
+
+def _binary(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Call], Const]:
+    def run(call: Call) -> Const:
+        a, b = (call.const(k, "both inputs").array for k in (0, 1))
+        if math.prod(np.broadcast_shapes(a.shape, b.shape)) > _LARGEST:
+            raise Unsupported("the result is absurdly large")
+        return Const(np.asarray(compute(a, b)))
+
+    return run
+
+
+def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind not in "iu":
+        return np.asarray(a / b)
+    if not b.all():
+        raise Unsupported("divides by zero")
+    return np.asarray(np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b)), a.dtype)
+
+
+def _quiet(function: Callable[[Call], Const]) -> Callable[[Call], Const]:
+    def run(call: Call) -> Const:
+        with np.errstate(all="ignore"):
+            return function(call)
+
+    return run
+
+
+FOLDS: dict[str, Callable[[Call], Const]] = {
+    "Identity": _first,
+    "Dropout": _first,
+    "Reshape": _reshape,
+    "Transpose": _transpose,
+    "Squeeze": _squeeze,
+    "Unsqueeze": _unsqueeze,
+    "Flatten": _flatten,
+    "Cast": _cast,
+    "Gather": _gather,
+    "Concat": _concat,
+    "Slice": _slice,
+    "ConstantOfShape": _constant_of_shape,
+    "ReduceProd": _reduce_prod,
+    "Add": _quiet(_binary(np.add)),
+    "Sub": _quiet(_binary(np.subtract)),
+    "Mul": _quiet(_binary(np.multiply)),
+    "Div": _quiet(_binary(_divide)),
+}
+
+
+def foldable(op: str, inputs: Sequence[object]) -> bool:
+    """Whether a node with these resolved inputs is computed at import."""
+    return op in FOLDS and bool(inputs) and all(value is None or isinstance(value, Const) for value in inputs)
