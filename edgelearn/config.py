@@ -93,9 +93,10 @@ class LearningRate:
         start = self.warmup
         if self.kind == "wsd":
             start = max(start, self.total - self.decay)
-        done = min(1.0, (step - start) / (self.total - start)) if step > start and self.total > start else 0.0
-        if step >= self.total:
-            done = 1.0
+        if step <= start:
+            done = 0.0
+        else:
+            done = 1.0 if step >= self.total else (step - start) / (self.total - start)
         if self.kind == "cosine":
             return self.peak * (self.min_ratio + (1 - self.min_ratio) * 0.5 * (1 + math.cos(math.pi * done)))
         return self.peak * (1 - (1 - self.min_ratio) * done)
