@@ -204,13 +204,23 @@ void el_conv2d_bwd_x_f32__blk(const el_window *shape, const float *dy, const flo
     }
 }
 
-/* Columns [*from, *to) of dy whose tap kx lies inside the map. */
-static void columns(const el_window *s, int32_t kx, int32_t *from, int32_t *to)
+/* Columns of dy that use a tile of window-row elements: [any_from, any_to) at least one, [from, to) all of them. */
+typedef struct {
+    int32_t any_from, from, to, any_to;
+} columns;
+
+/* Tap kx reads inside the map from column ceil((pad - kx) / stride) to floor((in_w - 1 + pad - kx) / stride). */
+static columns columns_of(const el_window *s, int32_t kx_low, int32_t kx_high)
 {
-    const int32_t first = s->pad_left - kx;
-    const int32_t last = s->in_w - 1 + s->pad_left - kx;
-    *from = first > 0 ? (first + s->stride_w - 1) / s->stride_w : 0;
-    *to = last < 0 ? 0 : el_min(last / s->stride_w + 1, s->out_w);
+    const int32_t low = s->pad_left - kx_low;
+    const int32_t high = s->pad_left - kx_high;
+    columns c;
+    c.from = low > 0 ? (low + s->stride_w - 1) / s->stride_w : 0;
+    c.any_from = high > 0 ? (high + s->stride_w - 1) / s->stride_w : 0;
+    c.to = s->in_w - 1 + high < 0 ? 0 : el_min((s->in_w - 1 + high) / s->stride_w + 1, s->out_w);
+    c.any_to = s->in_w - 1 + low < 0 ? 0 : el_min((s->in_w - 1 + low) / s->stride_w + 1, s->out_w);
+    c.to = el_max(c.to, c.from);
+    return c;
 }
 
 EL_INLINE float inside(const float *row, int32_t at, int32_t size)
@@ -218,54 +228,50 @@ EL_INLINE float inside(const float *row, int32_t at, int32_t size)
     return at >= 0 && at < size ? row[at] : 0.0f;
 }
 
-/* dw[0..rows)[e..e+cols) of window row ky: element e of the row is tap e / cg. Where the tile's elements belong to
- * different taps, their columns differ at the map's edges; there each element is tested on its own. */
-EL_INLINE void weight_tile(int rows, int cols, const el_window *s, float scale, const float *x, const float *dy,
-                           int32_t ky, int32_t e, int32_t kx_low, int32_t kx_high, int32_t k, float *dw)
+/* dw[0..rows)[0..cols) for elements e.. of window row ky. Where they belong to different taps, their columns differ at
+ * the map's edges; there each element is tested on its own. */
+EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns *c, float scale, const float *x,
+                           const float *dy, int32_t ky, int32_t e, int32_t k, float *dw)
 {
-    int32_t from, to, from_any, to_any;
-    columns(s, kx_high, &from_any, &to);
-    columns(s, kx_low, &from, &to_any);
-    to = el_max(to, from);
     const int32_t hop = s->stride_w * s->in_c;
+    const int32_t size = s->in_w * s->in_c;
     const int32_t origin = e - s->pad_left * s->in_c; /* of the window at column 0, relative to its row of x */
     el_tile t = {0};
-    for (int32_t oy = 0; oy < s->out_h; oy++) {
-        const int32_t iy = oy * s->stride_h - s->pad_top + ky;
+    int32_t iy = ky - s->pad_top;
+    for (int32_t oy = 0; oy < s->out_h; oy++, iy += s->stride_h) {
         if (iy < 0 || iy >= s->in_h) {
             continue;
         }
-        const int32_t row = iy * s->in_w * s->in_c + origin;
+        const float *row = x + iy * size;
         const float *d = dy + oy * s->out_w * s->out_c;
-        if (from < to) {
-            el_tile_outer(&t, rows, cols, to - from, d + from * s->out_c, s->out_c, x + (row + from * hop), hop);
-        }
-        if (kx_low == kx_high) {
+        el_tile_outer(&t, rows, cols, c->to - c->from, d + c->from * s->out_c, s->out_c, row + (origin + c->from * hop),
+                      hop);
+        if (c->any_from == c->from && c->any_to == c->to) {
             continue;
         }
-        for (int32_t ox = from_any == from ? to : from_any; ox < to_any; ox = ox + 1 == from ? to : ox + 1) {
-            const float *v = x + iy * s->in_w * s->in_c;
-            const int32_t first = origin + ox * hop; /* of the tile, relative to v */
-            const int32_t size = s->in_w * s->in_c;
+        for (int32_t ox = c->any_from == c->from ? c->to : c->any_from; ox < c->any_to;
+             ox = ox + 1 == c->from ? c->to : ox + 1) {
+            const int32_t at = origin + ox * hop;
             const float *dp = d + ox * s->out_c;
             el_tile_mac(&t, rows, cols, dp[0], rows > 1 ? dp[1] : 0.0f, rows > 2 ? dp[2] : 0.0f,
-                        rows > 2 ? dp[3] : 0.0f, inside(v, first, size), inside(v, first + 1, size),
-                        inside(v, first + 2, size), inside(v, first + 3, size));
+                        rows > 2 ? dp[3] : 0.0f, inside(row, at, size), inside(row, at + 1, size),
+                        inside(row, at + 2, size), inside(row, at + 3, size));
         }
     }
     el_tile_add(&t, rows, cols, scale, dw, k);
 }
 
-/* All elements of `row` (a window row, or one tap of a group), for rows output channels. */
-EL_INLINE void weight_row(int rows, const el_window *s, float scale, const float *x, const float *dy, int32_t ky,
-                          int32_t e0, int32_t count, int32_t k, float *dw)
+EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const float *x, const float *dy, int32_t ky,
+                               int32_t e, int32_t k, float *dw)
 {
-    int32_t e = 0;
-    for (; e + 4 <= count; e += 4) {
-        weight_tile(rows, 4, s, scale, x, dy, ky, e0 + e, (e0 + e) / s->in_c, (e0 + e + 3) / s->in_c, k, dw + e);
+    const int32_t og = s->out_c / s->groups;
+    const columns c = columns_of(s, e / s->in_c, (e + cols - 1) / s->in_c);
+    int32_t o = 0;
+    for (; o + 4 <= og; o += 4) {
+        weight_tile(4, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
-    for (; e < count; e++) {
-        weight_tile(rows, 1, s, scale, x, dy, ky, e0 + e, (e0 + e) / s->in_c, (e0 + e) / s->in_c, k, dw + e);
+    for (; o < og; o++) {
+        weight_tile(1, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
 }
 
@@ -276,22 +282,19 @@ void el_conv2d_bwd_w_f32__blk(const el_window *shape, float scale, const float *
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     const int32_t k = s->k_h * s->k_w * cg;
-    const int32_t taps = s->groups == 1 ? 1 : s->k_w; /* rows of a window in memory: whole, or cut by the groups */
+    const int32_t taps = s->groups == 1 ? 1 : s->k_w; /* pieces of a window row: whole, or cut by the groups */
     const int32_t count = s->groups == 1 ? s->k_w * cg : cg;
-    for (int32_t o = 0; o < s->out_c;) {
-        const int32_t group = o / og;
-        const int32_t left = (group + 1) * og - o;
-        for (int32_t ky = 0; ky < s->k_h; ky++) {
-            for (int32_t tap = 0; tap < taps; tap++) {
-                float *to = dw + o * k + (ky * taps + tap) * count;
-                const int32_t e0 = tap * s->in_c + group * cg;
-                if (left >= 4) {
-                    weight_row(4, s, scale, x, dy + o, ky, e0, count, k, to);
-                } else {
-                    weight_row(1, s, scale, x, dy + o, ky, e0, count, k, to);
-                }
+    for (int32_t g = 0; g < s->groups; g++, dy += og, dw += og * k) {
+        for (int32_t piece = 0; piece < s->k_h * taps; piece++) {
+            const int32_t ky = piece / taps;
+            const int32_t e = piece % taps * s->in_c + g * cg;
+            int32_t i = 0;
+            for (; i + 4 <= count; i += 4) {
+                weight_channels(4, s, scale, x, dy, ky, e + i, k, dw + piece * count + i);
+            }
+            for (; i < count; i++) {
+                weight_channels(1, s, scale, x, dy, ky, e + i, k, dw + piece * count + i);
             }
         }
-        o += left >= 4 ? 4 : 1;
     }
 }

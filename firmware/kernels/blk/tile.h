@@ -68,25 +68,58 @@ EL_INLINE void el_tile_mac(el_tile *t, int rows, int cols, float a0, float a1, f
 #undef EL_TILE_ROW
 }
 
+/* Terms a turn of the loops below. Arm's loads advance their pointer for free; elsewhere each pointer costs an addition
+ * a turn, which four terms share. */
+#if defined(__arm__)
+#define EL_BY_FOUR 0
+#else
+#define EL_BY_FOUR 1
+#endif
+
 /* t[i][j] += sum over k < count of a_i[k] * b_j[k]: both operands contiguous along the sum. */
 EL_INLINE void el_tile_dot(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
                            const float *a2, const float *a3, const float *b0, const float *b1, const float *b2,
                            const float *b3)
 {
-    for (const float *end = a0 + count; a0 != end;) {
-        el_tile_mac(t, rows, cols, *a0++, rows > 1 ? *a1++ : 0.0f, rows > 2 ? *a2++ : 0.0f, rows > 2 ? *a3++ : 0.0f,
-                    *b0++, cols > 1 ? *b1++ : 0.0f, cols > 2 ? *b2++ : 0.0f, cols > 2 ? *b3++ : 0.0f);
+#define EL_TERM(k)                                                                                                     \
+    el_tile_mac(t, rows, cols, a0[k], rows > 1 ? a1[k] : 0.0f, rows > 2 ? a2[k] : 0.0f, rows > 2 ? a3[k] : 0.0f,       \
+                b0[k], cols > 1 ? b1[k] : 0.0f, cols > 2 ? b2[k] : 0.0f, cols > 2 ? b3[k] : 0.0f)
+#define EL_ADVANCE(n) (a0 += n, a1 += n, a2 += n, a3 += n, b0 += n, b1 += n, b2 += n, b3 += n)
+    const float *end = a0 + count;
+    for (const float *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
+        EL_TERM(0);
+        EL_TERM(1);
+        EL_TERM(2);
+        EL_TERM(3);
+        EL_ADVANCE(4);
     }
+    for (; a0 != end; EL_ADVANCE(1)) {
+        EL_TERM(0);
+    }
+#undef EL_TERM
+#undef EL_ADVANCE
 }
 
 /* t[i][j] += sum over k < count of a_i[k] * b[k*ldb + j]: the second operand contiguous across the tile. */
 EL_INLINE void el_tile_rows(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
                             const float *a2, const float *a3, const float *b, int32_t ldb)
 {
-    for (const float *end = a0 + count; a0 != end; b += ldb) {
-        el_tile_mac(t, rows, cols, *a0++, rows > 1 ? *a1++ : 0.0f, rows > 2 ? *a2++ : 0.0f, rows > 2 ? *a3++ : 0.0f,
-                    b[0], cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);
+#define EL_TERM(k)                                                                                                     \
+    el_tile_mac(t, rows, cols, a0[k], rows > 1 ? a1[k] : 0.0f, rows > 2 ? a2[k] : 0.0f, rows > 2 ? a3[k] : 0.0f, b[0], \
+                cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);                               \
+    b += ldb
+    const float *end = a0 + count;
+    for (const float *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
+        EL_TERM(0);
+        EL_TERM(1);
+        EL_TERM(2);
+        EL_TERM(3);
+        a0 += 4, a1 += 4, a2 += 4, a3 += 4;
     }
+    for (; a0 != end; a0++, a1++, a2++, a3++) {
+        EL_TERM(0);
+    }
+#undef EL_TERM
 }
 
 /* t[i][j] += sum over k < count of a[k*lda + i] * b[k*ldb + j]: both contiguous across the tile. */
