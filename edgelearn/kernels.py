@@ -18,7 +18,8 @@ REF = "ref"
 FLOAT = 4  # bytes of an f32
 
 
-def _none(s: Sizes) -> int:
+def no_scratch(s: Sizes) -> int:
+    """For kernels whose signature has no scratch."""
     return 0
 
 
@@ -46,7 +47,7 @@ class Entry:
     step: str
     isa: str
     source: str
-    scratch: Callable[[Sizes], int] = _none
+    scratch: Callable[[Sizes], int] = no_scratch
     supports: Callable[[Sizes], bool] = _any
     fmt: str = "f32"
 

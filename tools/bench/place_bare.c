@@ -64,8 +64,8 @@ _Noreturn void probe_start(void)
     for (char *p = __bss_start; p < __bss_end; p++) {
         *(volatile char *)p = 0;
     }
-    const uintptr_t in[3] = {(uintptr_t)":tt", 0, 3};
-    const uintptr_t out[3] = {(uintptr_t)":tt", 4, 3};
+    const uintptr_t in[3] = {(uintptr_t) ":tt", 0, 3};
+    const uintptr_t out[3] = {(uintptr_t) ":tt", 4, 3};
     in_handle = probe_semihost(SYS_OPEN, in);
     out_handle = probe_semihost(SYS_OPEN, out);
     next = __pool_start;

@@ -103,7 +103,8 @@ def kernel_sources() -> list[Path]:
 
 
 def _digest(*parts: object) -> str:
-    files = [*FIRMWARE.glob("include/el/*.h"), *FIRMWARE.glob("kernels/**/*.[ch]"), *HERE.glob("*.[ch]"), HERE / "probe.py"]
+    files = [p for pattern in ("include/el/*.h", "kernels/**/*.[ch]") for p in FIRMWARE.glob(pattern)]
+    files += [*HERE.glob("*.[ch]"), HERE / "probe.py"]
     text = repr(parts).encode() + b"".join(f.read_bytes() for f in sorted(files))
     return hashlib.sha256(text).hexdigest()[:16]
 

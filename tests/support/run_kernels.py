@@ -1,0 +1,35 @@
+"""Runs all kernel cases on a board, for every implementation in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgelearn import kernels
+from tests.support.kernel_cases import Case, all_cases
+from tools.bench import probe
+
+
+def calls_of(cases: Sequence[Case]) -> list[tuple[Case, kernels.Entry]]:
+    """Each case with each implementation that supports its shape."""
+    return [
+        (case, entry)
+        for case in cases
+        for entry in kernels.TABLE
+        if entry.step == case.step and entry.supports(case.sizes)
+    ]
+
+
+def check_all(board: str, flags: Sequence[str] = (), compiler: str = "") -> int:
+    """Run everything on one board and check it; the number of calls."""
+    pairs = calls_of(all_cases())
+    calls = []
+    for case, entry in pairs:
+        scratch = entry.scratch(case.sizes)
+        # exactly as much as the table says, filled with what must not matter
+        tail = [np.full(scratch // 4, np.nan, np.float32)] if scratch else []
+        calls.append((entry.symbol, [*case.args, *tail]))
+    for (case, entry), result in zip(pairs, probe.run(board, calls, flags, compiler), strict=True):
+        case.check(result.arrays, f"{board} {entry.symbol}")
+    return len(calls)
