@@ -177,9 +177,7 @@ def _read(path: Path) -> Board:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"board file is not valid TOML: {error}", where=str(path)) from None
     if "id" in raw:
-        raise InputError(
-            "the id of a board is its file name", where=f"{path}: id", hint="delete the key 'id'"
-        )
+        raise InputError("the id of a board is its file name", where=f"{path}: id", hint="delete the key 'id'")
     raw["id"] = path.stem
     try:
         board = msgspec.convert(raw, Board)

@@ -1,0 +1,195 @@
+"""Compiles and links an image. Objects are kept by the hash of everything that went into them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+
+from edgelearn.boards import Board
+from edgelearn.build.image import Image, read_image
+from edgelearn.build.toolchain import Compiler, find_compiler
+from edgelearn.errors import InternalError, ToolError, UsageError
+from edgelearn.share import firmware_dir, templates_dir
+
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror")
+# Floats may fuse into multiply-adds, and errno is nobody's; all else is strict IEEE, NaN and infinity included.
+FLOATS = ("-ffp-contract=fast", "-fno-math-errno")
+SECTIONS = ("-ffunction-sections", "-fdata-sections")
+# A loop that copies must not become a call of memcpy inside memcpy.
+BARE = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-fno-common", "-fno-unwind-tables")
+SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
+ERROR_LINES = 8
+
+
+@dataclass(frozen=True)
+class _Unit:
+    """One file to compile: `flags` on top of what all files share."""
+
+    source: Path
+    flags: tuple[str, ...]
+    runtime: bool
+
+
+def build_image(
+    sources: Mapping[str, str],
+    board: Board,
+    out_dir: Path,
+    *,
+    carrier: str | None = None,
+    kernel_sources: Iterable[Path | str] | None = None,
+    sanitize: bool = False,
+    jobs: int = 2,
+) -> Image:
+    """Compile `sources` (file name to C text) with the runtime into `out_dir`.
+
+    `kernel_sources` are absolute or relative to `firmware/`; left out, all kernels of the board's ISAs are compiled
+    and the linker drops what nobody calls. `out_dir` receives `src/`, `linker.ld`, `image.elf`, `image.map` and
+    `build.log`.
+    """
+    carrier = carrier or board.carrier
+    if carrier not in board.link.carriers:
+        raise UsageError(f"{board.id} has no carrier '{carrier}'", hint=f"it has {', '.join(board.link.carriers)}")
+    if sanitize and board.arch != "host":
+        raise UsageError("sanitizers work on the board 'host' only", where=board.id)
+    compiler = find_compiler(board)
+    out_dir = out_dir.resolve()
+    (out_dir / "obj").mkdir(parents=True, exist_ok=True)
+    generated = _write_sources(sources, board, out_dir)
+    units = _units(board, carrier, generated, kernel_sources)
+    builder = _Builder(board, compiler, out_dir, SANITIZE if sanitize else ())
+    with ThreadPoolExecutor(jobs) as pool:
+        objects = list(pool.map(builder.compile, units))
+    elf = builder.link(objects)
+    builder.drop_stale(objects)
+    runtime = [obj for unit, obj in zip(units, objects, strict=True) if unit.runtime]
+    return read_image(elf, board, carrier, compiler.version, runtime)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write in one go; a file that is already right keeps its time stamp."""
+    if path.is_file() and path.read_text(encoding="utf-8") == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _write_sources(sources: Mapping[str, str], board: Board, out_dir: Path) -> list[Path]:
+    for name, text in sources.items():
+        if Path(name).name != name or Path(name).suffix not in (".c", ".h"):
+            raise InternalError(f"'{name}' is not a name for a generated C file")
+        _replace(out_dir / "src" / name, text)
+    _replace(out_dir / "src" / "board.h", _board_header(board))
+    if board.arch != "host":
+        environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(templates_dir()),
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,
+        )
+        regions = {m.name: m for m in (board.boot, board.flash, board.ram)}.values()
+        text = environment.get_template("linker.ld.j2").render(board=board, regions=regions)
+        _replace(out_dir / "linker.ld", text)
+    return [out_dir / "src" / name for name in sources if name.endswith(".c")]
+
+
+def _board_header(board: Board) -> str:
+    lines = [f"#define {name} 0x{value:08X}u" for name, value in board.hal.constants.items()]
+    head = f"/* Addresses of {board.id}, from its board file. Written by edgelearn. */"
+    return "\n".join([head, "#ifndef EL_BOARD_H", "#define EL_BOARD_H", "", *lines, "", "#endif", ""])
+
+
+def _units(
+    board: Board, carrier: str, generated: list[Path], kernel_sources: Iterable[Path | str] | None
+) -> list[_Unit]:
+    firmware = firmware_dir()
+    if kernel_sources is None:
+        kernels = [p for isa in board.kernels for p in sorted((firmware / "kernels" / isa).glob("*.c"))]
+    else:
+        kernels = [firmware / p for p in kernel_sources]  # an absolute path stays what it is
+    hal = [firmware / "hal" / name for name in (*board.hal.common, *getattr(board.hal, carrier))]
+    runtime = sorted((firmware / "src").glob("*.c"))
+    fast, small = (*FLOATS, board.build.kernel_optimize), (*FLOATS, board.build.optimize)
+    return [
+        *(_Unit(path, fast, False) for path in kernels),
+        *(_Unit(path, small, False) for path in generated),
+        *(_Unit(path, small, True) for path in (*runtime, *hal)),
+    ]
+
+
+class _Builder:
+    def __init__(self, board: Board, compiler: Compiler, out_dir: Path, extra: tuple[str, ...]) -> None:
+        self.board, self.compiler, self.out = board, compiler, out_dir
+        self.log = out_dir / "build.log"
+        self.log.write_text("")
+        firmware = firmware_dir()
+        self.machine = (*board.build.flags, *extra)
+        hosted = board.arch == "host"
+        self.flags = (
+            *("-std=gnu11" if hosted else "-std=c11", *WARNINGS, *SECTIONS, *(() if hosted else BARE), "-g"),
+            *(f"-I{folder}" for folder in (firmware / "include", firmware / "hal", out_dir / "src")),
+        )
+        headers = [*sorted(firmware.rglob("*.h")), *sorted((out_dir / "src").glob("*.h"))]
+        self.headers = hashlib.sha256(b"\0".join(p.read_bytes() for p in headers)).digest()
+
+    def compile(self, unit: _Unit) -> Path:
+        """One object file; the same bytes in are compiled once."""
+        command = [self.compiler.path, *self.machine, *self.flags, *unit.flags, "-c", str(unit.source)]
+        try:
+            text = unit.source.read_bytes()
+        except OSError:
+            raise InternalError("a source file is missing", where=str(unit.source)) from None
+        key = hashlib.sha256(b"\0".join([self.compiler.version.encode(), repr(command).encode(), text, self.headers]))
+        target = self.out / "obj" / f"{unit.source.stem}-{key.hexdigest()[:16]}.o"
+        if not target.is_file():
+            temporary = target.with_name(f".{target.name}.{os.getpid()}")
+            self._run([*command, "-o", str(temporary)], f"{unit.source.name} does not compile for {self.board.id}")
+            temporary.replace(target)
+        return target
+
+    def link(self, objects: list[Path]) -> Path:
+        """All objects into `image.elf`."""
+        elf = self.out / "image.elf"
+        temporary = elf.with_name(f".image.{os.getpid()}.elf")
+        script = self.out / "linker.ld"
+        bare = [
+            "-nostdlib",
+            "-static",
+            f"-T{script}",
+            "-Wl,--no-warn-rwx-segments",
+        ]
+        hosted = self.board.arch == "host"
+        command = [self.compiler.path, *self.machine, *([] if hosted else bare), "-Wl,--gc-sections"]
+        command += [f"-Wl,-Map={self.out / 'image.map'}", *map(str, objects), "-o", str(temporary)]
+        self._run([*command, *([] if hosted else ["-lgcc"])], f"the image for {self.board.id} does not link")
+        temporary.replace(elf)
+        return elf
+
+    def drop_stale(self, objects: list[Path]) -> None:
+        """Objects of earlier builds."""
+        keep = {path.name for path in objects}
+        for path in (self.out / "obj").glob("*.o"):
+            if path.name not in keep:
+                path.unlink(missing_ok=True)
+
+    def _run(self, command: list[str], failure: str) -> None:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        with self.log.open("a") as log:
+            log.write(" ".join(command) + "\n" + done.stderr)
+        if done.returncode == 0:
+            return
+        lines = done.stderr.splitlines()
+        telling = [line for line in lines if re.search(r"error|overflowed|undefined|assert", line, re.IGNORECASE)]
+        shown = tuple((telling or lines)[:ERROR_LINES])
+        raise ToolError(failure, where=str(self.log), details=shown)

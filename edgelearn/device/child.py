@@ -1,0 +1,177 @@
+"""Boards that are child processes: QEMU, or the image itself on this computer."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import IO
+
+from edgelearn.boards import Board
+from edgelearn.build.toolchain import find_emulator
+from edgelearn.device.base import Device
+from edgelearn.errors import DeviceError, UsageError
+
+CHUNK = 1 << 16
+POLITE_EXIT = 0.5  # seconds a child gets to leave by itself once its input is closed
+FAULT = 3  # EL_EXIT_FAULT of firmware/include/el/hal.h
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+def _die_with_parent() -> None:
+    """In the child, before exec: whatever kills us, even SIGKILL, leaves no orphan that burns a core."""
+    if _libc is not None:
+        _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class ChildDevice(Device):
+    """A process that speaks through two pipes, or through one socket in the place of a UART.
+
+    It runs in a session of its own: Ctrl-C at the terminal reaches us only, and we end it in order.
+    """
+
+    def __init__(self, board: Board, elf: Path, carrier: str, *, count_instructions: bool = False) -> None:
+        if carrier not in board.link.carriers:
+            raise UsageError(f"{board.id} has no carrier '{carrier}'", hint=f"it has {', '.join(board.link.carriers)}")
+        self.board = board
+        self.name = board.id
+        self._counts = count_instructions and board.emulated
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _shut
+        self._files: list[socket.socket | IO[bytes]] = []
+        if carrier == "uart":
+            self._start_on_socket(elf)
+        else:
+            self._start_on_pipes(elf)
+        os.set_blocking(self._out, False)
+        super().__init__()
+
+    def _start_on_pipes(self, elf: Path) -> None:
+        command = self._command(elf, ["-serial", "null"])
+        self._process = self._popen(command, subprocess.PIPE, subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._files = [self._process.stdin, self._process.stdout]
+        self._out, self._in = self._process.stdin.fileno(), self._process.stdout.fileno()
+
+    def _start_on_socket(self, elf: Path) -> None:
+        """A connected pair of sockets: no port to be taken, nobody to wait for."""
+        ours, theirs = socket.socketpair()
+        self._files = [ours]
+        self._in = self._out = ours.fileno()
+        fd = theirs.fileno()
+        with theirs:
+            if self.board.emulated:
+                serial = ["-chardev", f"socket,id=uart,fd={fd}", "-serial", "chardev:uart"]
+                self._process = self._popen(
+                    self._command(elf, serial), subprocess.DEVNULL, subprocess.DEVNULL, keep=(fd,)
+                )
+            else:
+                self._process = self._popen(self._command(elf, []), fd, fd)
+
+    def _command(self, elf: Path, serial: list[str]) -> list[str]:
+        emulator = self.board.emulator
+        if emulator is None:
+            return [str(elf)]
+        command = [find_emulator(self.board), *emulator.args, "-kernel", str(elf), "-display", "none"]
+        command += ["-monitor", "none", "-semihosting-config", "enable=on,target=native", *serial]
+        return [*command, "-icount", f"shift={emulator.icount_shift}"] if self._counts else command
+
+    def _popen(
+        self, command: list[str], stdin: int, stdout: int, keep: tuple[int, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=self._errors,
+                bufsize=0,
+                pass_fds=keep,
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        except OSError as error:
+            raise DeviceError(f"the image does not start: {error.strerror}", where=command[0]) from None
+
+    def read(self, timeout: float) -> bytes:
+        ready, _, _ = select.select([self._in], [], [], timeout)
+        if not ready:
+            return b""
+        with contextlib.suppress(ConnectionError):
+            data = os.read(self._in, CHUNK)
+            if data:
+                return data
+        raise self._death()
+
+    def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            try:
+                view = view[os.write(self._out, view) :]
+            except BlockingIOError:
+                select.select([], [self._out], [], 1.0)
+                if self._process.poll() is not None:
+                    raise self._death() from None
+            except (BrokenPipeError, ConnectionError):
+                raise self._death() from None
+
+    def instructions(self, ticks: int) -> int:
+        """Ticks of a timer become instructions by the fixed guest time an instruction takes."""
+        emulator = self.board.emulator
+        if emulator is None or not self._counts:
+            return 0
+        if emulator.tick_ns == 0:
+            return ticks
+        return round(ticks * emulator.tick_ns / (1 << emulator.icount_shift))
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._process.poll()
+
+    def wait(self, timeout: float) -> int | None:
+        """Its exit code once it has left by itself, or None."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout)
+        return None
+
+    def _death(self) -> DeviceError:
+        code = self.wait(2.0)
+        self._errors.seek(0)
+        tail = self._errors.read().decode(errors="replace").splitlines()[-8:]
+        if code is None:
+            what = f"{self.name} closed the link"
+        elif code == FAULT and self.board.arch != "host":
+            what = f"the program on {self.name} hit a fault"
+        elif code < 0:
+            what = f"{self.name} was killed by {signal.Signals(-code).name}"
+        else:
+            what = f"{self.name} ended with exit code {code}"
+        return DeviceError(what, details=tuple(tail))
+
+    def _shut(self) -> None:
+        """Closing its input ends a child that waits for it; one that computes is killed."""
+        for file in self._files:
+            with contextlib.suppress(OSError):
+                file.close()
+        deadline = time.monotonic() + POLITE_EXIT
+        while self._process.poll() is None and time.monotonic() < deadline and self._can_leave:
+            time.sleep(0.002)
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self._errors.close()
+
+    @property
+    def _can_leave(self) -> bool:
+        """QEMU on a socket never notices that the other end is closed."""
+        return not (self.board.emulated and self._in == self._out)

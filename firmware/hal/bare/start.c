@@ -1,0 +1,55 @@
+/* Start-up after the reset code has made the core fit for C: a painted stack, .data, .bss, main. The linker script
+   gives the addresses. */
+#include <stdint.h>
+
+#include "el/hal.h"
+
+enum { PAINT_BYTE = 0xC5 };
+
+extern uint32_t el_stack_bottom[];
+extern uint32_t el_stack_free[]; /* above it lies what el_start itself may have pushed */
+extern uint32_t el_stack_top[];
+extern uint32_t el_data_start[];
+extern uint32_t el_data_end[];
+extern const uint32_t el_data_load[];
+extern uint32_t el_zero_start[];
+extern uint32_t el_zero_end[];
+
+int main(void);
+_Noreturn void el_start(void);
+_Noreturn void el_fault(void);
+
+static const uint32_t paint = PAINT_BYTE * 0x01010101u;
+
+/* The loops are volatile: a call of memset could use what they are about to prepare. */
+_Noreturn void el_start(void)
+{
+    const uint32_t *from = el_data_load;
+
+    for (volatile uint32_t *p = el_stack_bottom; p < el_stack_free; p++) {
+        *p = paint;
+    }
+    for (volatile uint32_t *to = el_data_start; to < el_data_end; to++) {
+        *to = *from++;
+    }
+    for (volatile uint32_t *to = el_zero_start; to < el_zero_end; to++) {
+        *to = 0;
+    }
+    (void)main();
+    el_hal_exit(EL_EXIT_OK);
+}
+
+/* Nothing enables an interrupt: whatever comes is a fault, and the host learns of it by the exit code. */
+_Noreturn void el_fault(void)
+{
+    el_hal_exit(EL_EXIT_FAULT);
+}
+
+uint32_t el_hal_stack_used(void)
+{
+    const volatile uint32_t *p = el_stack_bottom;
+    while (p < el_stack_top && *p == paint) {
+        p++;
+    }
+    return (uint32_t)((uintptr_t)el_stack_top - (uintptr_t)p);
+}

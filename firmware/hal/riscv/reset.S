@@ -1,0 +1,31 @@
+/* RISC-V in machine mode: the few instructions before C. One hart runs; the others sleep. */
+    .section .vectors, "ax"
+    .globl el_reset
+    .type el_reset, @function
+el_reset:
+    csrr t0, mhartid
+    bnez t0, 1f
+    la t0, el_trap
+    csrw mtvec, t0
+    la sp, el_stack_top
+    call el_fpu_enable
+    tail el_start
+1:  wfi
+    j 1b
+    .size el_reset, . - el_reset
+
+    .section .text.el_trap, "ax"
+    .type el_trap, @function
+    .balign 4
+el_trap:
+    la sp, el_stack_top /* the stack may be what failed */
+    tail el_fault
+    .size el_trap, . - el_trap
+
+    .section .rodata.el_stack_reserved, "a"
+    .globl el_stack_reserved
+    .type el_stack_reserved, @object
+    .balign 4
+el_stack_reserved:
+    .word el_stack_size
+    .size el_stack_reserved, 4

@@ -1,0 +1,151 @@
+/* The training driver: what happens to one sample, in which order, and what is counted. */
+#include "el/hal.h"
+#include "el/rt.h"
+
+enum { MEAN_OVER = 100 }; /* samples the running loss and accuracy look back */
+
+el_run el_state_of_run;
+
+/* By its bits, so that no compiler setting can reason the test away. */
+static int is_finite(float value)
+{
+    union {
+        float f;
+        uint32_t u;
+    } bits = {value};
+    return (bits.u & 0x7F800000u) != 0x7F800000u;
+}
+
+static uint32_t largest_output(void)
+{
+    const float *y = el_model.output.data;
+    const uint32_t count = el_model.output.bytes / 4u;
+    uint32_t best = 0;
+    for (uint32_t i = 1; i < count; i++) {
+        if (y[i] > y[best]) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static int is_correct(uint32_t predicted)
+{
+    return el_model.target_kind == EL_TARGET_LABEL && *(const uint32_t *)el_model.target.data == predicted;
+}
+
+void el_run_init(void)
+{
+    el_run *r = &el_state_of_run;
+    r->optim.momentum = 0.9f;
+    r->optim.beta2 = 0.999f;
+    r->optim.epsilon = 1e-8f;
+    r->optim.grad_scale = 1.0f;
+    r->schedule.lr = 0.01f;
+    r->schedule.kind = EL_CONSTANT;
+    el_model_reset();
+}
+
+/* Settings of the update that the running batch ends in. 1 - beta^t follows from 1 - beta^(t-1) without cancellation;
+   the kept value moves on only when the update is done. */
+static void prepare(el_run *r, float *bias1, float *bias2)
+{
+    el_optim *o = &r->optim;
+    *bias1 = o->bias1;
+    *bias2 = o->bias2;
+    o->lr = el_schedule_lr(&r->schedule, r->step);
+    o->bias1 = o->bias1 * o->momentum + (1.0f - o->momentum);
+    o->bias2 = o->bias2 * o->beta2 + (1.0f - o->beta2);
+    o->grad_scale = 1.0f;
+    o->grad_norm = 0.0f;
+}
+
+static void finish_batch(el_run *r)
+{
+    el_model_update(&r->optim);
+    r->step++;
+    r->in_batch = 0;
+}
+
+static void count(el_run *r, float loss, int correct)
+{
+    r->samples++;
+    r->in_batch++;
+    r->last_loss = loss;
+    const float part = 1.0f / (float)(r->samples < MEAN_OVER ? r->samples : MEAN_OVER);
+    r->mean_loss += part * (loss - r->mean_loss);
+    r->accuracy += part * ((correct ? 1.0f : 0.0f) - r->accuracy);
+}
+
+static void train(el_run *r, el_result *out)
+{
+    float bias1;
+    float bias2;
+
+    prepare(r, &bias1, &bias2);
+    el_model_backward(&r->optim);
+    count(r, out->loss, (out->flags & EL_FLAG_CORRECT) != 0);
+    if (r->in_batch >= el_model.batch) {
+        finish_batch(r);
+        out->flags = (uint16_t)(out->flags | EL_FLAG_UPDATED);
+    } else {
+        r->optim.bias1 = bias1;
+        r->optim.bias2 = bias2;
+    }
+    out->grad_norm = r->optim.grad_norm;
+}
+
+static void report(const el_run *r, el_result *out)
+{
+    const uint64_t ticks = el_hal_ticks();
+    out->step = r->step;
+    out->samples = r->samples;
+    out->lr = r->optim.lr;
+    out->ticks_low = (uint32_t)ticks;
+    out->ticks_high = (uint32_t)(ticks >> 32);
+}
+
+el_result el_run_sample(uint32_t op)
+{
+    el_run *r = &el_state_of_run;
+    el_result out = {0};
+
+    el_model_forward();
+    out.predicted = largest_output();
+    if (op != EL_OP_INFER) {
+        out.loss = el_model_loss();
+        if (is_correct(out.predicted)) {
+            out.flags = EL_FLAG_CORRECT;
+        }
+        if (!is_finite(out.loss)) {
+            out.status = EL_SAMPLE_NOT_FINITE;
+        }
+    }
+    if (op == EL_OP_TRAIN) {
+        if (out.status == EL_SAMPLE_OK) {
+            train(r, &out);
+        } else {
+            r->skipped++;
+        }
+    }
+    report(r, &out);
+    return out;
+}
+
+el_result el_run_flush(void)
+{
+    el_run *r = &el_state_of_run;
+    el_result out = {0};
+    float bias1;
+    float bias2;
+
+    if (r->in_batch > 0) {
+        prepare(r, &bias1, &bias2);
+        finish_batch(r);
+        out.flags = EL_FLAG_UPDATED;
+        out.grad_norm = r->optim.grad_norm;
+    }
+    out.loss = r->last_loss;
+    report(r, &out);
+    return out;
+}
