@@ -96,14 +96,15 @@ class _Writer:
             taken.add(name)
             self.names[tensor] = name
 
-    def structs(self) -> Iterator[tuple[str, str, dict[str, int]]]:
-        """(type, name, fields) of each shape struct: steps with equal fields share one."""
+    def structs(self) -> Iterator[tuple[str, str, str]]:
+        """(type, name, initializer lines) of each shape struct: steps with equal fields share one."""
         seen = set()
         for step, sizes in zip(self.plan.schedule.steps, self.plan.sizes, strict=True):
             kind = OPS[step.node.op].struct
             if kind and (key := self._struct_key(kind, sizes)) not in seen:
                 seen.add(key)
-                yield kind, self._struct_name(kind, sizes), {k: v for k, v in sizes.items() if v}
+                fields = [f".{key} = {value}" for key, value in sizes.items() if value]
+                yield kind, self._struct_name(kind, sizes), "\n".join(_lines(fields))
 
     @staticmethod
     def _struct_key(kind: str, sizes: Any) -> tuple[Any, ...]:

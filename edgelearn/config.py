@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -71,40 +69,3 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
     if config.optimizer in ("adam", "adamw") and config.momentum == 0.0:
         config = msgspec.structs.replace(config, momentum=0.9)
     return config
-
-
-@dataclass(frozen=True)
-class LearningRate:
-    """The schedule of a run, in updates: linear warm-up, then `kind`; the same formulas as firmware/src/schedule.c."""
-
-    kind: str
-    peak: float
-    min_ratio: float
-    warmup: int
-    total: int
-    decay: int
-
-    def at(self, step: int) -> float:
-        """The learning rate of the update after `step` updates."""
-        if step < self.warmup:
-            return self.peak * (step + 1) / self.warmup
-        if self.kind == "constant":
-            return self.peak
-        start = self.warmup
-        if self.kind == "wsd":
-            start = max(start, self.total - self.decay)
-        if step <= start:
-            done = 0.0
-        else:
-            done = 1.0 if step >= self.total else (step - start) / (self.total - start)
-        if self.kind == "cosine":
-            return self.peak * (self.min_ratio + (1 - self.min_ratio) * 0.5 * (1 + math.cos(math.pi * done)))
-        return self.peak * (1 - (1 - self.min_ratio) * done)
-
-
-def learning_rate(config: TrainConfig, samples: int) -> LearningRate:
-    """The schedule of a run over `samples` training samples an epoch."""
-    total = max(1, config.epochs * samples // config.batch)
-    return LearningRate(
-        config.schedule, config.lr, config.min_lr, config.warmup, total, max(1, round(config.decay * total))
-    )

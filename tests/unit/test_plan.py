@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edgelearn.boards import load
-from edgelearn.config import TrainConfig, learning_rate
+from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Role
 from edgelearn.passes.fold import fold_norms, unfold
@@ -130,18 +130,3 @@ def test_a_frozen_norm_folds_into_a_frozen_layer_only() -> None:
     dense = next(n.name for n in source.nodes if n.op == "dense")
     ops = [s.node.op for s in make_plan(source, TrainConfig(train=dense), BOARD).schedule.steps]
     assert ops.count("batch_norm") == 1, "only the norm behind the trained layer stays"
-
-
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("constant", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
-        ("linear", [0.5, 1.0, 1.0, 0.82, 0.64, 0.46, 0.28, 0.1, 0.1]),
-        ("cosine", [0.5, 1.0, 1.0, 0.91406, 0.68906, 0.41094, 0.18594, 0.1]),
-        ("wsd", [0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.55, 0.1]),
-    ],
-)
-def test_schedules(kind: str, expected: list[float]) -> None:
-    config = TrainConfig(schedule=kind, lr=1.0, warmup=2, min_lr=0.1, epochs=7, decay=2 / 7)
-    rate = learning_rate(config, 1)
-    assert [round(rate.at(k), 5) for k in range(len(expected))] == expected

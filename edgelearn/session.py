@@ -1,0 +1,272 @@
+"""A training run: samples go to the board in a fixed order, what it answers comes back as events.
+
+The host keeps the weights of the last good moment, so that a run that ends early still has something to take home.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from edgelearn.config import TrainConfig
+from edgelearn.data import Dataset
+from edgelearn.errors import NumbersError
+from edgelearn.graph import Layout
+from edgelearn.link import Link
+from edgelearn.ops.optimizers import Optim
+from edgelearn.passes.fold import unfold
+from edgelearn.plan import Plan
+from edgelearn.reference import Reference
+from edgelearn.wire import Hyper, Result, Schedule, Status
+
+CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step
+LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps build on each other
+OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
+INFERRED = 8  # held-out samples whose predictions are compared
+
+Pair = tuple[bytes, bytes]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Mean loss and, for labels, the share of correct predictions over a set of samples."""
+
+    loss: float
+    accuracy: float | None
+    samples: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. `kind`: connected, evaluated, step, epoch, checked; `values` depend on it."""
+
+    kind: str
+    values: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object; a number that is not finite becomes None, which JSON has."""
+        clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in self.values.items()}
+        return {"event": self.kind, **clean}
+
+
+@dataclass
+class Outcome:
+    """What a run brought home. `weights` are those of the imported graph, by tensor name."""
+
+    before: Score | None = None
+    after: Score | None = None
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    steps: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+    insn_per_sample: int = 0
+    stack_used: int = 0
+    loss_error: float = 0.0
+    output_error: float = 0.0
+    link: dict[str, int] = field(default_factory=dict)
+    stopped: str = ""
+
+
+def hyper_of(config: TrainConfig, samples: int) -> Hyper:
+    """The board's settings for a run over `samples` training samples an epoch."""
+    total = max(1, config.epochs * math.ceil(samples / config.batch))
+    return Hyper(
+        lr=config.lr,
+        momentum=config.momentum,
+        beta2=config.beta2,
+        epsilon=config.epsilon,
+        weight_decay=config.weight_decay,
+        clip_norm=config.clip_norm,
+        schedule=Schedule[config.schedule.upper()],
+        warmup=config.warmup,
+        total=total,
+        decay=max(1, round(config.decay * total)),
+        min_lr_ratio=config.min_lr,
+    )
+
+
+def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> list[Pair]:
+    """Samples and targets as the bytes that the board wants, channels-last."""
+    inputs: Layout = plan.graph.meta["input"]
+    outputs: Layout = plan.graph.meta["output"]
+    samples = inputs.to_device(x).astype("<f4")
+    if plan.graph.meta["loss"] == "cross-entropy":
+        targets = y.astype("<u4").reshape(-1, 1)
+    else:
+        targets = outputs.to_device(y).astype("<f4")
+    return [(s.tobytes(), t.tobytes()) for s, t in zip(samples, targets, strict=True)]
+
+
+class Session:
+    """Trains one plan over one link. `on_event` sees everything as it happens."""
+
+    def __init__(self, plan: Plan, link: Link, data: Dataset, on_event: Callable[[Event], None]) -> None:
+        self.plan, self.link, self.on_event = plan, link, on_event
+        self.train_set = encode(plan, data.x_train, data.y_train)
+        self.test_set = encode(plan, data.x_test, data.y_test)
+        self.labels = plan.graph.meta["loss"] == "cross-entropy"
+        self.hyper = hyper_of(plan.config, len(self.train_set))
+        self.outcome = Outcome()
+
+    def run(self) -> Outcome:
+        """Connect, evaluate, train, evaluate, check. Fills `outcome` as it goes.
+
+        NumbersError when a loss is not finite (`outcome.weights` then are the last good ones) or when the board's
+        numbers are not the reference's. DeviceError when the board or the link fails.
+        """
+        start = time.monotonic()
+        try:
+            self._connect()
+            self.outcome.before = self._evaluate("before")
+            self._train()
+            self.outcome.after = self._evaluate("after")
+            self._check_outputs()
+        finally:
+            self.outcome.seconds = time.monotonic() - start
+            self.outcome.link = asdict(self.link.statistics)
+        return self.outcome
+
+    def _emit(self, kind: str, **values: Any) -> None:
+        self.on_event(Event(kind, values))
+
+    def _connect(self) -> None:
+        hello = self.link.hello(self.plan.hash)
+        self.link.reset()
+        self.link.configure(self.hyper)
+        self._keep()
+        self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
+
+    def _evaluate(self, when: str) -> Score:
+        losses, correct = [], 0
+        for k, result in enumerate(self.link.evaluate_many(self.test_set), 1):
+            losses.append(result.loss)
+            correct += result.correct
+            self._emit("progress", what=f"evaluating {when}", done=k, of=len(self.test_set))
+        score = Score(float(np.mean(losses)), correct / len(losses) if self.labels else None, len(losses))
+        self._emit("evaluated", when=when, **asdict(score))
+        return score
+
+    def _order(self) -> Iterator[list[int]]:
+        """The samples of each epoch, shuffled by the seed alone."""
+        generator = np.random.default_rng(self.plan.config.seed)
+        for _ in range(self.plan.config.epochs):
+            yield [int(k) for k in generator.permutation(len(self.train_set))]
+
+    def _train(self) -> None:
+        first_insn: int | None = None
+        reference = _Follower(self.plan, self.hyper)
+        last: Result | None = None
+        for epoch, order in enumerate(self._order(), 1):
+            losses, correct = [], 0
+            results = self.link.train_many(self.train_set[k] for k in order)
+            for k, last in zip(order, results, strict=True):
+                self._stop_if_not_finite(last, epoch, k)
+                self.outcome.samples, self.outcome.steps = last.samples, last.step
+                losses.append(last.loss)
+                correct += last.correct
+                reference.follow(self.train_set[k], last.loss)
+                self._emit_step(epoch, last, losses, correct)
+                first_insn = last.insn if first_insn is None else first_insn
+            if len(order) % self.plan.config.batch:
+                last = self.link.flush()
+                self.outcome.steps = last.step
+            self._keep()
+            accuracy = correct / len(losses) if self.labels else None
+            self._emit("epoch", epoch=epoch, loss=float(np.mean(losses)), accuracy=accuracy)
+        if last is not None and first_insn is not None and self.outcome.samples > 1:
+            self.outcome.insn_per_sample = (last.insn - first_insn) // (self.outcome.samples - 1)
+        self.outcome.loss_error = reference.worst
+        self._emit("checked", what="losses", error=reference.worst, tolerance=LOSS_TOLERANCE)
+        if reference.worst > LOSS_TOLERANCE:
+            raise NumbersError(
+                f"the board's losses are {reference.worst:.1e} off the reference's, {LOSS_TOLERANCE:.0e} is allowed",
+                where=f"the first {CHECKED_SAMPLES} training samples",
+            )
+
+    def _emit_step(self, epoch: int, result: Result, losses: Sequence[float], correct: int) -> None:
+        self._emit(
+            "step",
+            epoch=epoch,
+            step=result.step,
+            samples=result.samples,
+            of=self.plan.config.epochs * len(self.train_set),
+            loss=result.loss,
+            mean_loss=float(np.mean(losses[-100:])),
+            accuracy=correct / len(losses) if self.labels else None,
+            lr=result.lr,
+            grad_norm=result.grad_norm,
+            insn=result.insn,
+        )
+
+    def _stop_if_not_finite(self, result: Result, epoch: int, sample: int) -> None:
+        if result.ok:
+            return
+        self.outcome.stopped = f"loss {result.loss} at step {result.step}, epoch {epoch}, sample {sample}"
+        raise NumbersError(
+            f"the loss became {result.loss} at step {result.step}",
+            where=f"epoch {epoch}, training sample {sample}; the weights from the end of epoch {epoch - 1} are kept",
+            hint="try a smaller --lr, or --clip-norm 1",
+        )
+
+    def _keep(self) -> None:
+        """Read the trained weights; they become the run's result so far, unless training has already broken them."""
+        flat = np.frombuffer(self.link.read("params"), "<f4")
+        weights = {
+            tensor.name: flat[offset // 4 : offset // 4 + tensor.count].reshape(tensor.shape).copy()
+            for tensor, offset in self.plan.params.tensors
+        }
+        if all(np.isfinite(w).all() for w in weights.values()):
+            self._weights = weights
+            self.outcome.weights = unfold(self.plan.graph, weights)
+
+    def _check_outputs(self) -> None:
+        """The board's predictions against the reference's with the board's own weights."""
+        status: Status = self.link.status()
+        self.outcome.stack_used = status.stack_used
+        reference = Reference(self.plan.graph, np.float64)
+        reference.load(self._weights)
+        worst = 0.0
+        for sample, _ in self.test_set[:INFERRED]:
+            truth = reference.forward(np.frombuffer(sample, "<f4")).reshape(-1)
+            error = np.abs(self.link.infer(sample) - truth).max() / max(float(np.abs(truth).max()), 1e-6)
+            worst = max(worst, float(error))
+        self.outcome.output_error = worst
+        self._emit("checked", what="predictions", error=worst, tolerance=OUTPUT_TOLERANCE)
+        if not worst <= OUTPUT_TOLERANCE:
+            raise NumbersError(
+                f"the board's predictions are {worst:.1e} off the reference's, {OUTPUT_TOLERANCE:.0e} is allowed",
+                where=f"the first {INFERRED} held-out samples",
+            )
+
+
+class _Follower:
+    """Takes the board's first training steps on the desktop and compares losses."""
+
+    def __init__(self, plan: Plan, hyper: Hyper) -> None:
+        def settings(step: int) -> Optim:
+            return Optim(
+                lr=hyper.lr_at(step),
+                momentum=hyper.momentum,
+                beta2=hyper.beta2,
+                epsilon=hyper.epsilon,
+                weight_decay=hyper.weight_decay,
+                clip_norm=hyper.clip_norm,
+            )
+
+        self.reference = Reference(plan.graph, np.float32, settings)
+        self.target_kind = "<u4" if plan.graph.meta["loss"] == "cross-entropy" else "<f4"
+        self.left, self.worst = CHECKED_SAMPLES, 0.0
+
+    def follow(self, pair: Pair, loss: float) -> None:
+        """One training sample that the board took, and the loss it reported."""
+        if self.left == 0:
+            return
+        self.left -= 1
+        sample, target = pair
+        truth = self.reference.train(np.frombuffer(sample, "<f4"), np.frombuffer(target, self.target_kind)).loss
+        self.worst = max(self.worst, abs(loss - truth) / (abs(truth) + 1e-3))
