@@ -13,7 +13,7 @@ from edgelearn.graph import Node, Origin, Role, Tensor, unique_name
 from edgelearn.importers.onnx.call import Call, Unsupported
 from edgelearn.importers.onnx.constant import Const, WeightRecord
 from edgelearn.importers.onnx.names import node_name, printable
-from edgelearn.importers.onnx.view import Shape, View, merged, offsets, ordered
+from edgelearn.importers.onnx.view import Shape, View, cut, merged, offsets, ordered
 from edgelearn.ops import OPS
 
 # More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
@@ -92,13 +92,14 @@ class Builder:
     def weight(self, call: Call, suffix: str, const: Const) -> str:
         """The CONST tensor of a constant, in device layout; the same initializer in the same layout only once."""
         order = b"" if const.index is None else const.index.astype(np.int64).tobytes()
-        key = (const.source, const.array.shape, const.scale, order) if const.source else (id(const),)
-        name = self._weights.get(key)
+        key = (const.source, const.array.shape, const.scale, order) if const.source else None
+        name = self._weights.get(key) if key else None
         if name is None:
             name = self.claim(f"{self.called(call)}_{suffix}")
             data = np.ascontiguousarray(const.array, np.float32)
             self.tensor(name, data.shape, Role.CONST, data)
-            self._weights[key] = name
+            if key:
+                self._weights[key] = name
             if not np.isfinite(data).all():
                 self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
         if const.source and const.index is not None:
@@ -189,6 +190,19 @@ class Builder:
         perm = tuple(spare.pop(0) if dim is None else dim for dim in dims)
         out = self.emit(call, "transpose", (view.tensor,), {"perm": perm}, "order")
         return out.name
+
+    def whole(self, call: Call, view: View) -> View:
+        """A view of which every axis is one stretch of memory; a transpose to the user's order where it is none."""
+        if all(len(merged(axis)) <= 1 for axis in view.axes):
+            return replace(view, axes=tuple(tuple(merged(axis)) for axis in view.axes))
+        split = [(part,) for axis in view.axes for factor in merged(axis) for part in cut(factor, view.shape)]
+        if len(view.shape) != 3 or len(split) > 3:
+            raise Unsupported(f"{view.user_shape} lies in memory in an order that one transpose can't bring right")
+        parts = View(view.tensor, view.shape, tuple(split))
+        groups: list[list[int]] = [[], [], []][: 3 - len(split)] + [[axis] for axis in range(len(split))]
+        tensor = self.arrange(call, parts, groups)
+        order = range(len(view.axes))
+        return ordered(tensor, self.tensors[tensor].shape, view.user_shape, tuple(order))
 
     def _dim(self, shape: Shape, part: list[tuple[int, int]]) -> int | None:
         for dim, size in enumerate(shape):

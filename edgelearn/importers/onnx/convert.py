@@ -60,6 +60,7 @@ class _Walk:
         self.values: dict[str, Result | None] = {}
         self.inferred = _inferred(model)
         self.problems: list[str] = []
+        self.last: Call | None = None
 
     def run(self, order: tuple[int, ...]) -> Conversion:
         name = self.builder.claim(identifier(self.input, "input"))
@@ -72,7 +73,11 @@ class _Walk:
         for index, node in enumerate(self.graph.node):
             if index in needed:
                 self._node(index, node)
-        result = None if self.problems else self._result()
+        try:
+            result = None if self.problems else self._result()
+        except Unsupported as reason:
+            result = None
+            self.problems.append(f"output '{printable(self.output)}': {reason}")
         shapes = {name: array.shape for name, array in self.stored.items()}
         return Conversion(self.builder, start, result, tuple(self.problems), shapes)
 
@@ -87,7 +92,9 @@ class _Walk:
         return kept
 
     def _result(self) -> View:
-        value = self.values[self.output]
+        value, call = self.values[self.output], self.last
+        if isinstance(value, View) and call is not None:
+            value = self.builder.whole(call, self.builder.settle(value, call))
         if not isinstance(value, View) or not self.builder.nodes:
             raise InputError("the output does not depend on the input through any layer", where=self.file)
         return value
@@ -122,7 +129,7 @@ class _Walk:
                 return None  # made by a node that is already on the list of problems
             else:
                 inputs.append(self.values[name] if name else None)
-        call = Call(node, index, self.opset, inputs, self.builder)
+        call = self.last = Call(node, index, self.opset, inputs, self.builder)
         if foldable(node.op_type, inputs):
             return FOLDS[node.op_type](call)
         if node.op_type not in HANDLERS:

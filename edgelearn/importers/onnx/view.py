@@ -81,6 +81,18 @@ def merged(factors: Sequence[Factor]) -> list[Factor]:
     return out
 
 
+def cut(factor: Factor, shape: Shape) -> list[Factor]:
+    """A factor cut where a dimension of the device tensor begins, outermost first."""
+    size, stride = factor
+    out: list[Factor] = []
+    for dim in range(1, len(shape)):
+        step = math.prod(shape[dim:])
+        if stride < step < stride * size and step % stride == 0 and (stride * size) % step == 0:
+            out.append((stride * size // step, step))
+            size = step // stride
+    return [*out, (size, stride)]
+
+
 def regroup(axes: Sequence[Axis], shape: Shape) -> tuple[Axis, ...] | None:
     """The axes of a reshaped tensor, or None where memory would have to move. Sizes must agree."""
     left = merged([factor for axis in axes for factor in axis])
