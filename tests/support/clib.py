@@ -61,7 +61,7 @@ class CModel:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self.plan = plan
         self.settings = lambda step: Optim()
-        self.step, self._seen, self._bias = 0, 0, (1.0, 1.0)
+        self.step, self._seen, self._bias = 0, 0, (np.float32(0), np.float32(0))
         sources = generate(plan)
         for name, text in sources.files.items():
             (folder / name).write_text(text)
@@ -95,8 +95,11 @@ class CModel:
         self._seen += 1
         last = self._seen == self.info.batch
         if last:
-            self._bias = (self._bias[0] * o.momentum, self._bias[1] * o.beta2)
-            o.bias1, o.bias2 = 1 - self._bias[0], 1 - self._bias[1]
+            # As firmware/src/train.c does it: in float32, so that 1 - beta is the same number in kernel and correction.
+            beta1, beta2 = np.float32(o.momentum), np.float32(o.beta2)
+            one = np.float32(1)
+            self._bias = (self._bias[0] * beta1 + (one - beta1), self._bias[1] * beta2 + (one - beta2))
+            o.bias1, o.bias2 = (float(b) for b in self._bias)
         c = COptim(*(getattr(o, name) for name in Optim.__dataclass_fields__))
         self.lib.el_model_backward(ctypes.byref(c))
         if last:
