@@ -65,6 +65,14 @@ def _ref(file: str, *steps: str) -> Iterable[Entry]:
     return (Entry(step, REF, f"kernels/ref/{file}") for step in steps)
 
 
+def _blk(file: str, *steps: str, supports: Callable[[Sizes], bool] = _any) -> Iterable[Entry]:
+    return (Entry(step, "blk", f"kernels/blk/{file}", supports=supports) for step in steps)
+
+
+def _no_multiplier(s: Sizes) -> bool:
+    return s["in_c"] == s["out_c"]
+
+
 def _four_windows(s: Sizes) -> int:
     """Four windows of one group, gathered out of the padded map."""
     return 4 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
@@ -89,7 +97,11 @@ TABLE: tuple[Entry, ...] = (
           "clip_step"),
     Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows),
     Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros),
-    Entry("conv2d_bwd_w", "blk", "kernels/blk/conv2d.c"),
+    *_blk("conv2d.c", "conv2d_bwd_w"),
+    *_blk("depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=_no_multiplier),
+    *_blk("dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
+    *_blk("activation.c", "relu_fwd", "relu_bwd"),
 )  # fmt: skip
 
 # Files that call into others: the cross-entropy's gradient is softmax_fwd minus one.

@@ -131,6 +131,11 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
     return image
 
 
+def compiler_version(board_id: str) -> str:
+    """First line of the compiler's --version: counts compare only within one."""
+    return run_tool([boards.load(board_id).build.compilers[0], "--version"], "the compiler").splitlines()[0]
+
+
 @functools.cache
 def plugin() -> Path:
     """The instruction counter, built by the host's compiler."""

@@ -1,4 +1,5 @@
-/* Update rules over one array of weights; formulas and sources are in edgelearn/ops/optimizers.py. */
+/* Update rules over one array of weights; formulas and sources are in edgelearn/ops/optimizers.py.
+ * The settings are copied out of *o because the compiler must assume that a store to w changes them. */
 #include "el/kernels.h"
 #include "el/math.h"
 
@@ -14,20 +15,27 @@ void el_weight_decay_step_f32__ref(int32_t count, const el_optim *o, float *w)
 
 void el_sgd_step_f32__ref(int32_t count, const el_optim *o, const float *g, float *w)
 {
+    const float lr = o->lr;
+    const float scale = o->grad_scale;
+    const float decay = o->weight_decay;
     for (int32_t i = 0; i < count; i++) {
-        w[i] -= o->lr * (o->grad_scale * g[i] + o->weight_decay * w[i]);
+        w[i] -= lr * (scale * g[i] + decay * w[i]);
     }
 }
 
 void el_momentum_step_f32__ref(int32_t count, const el_optim *o, const float *g, float *w, float *v)
 {
+    const float lr = o->lr;
+    const float momentum = o->momentum;
+    const float scale = o->grad_scale;
+    const float decay = o->weight_decay;
     for (int32_t i = 0; i < count; i++) {
-        float t = v[i] + o->weight_decay * w[i];
+        float t = v[i] + decay * w[i];
         if (g != NULL) {
-            t += o->grad_scale * g[i];
+            t += scale * g[i];
         }
-        w[i] -= o->lr * t;
-        v[i] = o->momentum * t;
+        w[i] -= lr * t;
+        v[i] = momentum * t;
     }
 }
 
@@ -36,11 +44,17 @@ static void adam(int32_t count, const el_optim *o, float l2, float keep, const f
 {
     const float step = o->lr / o->bias1;
     const float inv_bias2 = 1.0f / o->bias2;
+    const float scale = o->grad_scale;
+    const float beta1 = o->momentum;
+    const float beta2 = o->beta2;
+    const float epsilon = o->epsilon;
     for (int32_t i = 0; i < count; i++) {
-        const float d = o->grad_scale * g[i] + l2 * w[i];
-        m[i] = o->momentum * m[i] + (1.0f - o->momentum) * d;
-        v[i] = o->beta2 * v[i] + (1.0f - o->beta2) * (d * d);
-        w[i] = keep * w[i] - step * m[i] / (el_sqrtf(v[i] * inv_bias2) + o->epsilon);
+        const float d = scale * g[i] + l2 * w[i];
+        const float mean = beta1 * m[i] + (1.0f - beta1) * d;
+        const float square = beta2 * v[i] + (1.0f - beta2) * (d * d);
+        w[i] = keep * w[i] - step * mean / (el_sqrtf(square * inv_bias2) + epsilon);
+        m[i] = mean;
+        v[i] = square;
     }
 }
 

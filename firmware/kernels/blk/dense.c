@@ -1,0 +1,90 @@
+/* Fully connected layer with register tiles, and the gradient of a bias four channels at a time. */
+#include "el/kernels.h"
+#include "tile.h"
+
+void el_dense_fwd_f32__blk(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y)
+{
+    int32_t o = 0;
+    for (; o + 4 <= out; o += 4, w += 4 * in) {
+        el_tile t = el_tile_start(4, b != 0 ? b + o : 0);
+        el_tile_dot(&t, 1, 4, in, x, x, x, x, w, w + in, w + 2 * in, w + 3 * in);
+        el_tile_store(&t, 1, 4, y + o, 0);
+    }
+    for (; o < out; o++, w += in) {
+        el_tile t = el_tile_start(1, b != 0 ? b + o : 0);
+        el_tile_dot(&t, 1, 1, in, x, x, x, x, w, w, w, w);
+        el_tile_store(&t, 1, 1, y + o, 0);
+    }
+}
+
+void el_dense_bwd_x_f32__blk(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
+{
+    int32_t i = 0;
+    for (; i + 4 <= in; i += 4) {
+        el_tile t = {0};
+        el_tile_rows(&t, 1, 4, out, dy, dy, dy, dy, w + i, in);
+        el_tile_store(&t, 1, 4, dx + i, 0);
+    }
+    for (; i < in; i++) {
+        el_tile t = {0};
+        el_tile_rows(&t, 1, 1, out, dy, dy, dy, dy, w + i, in);
+        el_tile_store(&t, 1, 1, dx + i, 0);
+    }
+}
+
+/* Four outputs share each load of x. */
+void el_dense_bwd_w_f32__blk(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw)
+{
+    int32_t o = 0;
+    for (; o + 4 <= out; o += 4, dw += 4 * in) {
+        const float d0 = scale * dy[o];
+        const float d1 = scale * dy[o + 1];
+        const float d2 = scale * dy[o + 2];
+        const float d3 = scale * dy[o + 3];
+        float *w0 = dw;
+        float *w1 = w0 + in;
+        float *w2 = w1 + in;
+        float *w3 = w2 + in;
+        const float *p = x;
+        for (const float *end = x + in; p != end; p++, w0++, w1++, w2++, w3++) {
+            const float v = *p;
+            *w0 += d0 * v;
+            *w1 += d1 * v;
+            *w2 += d2 * v;
+            *w3 += d3 * v;
+        }
+    }
+    for (; o < out; o++, dw += in) {
+        const float d = scale * dy[o];
+        for (int32_t i = 0; i < in; i++) {
+            dw[i] += d * x[i];
+        }
+    }
+}
+
+void el_bias_bwd_f32__blk(int32_t rows, int32_t channels, float scale, const float *dy, float *db)
+{
+    int32_t c = 0;
+    for (; c + 4 <= channels; c += 4, dy += 4) {
+        float s0 = 0.0f;
+        float s1 = 0.0f;
+        float s2 = 0.0f;
+        float s3 = 0.0f;
+        const float *p = dy;
+        for (int32_t r = rows; r > 0; r--, p += channels) {
+            s0 += p[0];
+            s1 += p[1];
+            s2 += p[2];
+            s3 += p[3];
+        }
+        el_row_add(4, scale, s0, s1, s2, s3, db + c);
+    }
+    for (; c < channels; c++, dy++) {
+        float sum = 0.0f;
+        const float *p = dy;
+        for (int32_t r = rows; r > 0; r--, p += channels) {
+            sum += *p;
+        }
+        db[c] += scale * sum;
+    }
+}

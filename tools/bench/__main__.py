@@ -1,0 +1,146 @@
+"""Counts instructions of kernels and of a whole training step on emulated boards.
+
+    python tools/bench                          print tables for all boards
+    python tools/bench --boards qemu-m4 --write record them in tools/bench.json
+    python tools/bench --check                  fail if a count is more than 1 % above the recorded one
+
+Counts are executed guest instructions between the marks around a kernel call (tools/insn_plugin.c): exact and
+repeatable for one compiler version, and neither cycles nor time. A training step is the sum of its kernels; the calls'
+own few instructions are not in it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from edgelearn import boards, kernels
+from edgelearn.errors import EdgelearnError
+from tools.bench import probe
+from tools.bench.cases import Bench, single_kernels, training_step
+
+RECORD = Path(__file__).resolve().parents[1] / "bench.json"
+TOLERANCE = 0.01
+Counts = dict[str, Any]
+
+
+def _call(bench: Bench, kernel: kernels.Kernel) -> tuple[str, list[Any]]:
+    scratch = [np.zeros(kernel.scratch // 4, np.float32)] if kernel.scratch else []
+    return kernel.name, [*bench.args, *scratch]
+
+
+def _bind(bench: Bench, isa: str) -> kernels.Kernel | None:
+    entry = kernels.find(bench.step, "f32", isa)
+    return entry.bind(bench.sizes) if entry and entry.supports(bench.sizes) else None
+
+
+def measure_kernels(board: str) -> Counts:
+    """{"name": {isa: instructions, "macs": n}} of the single kernels."""
+    pairs = [
+        (bench, isa, kernel)
+        for bench in single_kernels()
+        for isa in boards.load(board).kernels
+        if (kernel := _bind(bench, isa)) is not None
+    ]
+    results = probe.run(board, [_call(bench, kernel) for bench, _, kernel in pairs], count=True)
+    counts: Counts = {}
+    for (bench, isa, _), result in zip(pairs, results, strict=True):
+        counts.setdefault(bench.name, {"macs": bench.macs})[isa] = result.instructions
+    return counts
+
+
+def measure_step(board: str) -> Counts:
+    """{"name": {"kernel", "macs", "insn"}} of each step of a sample; updates count 1/batch."""
+    steps = list(training_step(board))
+    kernels_of = [bench.kernel for bench in steps]
+    calls = [_call(b, k) for b, k in zip(steps, kernels_of, strict=True) if k is not None]
+    results = probe.run(board, calls, count=True)
+    return {
+        b.name: {"kernel": k.name if k else "", "macs": b.macs, "insn": round((r.instructions or 0) * b.share, 1)}
+        for b, k, r in zip(steps, kernels_of, results, strict=True)
+    }
+
+
+def _ratio(macs: int, insns: float) -> str:
+    return f"{macs / insns:6.3f}" if macs else "      "
+
+
+def show(board: str, record: Counts) -> None:
+    """Two tables: instructions and MAC/insn of single kernels, and the steps of a training sample."""
+    print(f"\n{board}\n{'kernel':34}{'ref':>12}{'MAC/insn':>9}{'blk':>12}{'MAC/insn':>9}{'ref/blk':>9}")
+    for name, row in record["kernels"].items():
+        line = f"{name:34}{row['ref']:12,}   {_ratio(row['macs'], row['ref'])}"
+        if "blk" in row:
+            line += f"{row['blk']:12,}   {_ratio(row['macs'], row['blk'])}{row['ref'] / row['blk']:9.1f}"
+        print(line)
+    rows = record["step"]
+    macs, insns = sum(r["macs"] for r in rows.values()), sum(r["insn"] for r in rows.values())
+    print(f"{'training step, a sample':34}{'insn':>12}{'MAC/insn':>9}{'share':>8}  kernel")
+    for name, row in rows.items():
+        ratio, share = _ratio(row["macs"], row["insn"]), row["insn"] / insns
+        print(f"{name:34.34}{row['insn']:12,.0f}   {ratio}{share:8.1%}  {row['kernel']}")
+    print(f"{'sum':34}{insns:12,.0f}   {_ratio(macs, insns)}")
+
+
+def compare(board: str, old: Counts, new: Counts) -> list[str]:
+    """What got worse by more than the tolerance, or is not measured any more."""
+    problems = []
+    flat = [
+        (f"{name} {isa}", row[isa], new["kernels"].get(name, {}).get(isa))
+        for name, row in old["kernels"].items()
+        for isa in row
+        if isa != "macs"
+    ]
+    flat += [(name, row["insn"], new["step"].get(name, {}).get("insn")) for name, row in old["step"].items()]
+    for name, before, now in flat:
+        if now is None:
+            problems.append(f"{board}: {name} is not measured any more")
+        elif now > before * (1 + TOLERANCE) + 1:
+            problems.append(f"{board}: {name} takes {now:,} instructions, recorded are {before:,}")
+    return problems
+
+
+def main() -> int:
+    """Exit code 1 if --check finds something worse."""
+    parser = argparse.ArgumentParser(prog="tools/bench", description=(__doc__ or "").partition("\n")[0])
+    emulated = [b for b in boards.available() if boards.load(b).emulated]
+    parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all)")
+    action = parser.add_mutually_exclusive_group()
+    action.add_argument("--write", action="store_true", help=f"record the counts in {RECORD.name}")
+    action.add_argument("--check", action="store_true", help="fail if a count is above the recorded one")
+    options = parser.parse_args()
+    recorded: Counts = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    problems = []
+    for board in options.boards.split(","):
+        try:
+            now = {
+                "compiler": probe.compiler_version(board),
+                "kernels": measure_kernels(board),
+                "step": measure_step(board),
+            }
+        except EdgelearnError as error:
+            print(error.render(), file=sys.stderr)
+            return error.exit_code
+        if options.check:
+            problems += compare(board, recorded.get(board, {"kernels": {}, "step": {}}), now)
+        else:
+            show(board, now)
+            recorded[board] = now
+    if options.write:
+        RECORD.write_text(json.dumps(recorded, indent=1, sort_keys=False) + "\n")
+    for line in problems:
+        print(line, file=sys.stderr)
+    if options.check and not problems:
+        print("no kernel got worse")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

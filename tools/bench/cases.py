@@ -1,0 +1,140 @@
+"""What is measured: single kernels on typical layers, and every step of one training step of the demo network."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgelearn import boards, importers, kernels
+from edgelearn.config import TrainConfig
+from edgelearn.formats import BIT, F32, U32, Format
+from edgelearn.graph import Phase
+from edgelearn.ops import OPS, Kind
+from edgelearn.ops.optimizers import Optim
+from edgelearn.passes.update import MINUS_LR
+from edgelearn.plan import Plan, make_plan
+from edgelearn.schedule import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "examples" / "wearable" / "wearable.onnx"
+BATCH = 8
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One kernel call: `args` in the order of the C signature, without scratch; `share` is calls per sample."""
+
+    name: str
+    step: str
+    sizes: dict[str, int]
+    args: tuple[Any, ...]
+    macs: int
+    share: float = 1.0
+    kernel: kernels.Kernel | None = None
+
+
+@functools.cache
+def _random(shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+def _array(shape: tuple[int, ...], fmt: Format) -> np.ndarray:
+    if fmt is F32:
+        return _random(shape)
+    if fmt is U32:
+        return np.zeros(shape, np.uint32)
+    count = fmt.nbytes(int(np.prod(shape)))
+    if fmt is BIT:  # half of the elements pass, as after an untrained layer
+        return np.random.default_rng(1).integers(0, 256, count).astype(np.uint8)
+    return np.zeros(count, np.uint8)
+
+
+def _settings() -> np.ndarray:
+    optim = Optim(lr=0.01, momentum=0.9, epsilon=1e-8, bias1=0.5, bias2=0.1)
+    return np.array(list(vars(optim).values()), np.float32)
+
+
+def _make(
+    op_name: str, sizes: dict[str, int], scalars: Sequence[float], arrays: Sequence[np.ndarray | None], name: str = "",
+    share: float = 1.0, kernel: kernels.Kernel | None = None,
+) -> Bench:  # fmt: skip
+    op = OPS[op_name]
+    lead: list[Any] = [sizes] if op.struct else list(sizes.values())
+    return Bench(name, op.kernel, sizes, (*lead, *scalars, *arrays), op.macs(sizes), share, kernel)
+
+
+def _window(h: int, w: int, c: int, co: int, k: tuple[int, int], s: int, pad: tuple[int, int]) -> dict[str, int]:
+    return {
+        "in_h": h, "in_w": w, "in_c": c, "out_h": (h + 2 * pad[0] - k[0]) // (s if h > 1 else 1) + 1,
+        "out_w": (w + 2 * pad[1] - k[1]) // s + 1, "out_c": co, "k_h": k[0], "k_w": k[1],
+        "stride_h": s if h > 1 else 1, "stride_w": s, "pad_top": pad[0], "pad_left": pad[1], "groups": 1,
+        "count_pad": 0,
+    }  # fmt: skip
+
+
+LAYERS = {
+    "conv 1x5 s2, 6>16, 128": ("conv2d", _window(1, 128, 6, 16, (1, 5), 2, (0, 2))),
+    "conv 1x5 s2, 16>32, 64": ("conv2d", _window(1, 64, 16, 32, (1, 5), 2, (0, 2))),
+    "conv 3x3, 16>32, 32x32": ("conv2d", _window(32, 32, 16, 32, (3, 3), 1, (1, 1))),
+    "conv 3x3 s2, 3>8, 32x32": ("conv2d", _window(32, 32, 3, 8, (3, 3), 2, (1, 1))),
+    "pointwise 64>64, 25x5": ("conv2d", _window(25, 5, 64, 64, (1, 1), 1, (0, 0))),
+    "depthwise 3x3, 64, 25x5": ("depthwise_conv2d", _window(25, 5, 64, 64, (3, 3), 1, (1, 1))),
+    "depthwise 1x5 s2, 32, 64": ("depthwise_conv2d", _window(1, 64, 32, 32, (1, 5), 2, (0, 2))),
+}
+
+
+def single_kernels() -> Iterator[Bench]:
+    """Typical layers, each with its three kernels."""
+    for name, (op, s) in LAYERS.items():
+        x, y = _random((s["in_h"], s["in_w"], s["in_c"])), _random((s["out_h"], s["out_w"], s["out_c"]))
+        w = _random((s["k_h"] * s["k_w"] * s["out_c"] * (s["in_c"] if op == "conv2d" else 1),))
+        yield _make(op, s, (), (x, w, _random((s["out_c"],)), y), f"{name} fwd")
+        yield _make(f"{op}_bwd_x", s, (), (y, w, x), f"{name} bwd_x")
+        yield _make(f"{op}_bwd_w", s, (1.0,), (x, y, w), f"{name} bwd_w")
+    for n, m in ((640, 128), (32, 7)):
+        sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
+        yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")
+        yield _make("dense_bwd_x", sizes, (), (b, w, x), f"dense {n}>{m} bwd_x")
+        yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
+    rows = {"rows": 64, "channels": 32}
+    yield _make("bias_bwd", rows, (1.0,), (_random((64, 32)), _random((32,))), "bias_bwd 64x32")
+    n, v = 1024, _random((1024,))
+    count = {"count": n}
+    mask = _array((n,), BIT)
+    yield _make("relu", count, (0.0, np.inf), (v, v, mask), "relu 1024 fwd")
+    yield _make("relu_bwd", count, (0.0,), (v, mask, v), "relu 1024 bwd")
+    yield _make("add", count, (), (v, v, v), "add 1024")
+    for step, arrays in (("sgd_step", 2), ("momentum_step", 3), ("adam_step", 4)):
+        positive = [v, v, v, np.abs(v)][:arrays]
+        yield Bench(f"{step} 1024", step, count, (n, _settings(), *positive), 0)
+
+
+@functools.cache
+def _demo(board_id: str) -> Plan:
+    config = TrainConfig(batch=BATCH, momentum=0.9, lr=0.01)
+    return make_plan(importers.load(DEMO), config, boards.load(board_id))
+
+
+def training_step(board_id: str) -> Iterator[Bench]:
+    """Each kernel call of the plan for the demo network (all layers, batch 8, momentum), with its calls per sample."""
+    plan = _demo(board_id)
+    tensors = plan.graph.tensors
+    for step, sizes, kernel in zip(plan.schedule.steps, plan.sizes, plan.chosen, strict=True):
+        node, op = step.node, OPS[step.node.op]
+        scalars: list[Any] = list(op.scalars(node.attrs).values())
+        if op.kind is Kind.ACCUMULATE:
+            scalars.append(-0.01 if node.attrs["scale"] == MINUS_LR else node.attrs["scale"])
+        if op.kind is Kind.STEP and op.uses_optim:
+            scalars.append(_settings())
+        names = [*node.inputs, *node.outputs]
+        arrays = [_array(tensors[n].shape, tensors[n].format) if n else None for n in names]
+        if op.kind is Kind.PURE:
+            arrays += [None] * (len(op.formats) - len(node.outputs))
+        share = 1 / BATCH if step.program is Program.UPDATE else 1.0
+        bench = _make(node.op, dict(sizes), scalars, arrays, node.name, share, kernel)
+        yield bench if node.phase in (Phase.FORWARD, Phase.BACKWARD) else Bench(**{**vars(bench), "macs": 0})
