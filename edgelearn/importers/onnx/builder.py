@@ -89,13 +89,16 @@ class Builder:
 
     # Weights
 
-    def weight(self, call: Call, suffix: str, const: Const) -> str:
-        """The CONST tensor of a constant, in device layout; the same initializer in the same layout only once."""
+    def weight(self, call: Call, suffix: str, const: Const, owner: str = "") -> str:
+        """The CONST tensor of a constant, in device layout; the same initializer in the same layout only once.
+
+        It is named after the layer `owner`, by default the one that the node becomes.
+        """
         order = b"" if const.index is None else const.index.astype(np.int64).tobytes()
         key = (const.source, const.array.shape, const.scale, order) if const.source else None
         name = self._weights.get(key) if key else None
         if name is None:
-            name = self.claim(f"{self.called(call)}_{suffix}")
+            name = self.claim(f"{owner or self.called(call)}_{suffix}")
             data = np.ascontiguousarray(const.array, np.float32)
             self.tensor(name, data.shape, Role.CONST, data)
             if key:
@@ -145,10 +148,7 @@ class Builder:
         channels = self.tensors[node.outputs[0]].shape[-1]
         if const.array.shape != (channels,):
             return False
-        bias = self.claim(f"{node.name}_bias")
-        self.tensor(bias, (channels,), Role.CONST, np.ascontiguousarray(const.array))
-        if const.source and const.index is not None:
-            self._written[bias] = _Weight(const, [const.use])
+        bias = self.weight(call, "bias", const, node.name)
         self.nodes[at] = replace(node, inputs=(*node.inputs[:2], bias))
         return True
 
