@@ -60,6 +60,9 @@ def parse(content: bytes, where: str) -> onnx.ModelProto:
 
 def _checked(model: onnx.ModelProto, where: str) -> int:
     graph = model.graph
+    # The parser hands text that is not UTF-8 over as bytes, in any place where text is expected.
+    if any(isinstance(text, bytes) for text in _texts(model)):
+        raise InputError("not an ONNX model, or one that is damaged: a name in it is not UTF-8", where=where)
     opset = _opset(model, where)
     if len(graph.node) > MOST_NODES or len(graph.initializer) > MOST_NODES:
         raise InputError(f"more than {MOST_NODES} nodes or weights", where=where)
@@ -91,6 +94,19 @@ def _opset(model: onnx.ModelProto, where: str) -> int:
             hint="export it again with opset 17, for example torch.onnx.export(..., opset_version=17)",
         )
     return int(versions[0])
+
+
+def _texts(model: onnx.ModelProto) -> Iterator[str | bytes]:
+    graph = model.graph
+    for entry in model.opset_import:
+        yield entry.domain
+    for named in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        yield named.name
+    for value in graph.input:
+        yield from (dim.dim_param for dim in value.type.tensor_type.shape.dim)
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
 
 
 def _stored(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
