@@ -109,6 +109,13 @@ class Call:
             raise Unsupported(f"attribute {name} is not an integer")
         return value
 
+    def flag(self, name: str, default: bool) -> bool:
+        """An attribute that is 0 or 1."""
+        value = self.integer(name, int(default))
+        if value not in (0, 1):
+            raise Unsupported(f"attribute {name} is {value}, expected 0 or 1")
+        return value == 1
+
     def number(self, name: str, default: float) -> float:
         """A float attribute."""
         value = self.attrs.get(name, default)

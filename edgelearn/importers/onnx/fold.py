@@ -32,7 +32,7 @@ def _first(call: Call) -> Const:
 def _reshape(call: Call) -> Const:
     const, target = _first(call), call.integers(1, "shape") or []
     shape = [
-        const.array.shape[k] if n == 0 and not call.integer("allowzero", 0) and k < const.array.ndim else n
+        const.array.shape[k] if n == 0 and not call.flag("allowzero", False) and k < const.array.ndim else n
         for k, n in enumerate(target)
     ]
     if math.prod(n for n in shape if n != -1) > _LARGEST:
@@ -107,7 +107,7 @@ def _constant_of_shape(call: Call) -> Const:
 def _reduce_prod(call: Call) -> Const:
     const = _first(call)
     axes = tuple(_axes(call, const.array.ndim)) or None
-    return Const(np.asarray(const.array.prod(axis=axes, keepdims=bool(call.integer("keepdims", 1)))))
+    return Const(np.asarray(const.array.prod(axis=axes, keepdims=call.flag("keepdims", True))))
 
 
 def _binary(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Call], Const]:

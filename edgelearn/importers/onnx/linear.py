@@ -29,12 +29,12 @@ def _dense(call: Call, view: View, weight: Const, bias: Const | None) -> View:
 def gemm(call: Call) -> Result:
     """alpha * x W + beta * c with the factors folded into weights and bias."""
     view = call.view()
-    if call.integer("transA", 0):
+    if call.flag("transA", False):
         raise Unsupported("transA would mix the samples of a batch")
     if len(view.axes) != 1:
         raise Unsupported(f"needs vectors (N, K), here {len(view.axes) + 1} axes")
     weight = call.weight(1, "the weight matrix", 2)
-    if not call.integer("transB", 0):
+    if not call.flag("transB", False):
         weight = weight.moved(np.transpose)
     weight = weight.scaled(call.number("alpha", 1.0))
     bias = call.weight(2, "the bias").scaled(call.number("beta", 1.0)) if call.has(2) else None

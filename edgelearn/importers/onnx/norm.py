@@ -14,7 +14,7 @@ from edgelearn.importers.onnx.view import channels_first
 def batch_norm(call: Call) -> Result:
     """y = (x - mean) * inv_std * gamma + beta over the channels, which must lie last in memory."""
     view = call.view()
-    if call.integer("training_mode", 0) or not call.integer("spatial", 1):
+    if call.flag("training_mode", False) or not call.flag("spatial", True):
         raise Unsupported("only inference with one mean and variance a channel is supported (training_mode 0)")
     parts = [call.weight(k, what, 1) for k, what in enumerate(("scale", "bias", "mean", "variance"), start=1)]
     channels = view.user_shape[0]

@@ -33,7 +33,7 @@ def _pool(call: Call, op: str, count_pad: bool) -> Result:
         raise Unsupported("kernel_shape is missing")
     stride = pair(call.ints("strides"), rank - 1, 1, "strides")
     pads = explicit_pads(call, size, kernel, stride, rank - 1)
-    if call.integer("ceil_mode", 0) and call.text("auto_pad", "NOTSET") == "NOTSET":
+    if call.flag("ceil_mode", False) and call.text("auto_pad", "NOTSET") == "NOTSET":
         wider = _ceil_pads(size, kernel, stride, pads)
         if count_pad and any(a > b for a, b in zip(wider, pads, strict=True)):
             raise Unsupported("ceil_mode with count_include_pad counts windows that reach past the padding")
@@ -54,7 +54,7 @@ def max_pool(call: Call) -> Result:
 @handles("AveragePool")
 def average_pool(call: Call) -> Result:
     """AveragePool, with or without the padding counted."""
-    return _pool(call, "avg_pool2d", bool(call.integer("count_include_pad", 0)))
+    return _pool(call, "avg_pool2d", call.flag("count_include_pad", False))
 
 
 @handles("GlobalAveragePool", "GlobalMaxPool")
@@ -76,12 +76,12 @@ def reduce_mean(call: Call) -> Result:
     shape = view.user_shape
     listed = call.integers(1, "axes")
     if not listed:
-        if call.integer("noop_with_empty_axes", 0):
+        if call.flag("noop_with_empty_axes", False):
             return view
         raise Unsupported("it takes the mean over all axes, the batch included")
     axes = {call.axis(axis, len(shape) + 1) for axis in listed}
     kept = [axis for axis in range(len(shape)) if axis not in axes]
-    keep = bool(call.integer("keepdims", 1))
+    keep = call.flag("keepdims", True)
     if any(shape[axis] > 1 for axis in axes):
         view = _mean(call, view, sorted(axes), [axis for axis in kept if shape[axis] > 1])
     return View(view.tensor, view.shape, tuple(a for k, a in enumerate(view.axes) if keep or k not in axes))

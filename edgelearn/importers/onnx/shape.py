@@ -37,7 +37,7 @@ def reshape(call: Call) -> Result:
     target = call.integers(1, "shape")
     if not target:
         raise Unsupported("reshapes to a scalar")
-    count, literal = math.prod(view.user_shape), bool(call.integer("allowzero", 0))
+    count, literal = math.prod(view.user_shape), call.flag("allowzero", False)
     batch, rest = target[0], list(target[1:])
     for k, size in enumerate(rest):
         if size == 0 and not literal and k < len(view.axes):
