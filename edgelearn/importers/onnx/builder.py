@@ -18,6 +18,8 @@ from edgelearn.ops import OPS
 
 # More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
 LARGEST = 1 << 24
+# What a layer could train, if the file holds it as it is.
+WRITABLE = ("weight", "bias", "gamma", "beta")
 NO_ATTRS: Mapping[str, Any] = {}
 LAYERS = ("conv2d", "depthwise_conv2d", "dense")
 
@@ -107,6 +109,8 @@ class Builder:
                 self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
         if const.source and const.index is not None:
             self._written.setdefault(name, _Weight(const)).uses.append(const.use)
+        elif suffix in WRITABLE:
+            self.warnings.append(f"{name} is computed in the file and can't be written back ({self.origin(call)})")
         return name
 
     def records(self, shapes: dict[str, Shape]) -> dict[str, WeightRecord]:
