@@ -9,10 +9,16 @@ import numpy as np
 import onnx
 import pytest
 
+from edgelearn.config import TrainConfig
+from edgelearn.data import load_dataset
 from edgelearn.errors import InputError
 from edgelearn.export import export_onnx
 from edgelearn.graph import Graph
 from edgelearn.importers.onnx import load_onnx
+from edgelearn.ops.optimizers import Optim
+from edgelearn.passes.fold import unfold
+from edgelearn.plan import training_graph
+from edgelearn.reference import Reference
 from tests.unit.import_models import model, node, predict, random, run, save
 from tests.unit.test_import_ops import CASES
 
@@ -77,6 +83,22 @@ def test_example_keeps_everything_but_the_weights(tmp_path: Path) -> None:
     again = values(load_onnx(tmp_path / "out.onnx"))
     assert all(again[name].tobytes() == value.tobytes() for name, value in moved.items())
     agree(tmp_path / "out.onnx", graph)
+
+
+def test_example_learns_its_wearer(tmp_path: Path) -> None:
+    """The recipe of the example's README, in numpy: better than before, and so is the user's own file."""
+    source = load_onnx(EXAMPLE)
+    data = load_dataset(EXAMPLE.with_name("person9.npz"), source, "cross-entropy")
+    graph = training_graph(source, TrainConfig(lr=0.005, batch=1, epochs=10))
+    board = Reference(graph, settings=lambda step: Optim(lr=0.005))
+    samples = source.meta["input"].to_device(data.x_train)
+    order = np.random.default_rng(0)
+    for _ in range(10):
+        board.fit((samples[k], int(data.y_train[k])) for k in order.permutation(len(samples)))
+    export_onnx(EXAMPLE, source, unfold(graph, board.weights()), tmp_path / "trained.onnx")
+    before, after = (predict(path, data.x_test).argmax(1) for path in (EXAMPLE, tmp_path / "trained.onnx"))
+    assert np.mean(before == data.y_test) < 0.89
+    assert np.mean(after == data.y_test) > 0.95
 
 
 def test_one_weight_alone(tmp_path: Path) -> None:

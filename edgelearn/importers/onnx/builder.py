@@ -13,7 +13,7 @@ from edgelearn.graph import Node, Origin, Role, Tensor, unique_name
 from edgelearn.importers.onnx.call import Call, Unsupported
 from edgelearn.importers.onnx.constant import Const, WeightRecord
 from edgelearn.importers.onnx.names import node_name, printable
-from edgelearn.importers.onnx.view import Shape, View, cut, merged, offsets, ordered
+from edgelearn.importers.onnx.view import Shape, View, cut, dim_of, merged, offsets, ordered
 from edgelearn.ops import OPS
 
 # More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
@@ -185,7 +185,7 @@ class Builder:
         dims: list[int | None] = []
         for group, size in zip(groups, shape, strict=True):
             part = merged([f for axis in group for f in view.axes[axis]])
-            dims.append(None if size == 1 else self._dim(view.shape, part))
+            dims.append(None if size == 1 else dim_of(view.shape, part))
             if size > 1 and dims[-1] is None:
                 raise Unsupported("its input lies in memory in an order that one transpose can't bring right")
         if len(view.shape) != 3:
@@ -207,12 +207,6 @@ class Builder:
         tensor = self.arrange(call, parts, groups)
         order = range(len(view.axes))
         return ordered(tensor, self.tensors[tensor].shape, view.user_shape, tuple(order))
-
-    def _dim(self, shape: Shape, part: list[tuple[int, int]]) -> int | None:
-        for dim, size in enumerate(shape):
-            if part == [(size, math.prod(shape[dim + 1 :]))]:
-                return dim
-        return None
 
     def _reshaped(self, view: View, shape: Shape) -> str:
         """The tensor of `view` if its shape is `shape`; the model's input may still take that shape."""

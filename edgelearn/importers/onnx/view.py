@@ -44,11 +44,15 @@ class View:
 
     def dim_of(self, axis: int) -> int | None:
         """The device dimension that is exactly user axis `axis`; None for size 1 or anything else."""
-        factors = self.axes[axis]
-        for dim, size in enumerate(self.shape):
-            if factors == ((size, math.prod(self.shape[dim + 1 :])),):
-                return dim
-        return None
+        return dim_of(self.shape, self.axes[axis])
+
+
+def dim_of(shape: Shape, factors: Sequence[Factor]) -> int | None:
+    """The dimension of a device tensor that these factors are, or None."""
+    for dim, size in enumerate(shape):
+        if list(factors) == [(size, math.prod(shape[dim + 1 :]))]:
+            return dim
+    return None
 
 
 def ordered(tensor: str, shape: Shape, user_shape: Shape, order: Sequence[int]) -> View:
