@@ -26,6 +26,7 @@ from edgelearn.wire import Hyper, Result, Schedule, Status
 
 CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step
 LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps build on each other
+DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and there is nothing left to compare
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
 INFERRED = 8  # held-out samples whose predictions are compared
 
@@ -269,4 +270,7 @@ class _Follower:
         self.left -= 1
         sample, target = pair
         truth = self.reference.train(np.frombuffer(sample, "<f4"), np.frombuffer(target, self.target_kind)).loss
+        if not abs(truth) < DIVERGED:
+            self.left = 0
+            return
         self.worst = max(self.worst, abs(loss - truth) / (abs(truth) + 1e-3))

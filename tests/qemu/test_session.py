@@ -1,0 +1,112 @@
+"""Whole runs on every board: same losses as the host, predictions of the reference, bytes of the plan, bounded stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelearn.boards import available, load
+from edgelearn.build import build_image
+from edgelearn.build.verify import verify_image
+from edgelearn.codegen import generate
+from edgelearn.config import TrainConfig
+from edgelearn.data import Dataset
+from edgelearn.device import open_device
+from edgelearn.errors import NumbersError
+from edgelearn.link import Link
+from edgelearn.plan import make_plan
+from edgelearn.session import Event, Outcome, Session
+from tests.support.nets import NETS
+
+EMULATED = [name for name in available() if load(name).emulated]
+CONFIG = TrainConfig(lr=0.02, momentum=0.9, batch=2, epochs=2, schedule="cosine", clip_norm=1.0, weight_decay=0.001)
+
+
+def dataset(net: str, seed: int = 0, count: int = 6) -> Dataset:
+    graph, rng = NETS[net](), np.random.default_rng(seed)
+    shape, classes = graph.tensors["x"].shape, graph.tensors[graph.outputs[0]].count
+    x = rng.normal(size=(2 * count, *shape)).astype(np.float32)
+    y = rng.integers(classes, size=2 * count)
+    return Dataset(x[:count], y[:count], x[count:], y[count:])
+
+
+def run(
+    board_id: str, net: str, config: TrainConfig, folder: Path, data: Dataset, **options: Any
+) -> tuple[Outcome, list[Event]]:
+    board = load(board_id)
+    plan = make_plan(NETS[net](), config, board)
+    sources = generate(plan)
+    sanitize = options.pop("sanitize", False)
+    image = build_image(sources.files, board, folder, kernel_sources=sources.kernels, sanitize=sanitize)
+    if not sanitize:
+        assert verify_image(plan, image) == ()
+    events: list[Event] = []
+    with open_device(image, **options) as device:
+        link = Link(device)
+        session = Session(plan, link, data, events.append)
+        outcome = session.run()
+        link.close()
+    return outcome, events
+
+
+def losses(events: list[Event]) -> np.ndarray:
+    return np.array([e.values["loss"] for e in events if e.kind == "step"])
+
+
+@pytest.fixture(scope="module")
+def host_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, list[Event]]]:
+    yield run("host", "residual_net", CONFIG, tmp_path_factory.mktemp("host"), dataset("residual_net"))
+
+
+@pytest.mark.parametrize("board", EMULATED)
+def test_every_board_trains_like_the_host(board: str, tmp_path: Path, host_run: tuple[Outcome, list[Event]]) -> None:
+    outcome, events = run(board, "residual_net", CONFIG, tmp_path, dataset("residual_net"))
+    on_host, host_events = host_run
+    assert outcome.steps == 6
+    np.testing.assert_allclose(losses(events), losses(host_events), rtol=1e-5 * outcome.steps, atol=1e-6)
+    for name, weight in outcome.weights.items():
+        scale = np.abs(on_host.weights[name]).max() + 0.02
+        assert np.abs(weight - on_host.weights[name]).max() <= 1e-5 * outcome.steps * scale, name
+    assert 0 < outcome.stack_used < load(board).stack
+    assert outcome.output_error < 1e-5
+
+
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32imac"])
+def test_the_same_run_gives_the_same_bits(board: str, tmp_path: Path) -> None:
+    runs = [run(board, "conv1d_net", CONFIG, tmp_path, dataset("conv1d_net"))[0] for _ in range(2)]
+    assert {k: v.tobytes() for k, v in runs[0].weights.items()} == {k: v.tobytes() for k, v in runs[1].weights.items()}
+
+
+def test_instructions_are_counted_and_repeat(tmp_path: Path) -> None:
+    counts = {
+        run("qemu-m4", "mlp", CONFIG, tmp_path, dataset("mlp"), count_instructions=True)[0].insn_per_sample
+        for _ in range(2)
+    }
+    assert len(counts) == 1
+    assert counts.pop() > 1000
+
+
+@pytest.mark.parametrize("net", NETS)
+def test_whole_runs_are_clean_under_the_sanitizers(net: str, tmp_path: Path) -> None:
+    config = TrainConfig(lr=0.01, batch=2, epochs=1, optimizer="adamw", loss="cross-entropy")
+    outcome, _ = run("host", net, config, tmp_path, dataset(net), sanitize=True)
+    assert outcome.after is not None
+
+
+def test_a_loss_that_explodes_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(16, 24)).astype(np.float32)
+    board, config = load("host"), TrainConfig(lr=5.0, epochs=20)
+    plan = make_plan(NETS["autoencoder"](), config, board)
+    sources = generate(plan)
+    image = build_image(sources.files, board, tmp_path, kernel_sources=sources.kernels)
+    with open_device(image) as device:
+        session = Session(plan, Link(device), Dataset(x, x, x, x), lambda event: None)
+        with pytest.raises(NumbersError, match=r"the loss became (nan|inf) at step \d+"):
+            session.run()
+    weights = session.outcome.weights
+    assert weights.keys() == {t.name for t, _ in plan.params.tensors}
+    assert all(np.isfinite(w).all() for w in weights.values())
