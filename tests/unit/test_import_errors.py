@@ -224,6 +224,19 @@ def test_damaged_models(tmp_path: Path) -> None:
         assert message in changed(tmp_path, change), change.__name__
 
 
+def test_the_hint_for_weights_in_another_file_helps(tmp_path: Path) -> None:
+    made = model([node("Gemm", ["x", "w"], "y")], (30,), {"w": random(30, 20)})
+    path = tmp_path / "net.onnx"
+    onnx.save(made, path, save_as_external_data=True, location="net.data", size_threshold=0)
+    error = refused(path)
+    assert "kept in another file" in error.message
+    assert error.hint is not None
+    assert "onnx.save(onnx.load(path), path)" in error.hint
+    onnx.save(onnx.load(path), path)
+    (tmp_path / "net.data").unlink()
+    assert load(path).nodes[0].op == "dense"
+
+
 def deep(levels: int) -> bytes:
     """A graph in a graph in a graph."""
     inner = helper.make_graph([node("Relu", ["x"], "y")], "g", [], [])

@@ -123,7 +123,7 @@ def _check_stored(tensor: onnx.TensorProto, where: str) -> None:
         raise InputError(
             f"weight '{name}' is kept in another file",
             where=where,
-            hint="save it in one file: onnx.save(onnx.load(path), path, save_as_external_data=False)",
+            hint="save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False)",
         )
     if any(n < 0 for n in tensor.dims) or len(tensor.dims) > 16 or math.prod(tensor.dims) > MOST_ELEMENTS:
         raise InputError(f"weight '{name}' has an absurd shape {tuple(tensor.dims)[:16]}", where=where)

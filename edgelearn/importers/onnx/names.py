@@ -40,7 +40,9 @@ def node_name(name: str, op: str, weight: str) -> str:
     kept = [part for k, part in enumerate(parts) if not (k + 1 < len(parts) and parts[k + 1].startswith(part))]
     if len(kept) == 1 and re.fullmatch(rf"{re.escape(op)}(_\d+)?", kept[0]):
         return identifier(kept[0].lower(), fallback)
-    return identifier("_".join(kept), fallback)
+    # torch's newer exporter calls its nodes node_relu_3, and n4 where a function was inlined.
+    joined = "_".join(kept).removeprefix("node_")
+    return fallback if re.fullmatch(r"[a-z]?\d+", joined) else identifier(joined, fallback)
 
 
 def printable(text: str) -> str:
