@@ -9,6 +9,6 @@ from edgelearn.methods.everything import trainable
 def select(graph: Graph, choice: str = "last") -> set[str]:
     """The trainable weights of the last node that has some."""
     for node in reversed(graph.nodes):
-        if weights := trainable(node):
+        if weights := trainable(graph, node):
             return set(weights)
     return set()

@@ -13,14 +13,14 @@ def select(graph: Graph, choice: str) -> set[str]:
     """The weights of the layers named in `choice`; a name is a node of the graph or of the user's file."""
     layers: dict[str, list[str]] = {}
     for node in graph.nodes:
-        if weights := trainable(node):
+        if weights := trainable(graph, node):
             layers.setdefault(node.name, []).extend(weights)
             if node.origin.node:
                 layers.setdefault(node.origin.node, []).extend(weights)
     chosen: set[str] = set()
     for name in (part.strip() for part in choice.split(",")):
         if name not in layers:
-            own = [node.name for node in graph.nodes if trainable(node)]
+            own = [node.name for node in graph.nodes if trainable(graph, node)]
             near = difflib.get_close_matches(name, layers, n=1)
             hint = f"did you mean '{near[0]}'? " if near else ""
             raise InputError(

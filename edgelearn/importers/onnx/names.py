@@ -4,12 +4,6 @@ from __future__ import annotations
 
 import re
 
-# Words that C keeps for itself; a layer may well be called `switch` or `float`.
-_RESERVED = frozenset((
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern", "float",
-    "for", "goto", "if", "inline", "int", "long", "main", "register", "restrict", "return", "short", "signed", "sizeof",
-    "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while",
-))  # fmt: skip
 _WEIGHT = re.compile(r"(.+)[./](?:weight|kernel|gamma|scale)$", re.ASCII)
 _LONGEST = 60
 
@@ -21,7 +15,7 @@ def identifier(text: str, fallback: str) -> str:
         return fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"
-    return f"{name}_" if name in _RESERVED else name
+    return name
 
 
 def node_name(name: str, op: str, weight: str) -> str:
