@@ -22,7 +22,7 @@ from edgelearn.importers.onnx.names import identifier, node_name, printable
         ("", "Gemm", "", "gemm"),
         ("", "Gemm", "0.weight", "gemm_0"),
         ("model/dense/MatMul", "MatMul", "model/dense/MatMul/ReadVariableOp:0", "model_dense"),
-        ("switch", "Relu", "", "switch_"),
+        ("switch", "Relu", "", "switch"),
         ("größe/x", "Relu", "", "gr_e_x"),
         ("???", "Relu", "", "relu"),
     ],
