@@ -1,7 +1,8 @@
-"""Follows CONTRIBUTING.md's recipe for an op, so that it cannot rot: a file in the package, found and differentiated."""
+"""Follows CONTRIBUTING.md's recipe for an op, so that it cannot rot: one file, found and differentiated."""
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -38,8 +39,6 @@ print("differentiated")
 
 def test_a_new_op_is_one_file(tmp_path: Path) -> None:
     """In a copy of the package: the running one stays as it is."""
-    import shutil
-
     root = Path(edgelearn.__file__).parent.parent
     for name in ("edgelearn", "tests"):
         shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
