@@ -9,13 +9,14 @@ import pytest
 import torch
 
 from edgelearn import kernels
+from edgelearn.build.compile import SANITIZE
 from tests.support.kernel_cases import WINDOWS, all_cases
 from tests.support.run_kernels import calls_of, check_all
 from tools.bench import probe
 
 
 def test_sanitized() -> None:
-    assert check_all("host", probe.SANITIZE) > 300
+    assert check_all("host", SANITIZE) > 300
 
 
 @pytest.mark.skipif(shutil.which("clang-14") is None, reason="no clang-14")

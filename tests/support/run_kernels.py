@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from edgelearn import kernels
 from tests.support.kernel_cases import Case, all_cases
 from tools.bench import probe
@@ -24,12 +22,7 @@ def calls_of(cases: Sequence[Case]) -> list[tuple[Case, kernels.Entry]]:
 def check_all(board: str, flags: Sequence[str] = (), compiler: str = "") -> int:
     """Run everything on one board and check it; the number of calls."""
     pairs = calls_of(all_cases())
-    calls = []
-    for case, entry in pairs:
-        scratch = entry.scratch(case.sizes)
-        # exactly as much as the table says, filled with what must not matter
-        tail = [np.full(scratch // 4, np.nan, np.float32)] if scratch else []
-        calls.append((entry.symbol, [*case.args, *tail]))
+    calls = [probe.call_of(case.args, entry.bind(case.sizes)) for case, entry in pairs]
     for (case, entry), result in zip(pairs, probe.run(board, calls, flags, compiler), strict=True):
         case.check(result.arrays, f"{board} {entry.symbol}")
     return len(calls)

@@ -17,8 +17,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edgelearn import boards, kernels
@@ -29,11 +27,6 @@ from tools.bench.cases import Bench, single_kernels, training_step
 RECORD = Path(__file__).resolve().parents[1] / "bench.json"
 TOLERANCE = 0.01
 Counts = dict[str, Any]
-
-
-def _call(bench: Bench, kernel: kernels.Kernel) -> tuple[str, list[Any]]:
-    scratch = [np.zeros(kernel.scratch // 4, np.float32)] if kernel.scratch else []
-    return kernel.name, [*bench.args, *scratch]
 
 
 def _bind(bench: Bench, isa: str) -> kernels.Kernel | None:
@@ -49,7 +42,7 @@ def measure_kernels(board: str) -> Counts:
         for isa in boards.load(board).kernels
         if (kernel := _bind(bench, isa)) is not None
     ]
-    results = probe.run(board, [_call(bench, kernel) for bench, _, kernel in pairs], count=True)
+    results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=True)
     counts: Counts = {}
     for (bench, isa, _), result in zip(pairs, results, strict=True):
         counts.setdefault(bench.name, {"macs": bench.macs})[isa] = result.instructions
@@ -60,7 +53,7 @@ def measure_step(board: str) -> Counts:
     """{"name": {"kernel", "macs", "insn"}} of each step of a sample; updates count 1/batch."""
     steps = list(training_step(board))
     kernels_of = [bench.kernel for bench in steps]
-    calls = [_call(b, k) for b, k in zip(steps, kernels_of, strict=True) if k is not None]
+    calls = [probe.call_of(b.args, k) for b, k in zip(steps, kernels_of, strict=True) if k is not None]
     results = probe.run(board, calls, count=True)
     return {
         b.name: {"kernel": k.name if k else "", "macs": b.macs, "insn": round((r.instructions or 0) * b.share, 1)}
@@ -129,7 +122,11 @@ def main() -> int:
             print(error.render(), file=sys.stderr)
             return error.exit_code
         if options.check:
-            problems += compare(board, recorded.get(board, {"kernels": {}, "step": {}}), now)
+            before = recorded.get(board)
+            if before is None or before["compiler"] != now["compiler"]:
+                print(f"{board}: nothing recorded with {now['compiler']}", file=sys.stderr)
+            else:
+                problems += compare(board, before, now)
         else:
             show(board, now)
             recorded[board] = now

@@ -23,14 +23,13 @@ from typing import Any
 import numpy as np
 
 from edgelearn import boards, kernels
+from edgelearn.build.compile import BARE, FLOATS, SECTIONS
 from edgelearn.errors import ToolError
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
 PLUGIN = HERE.parent / "insn_plugin.c"
 CACHE = Path(os.environ.get("EDGELEARN_CACHE", HERE.parents[1] / ".cache")) / "probe"
-FLAGS = ("-std=c11", "-O2", "-ffp-contract=fast", "-ffunction-sections", "-fdata-sections", "-g0")
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 TIMEOUT = 120
 
 
@@ -121,11 +120,13 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
         work = Path(folder)
         (work / "calls.c").write_text(_calls_source())
         place = "place_host.c" if board.arch == "host" else "place_bare.c"
-        command: list[str | Path] = [compiler, *board.build.flags, *FLAGS, *flags, f"-I{FIRMWARE}/include", f"-I{HERE}"]
+        optimize = (*FLOATS, *SECTIONS, board.build.kernel_optimize)  # as the build compiles kernels
+        command: list[str | Path] = [compiler, "-std=c11", *board.build.flags, *optimize, *flags]
+        command += [f"-I{FIRMWARE}/include", f"-I{HERE}"]
         command += [work / "calls.c", HERE / "driver.c", HERE / place, *kernel_sources(), "-o", work / "image"]
         if board.arch != "host":
             (work / "link.ld").write_text(_link_script(board))
-            command += ["-ffreestanding", "-nostdlib", "-static", f"-Wl,-T,{work / 'link.ld'},--gc-sections", "-lgcc"]
+            command += [*BARE, "-nostdlib", "-static", f"-Wl,-T,{work / 'link.ld'},--gc-sections", "-lgcc"]
         run_tool(command, f"compiling the probe for {board_id}")
         os.replace(work / "image", image)  # another test process may have built the same one
     return image
@@ -173,6 +174,12 @@ def _words(value: np.ndarray | Mapping[str, int]) -> bytes:
     if isinstance(value, np.ndarray):
         return np.ascontiguousarray(value).tobytes()
     return np.array(list(value.values()), np.int32).tobytes()
+
+
+def call_of(arguments: Sequence[Any], kernel: kernels.Kernel) -> tuple[str, list[Any]]:
+    """A call for `run`, with as much scratch as the kernel wants, filled with what must not matter."""
+    scratch = [np.full(kernel.scratch // 4, np.nan, np.float32)] if kernel.scratch else []
+    return kernel.name, [*arguments, *scratch]
 
 
 def run(

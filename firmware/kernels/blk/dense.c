@@ -32,7 +32,7 @@ void el_dense_bwd_x_f32__blk(int32_t in, int32_t out, const float *dy, const flo
     }
 }
 
-/* Four outputs share each load of x. */
+/* Tiles of 4 outputs x 4 inputs: each is read, changed and written once, and shares its loads of x. */
 void el_dense_bwd_w_f32__blk(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw)
 {
     int32_t o = 0;
@@ -46,6 +46,16 @@ void el_dense_bwd_w_f32__blk(int32_t in, int32_t out, float scale, const float *
         float *w2 = w1 + in;
         float *w3 = w2 + in;
         const float *p = x;
+        for (const float *end = x + (in & ~3); p != end; p += 4, w0 += 4, w1 += 4, w2 += 4, w3 += 4) {
+            const float v0 = p[0];
+            const float v1 = p[1];
+            const float v2 = p[2];
+            const float v3 = p[3];
+            el_row_add(4, d0, v0, v1, v2, v3, w0);
+            el_row_add(4, d1, v0, v1, v2, v3, w1);
+            el_row_add(4, d2, v0, v1, v2, v3, w2);
+            el_row_add(4, d3, v0, v1, v2, v3, w3);
+        }
         for (const float *end = x + in; p != end; p++, w0++, w1++, w2++, w3++) {
             const float v = *p;
             *w0 += d0 * v;

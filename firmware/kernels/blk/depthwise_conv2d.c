@@ -50,25 +50,36 @@ typedef struct {
     int32_t b_row, b_step;
 } sweep;
 
-EL_INLINE void sweep_sum(lanes *t, int width, const sweep *v, const float *a, const float *b)
+EL_INLINE void sweep_sum(lanes *t, int width, const sweep *v, int32_t count, const float *a, const float *b)
 {
     for (int32_t r = 0; r < v->rows; r++, a += v->a_row, b += v->b_row) {
-        lanes_mac(t, width, v->count, a, v->a_step, b, v->b_step);
+        lanes_mac(t, width, count, a, v->a_step, b, v->b_step);
     }
 }
 
-static void sweep_store(const sweep *v, int32_t channels, const float *a, const float *b, const float *bias, float *y)
+EL_INLINE void sweep_channels(const sweep *v, int32_t count, int32_t channels, const float *a, const float *b,
+                              const float *bias, float *y)
 {
     int32_t c = 0;
     for (; c + 4 <= channels; c += 4) {
         lanes t = bias != 0 ? lanes_load(4, bias + c) : (lanes){0};
-        sweep_sum(&t, 4, v, a + c, b + c);
+        sweep_sum(&t, 4, v, count, a + c, b + c);
         lanes_store(&t, 4, y + c);
     }
     for (; c < channels; c++) {
         lanes t = bias != 0 ? lanes_load(1, bias + c) : (lanes){0};
-        sweep_sum(&t, 1, v, a + c, b + c);
+        sweep_sum(&t, 1, v, count, a + c, b + c);
         lanes_store(&t, 1, y + c);
+    }
+}
+
+/* Most windows are three wide: that loop is unrolled. */
+static void sweep_store(const sweep *v, int32_t channels, const float *a, const float *b, const float *bias, float *y)
+{
+    if (v->count == 3) {
+        sweep_channels(v, 3, channels, a, b, bias, y);
+    } else {
+        sweep_channels(v, v->count, channels, a, b, bias, y);
     }
 }
 
@@ -147,12 +158,12 @@ void el_depthwise_conv2d_bwd_w_f32__blk(const el_window *s, float scale, const f
             int32_t c = 0;
             for (; c + 4 <= channels; c += 4) {
                 lanes t = {0};
-                sweep_sum(&t, 4, &v, a + c, b + c);
+                sweep_sum(&t, 4, &v, v.count, a + c, b + c);
                 el_row_add(4, scale, t.c0, t.c1, t.c2, t.c3, dw + c);
             }
             for (; c < channels; c++) {
                 lanes t = {0};
-                sweep_sum(&t, 1, &v, a + c, b + c);
+                sweep_sum(&t, 1, &v, v.count, a + c, b + c);
                 dw[c] += scale * t.c0;
             }
         }
