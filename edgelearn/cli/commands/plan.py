@@ -1,0 +1,129 @@
+"""`edgelearn plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgelearn.cli.options import board_option, json_option, limit_options, model_argument, train_options
+from edgelearn.cli.output import WIDTH, bar, emit, percent, table, tell, wrap
+
+if TYPE_CHECKING:
+    from edgelearn.plan import Plan
+
+LEGEND_ROWS = 12
+
+
+@click.command("plan")
+@model_argument
+@board_option
+@limit_options
+@train_options
+@json_option
+def command(as_json: bool, **flags: Any) -> None:
+    """Show every byte of RAM and flash before anything is compiled.
+
+    MODEL is an ONNX file. What is not given here comes from edgelearn.toml in
+    the current folder.
+    """
+    from edgelearn.cli.pipeline import plan_job
+    from edgelearn.cli.settings import make_job
+    from edgelearn.report import plan_figures
+
+    plan = plan_job(make_job(flags))
+    if as_json:
+        emit(plan_figures(plan))
+        return
+    for line in (*_head(plan), "", *_layers(plan), "", *_memory(plan), "", *_arena(plan)):
+        tell(line)
+
+
+def _head(plan: Plan) -> list[str]:
+    figures = plan.config
+    trained = sum(t.count for t, _ in plan.params.tensors)
+    total = trained + sum(t.count for t, _ in plan.consts.tensors)
+    text = (
+        f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {figures.rule},"
+        f" batch {figures.batch}, {plan.graph.meta['loss']}"
+    )
+    return wrap(text)
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _isas(names: tuple[str, ...]) -> str:
+    """The instruction sets of a layer's kernels, in the order of first use."""
+    return ",".join(dict.fromkeys(name.rpartition("__")[2] for name in names))
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "~"
+
+
+def _layers(plan: Plan) -> list[str]:
+    from edgelearn.report import layers
+
+    rows: list[tuple[object, ...]] = []
+    found = layers(plan)
+    for layer in found:
+        mark = "" if layer.trained == layer.weights else " frozen" if not layer.trained else " part"
+        weights = f"{layer.weights:,}{mark}" if layer.weights else ""
+        row = (_short(layer.name, 16), _short(layer.op, 16), _shape(layer.shape), weights)
+        macs = (f"{layer.forward_macs:,}", f"{layer.backward_macs:,}")
+        rows.append((*row, *(m if m != "0" else "" for m in macs), _isas(layer.kernels)))
+    totals = (f"{sum(x.forward_macs for x in found):,}", f"{sum(x.backward_macs for x in found):,}")
+    rows.append(("a sample", "", "", "", *totals, ""))
+    return table(("layer", "op", "output", "weights", "MACs fwd", "MACs bwd", "kernel"), rows, right=(3, 4, 5))
+
+
+def _memory(plan: Plan) -> list[str]:
+    board, weights = plan.board, plan.model_flash
+    ram = [
+        ("weights", plan.params.nbytes),
+        ("optimizer", plan.state.nbytes),
+        ("arena", plan.arena_bytes),
+        ("runtime", board.runtime_ram),
+        ("stack", board.stack),
+    ]
+    flash = [("trained", plan.params.nbytes), ("frozen", plan.consts.nbytes)]
+    lines = []
+    groups = (("RAM", ram, plan.ram, plan.limits.ram, ""), ("flash", flash, weights, plan.limits.flash, " + code"))
+    for name, parts, used, limit, more in groups:
+        share = used / limit
+        lines.append(f"{name:<6}{bar(share)} {used:,}{more} of {limit:,} bytes, {percent(share)}")
+        lines += [f"  {part:<10}{size:>12,}" for part, size in parts]
+    return lines
+
+
+def _arena(plan: Plan) -> list[str]:
+    from edgelearn.plan import peak_step
+    from edgelearn.plots import arena_text, slot_letters
+
+    arena, peak = plan.arena, peak_step(plan)
+    above = arena.nbytes - arena.lower_bound
+    reached = "no plan can need less" if above <= 0 else f"{above:,} bytes above the lower bound"
+    lines = [f"arena {arena.nbytes:,} bytes; steps run to the right, addresses down", ""]
+    lines += arena_text(plan)
+    lines += wrap(
+        f"fullest at step {peak.index} of {len(plan.schedule.steps)}, {peak.node.name}:"
+        f" {arena.lower_bound:,} bytes live; {reached}"
+    )
+    shown = slot_letters(plan)[:LEGEND_ROWS]
+    rows = [
+        (
+            letter,
+            f"{s.offset:,}",
+            f"{s.size:,}",
+            f"{max(s.buffer.first, 0)}..{s.buffer.last}",
+            _short(", ".join(s.buffer.tensors) or s.buffer.name, WIDTH - 36),
+        )
+        for letter, s in shown
+    ]
+    lines += ["", *table(("", "offset", "bytes", "steps", "holds"), rows, right=(1, 2))]
+    rest = len(arena.slots) - len(shown)
+    if rest > 0:
+        lines.append(f"and {rest} smaller ones; --json lists them all")
+    return lines

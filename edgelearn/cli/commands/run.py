@@ -1,0 +1,78 @@
+"""`edgelearn run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edgelearn.cli.options import (
+    board_option,
+    carrier_option,
+    data_option,
+    json_option,
+    limit_options,
+    model_argument,
+    out_option,
+    train_options,
+)
+from edgelearn.cli.output import emit, table, tell
+
+if TYPE_CHECKING:
+    from edgelearn.cli.training import Run
+
+
+@click.command("run")
+@model_argument
+@data_option
+@board_option
+@carrier_option
+@out_option("out")
+@limit_options
+@train_options
+@json_option
+def command(as_json: bool, **flags: Any) -> None:
+    """Train on the board: plan, build, start, train, check, export.
+
+    Evaluates on held-out samples before and after, compares the board with the
+    desktop reference, and writes trained.onnx, metrics.jsonl, curve.png and
+    report.html. With --json every event is one line of JSON, the last one
+    sums up.
+    """
+    from edgelearn.cli.pipeline import build_plan, check_tools, load_data, plan_job
+    from edgelearn.cli.settings import make_job
+    from edgelearn.cli.training import finish, save, train
+
+    job = make_job(flags)
+    check_tools(job)
+    plan = plan_job(job)
+    data = load_data(job, plan)
+    folder = job.out or Path("out")
+    image = build_plan(job, plan, folder / "build")
+    run = train(job, plan, image, data, folder, on_line=emit if as_json else None)
+    save(job, run, folder)
+    if as_json:
+        emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})
+    else:
+        _summary(run)
+    finish(run, folder)
+
+
+def _summary(run: Run) -> None:
+    from edgelearn.plots import ASCII, BLOCKS, sparkline
+
+    before, after = run.outcome.before, run.outcome.after
+    if before and after:
+        rows = [("loss", f"{before.loss:.4f}", f"{after.loss:.4f}")]
+        if before.accuracy is not None and after.accuracy is not None:
+            rows.insert(0, ("accuracy", f"{before.accuracy:.3f}", f"{after.accuracy:.3f}"))
+        for line in table((f"on {after.samples:,} held-out samples", "before", "after"), rows, right=(1, 2)):
+            tell(line)
+    losses = [e["loss"] for e in run.events if e["event"] == "step" and e["loss"] is not None]
+    if losses:
+        marks = BLOCKS if (sys.stdout.encoding or "").lower().startswith("utf") else ASCII
+        tell(f"training loss {sparkline(losses, 56, marks)}")
+    for path in run.files:
+        tell(f"wrote {path}")

@@ -1,0 +1,49 @@
+"""Files appear whole or not at all: written beside their place and renamed."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.errors import InputError
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made if it is not there."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot("make the folder", path, error) from None
+    return path
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Replace a file in one go."""
+    make_folder(path.parent)
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        partial.write_bytes(data)
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise _cannot("write", path, error) from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file in one go."""
+    write_bytes(path, text.encode())
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Save arrays by name as an npz archive."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a keyword for one of its own
+    write_bytes(path, buffer.getvalue())
+
+
+def _cannot(what: str, path: Path, error: OSError) -> InputError:
+    return InputError(f"can't {what}: {(error.strerror or str(error)).lower()}", where=str(path))

@@ -1,0 +1,114 @@
+"""The limits that `edgelearn test` holds, and their report as JUnit XML."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from edgelearn.errors import EdgelearnError
+
+if TYPE_CHECKING:
+    from edgelearn.build.image import Image
+    from edgelearn.cli.settings import Checks
+    from edgelearn.plan import Plan
+    from edgelearn.session import Outcome
+
+
+@dataclass(frozen=True)
+class Case:
+    """One check: texts for people; `measured`, `bound` and `broken` for machines."""
+
+    name: str
+    passed: bool
+    value: str = ""
+    limit: str = ""
+    difference: str = ""
+    measured: float | None = None
+    bound: float | None = None
+    broken: str = ""
+
+    @property
+    def verdict(self) -> str:
+        return "pass" if self.passed else "MISS"
+
+    @property
+    def message(self) -> str:
+        """Value, limit and difference in one line."""
+        return self.broken or f"{self.value}, limit {self.limit}, difference {self.difference}"
+
+    def to_json(self) -> dict[str, Any]:
+        """For `--json`."""
+        difference = None if self.measured is None or self.bound is None else self.measured - self.bound
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "value": self.measured,
+            "limit": self.bound,
+            "difference": difference,
+            "error": self.broken or None,
+        }
+
+
+def _at_most(name: str, value: int, limit: int, unit: str) -> Case:
+    texts = (f"{value:,} {unit}", f"{limit:,}", f"{value - limit:+,}")
+    return Case(name, value <= limit, *texts, measured=value, bound=limit)
+
+
+def _error(name: str, value: float, limit: float) -> Case:
+    texts = (f"{value:.1e}", f"{limit:.0e}", f"{value - limit:+.1e}")
+    return Case(name, value <= limit, *texts, measured=value, bound=limit)
+
+
+def judge(checks: Checks, plan: Plan, image: Image, outcome: Outcome) -> list[Case]:
+    """All checks of a run that came to its end. Sizes in `checks` are bytes."""
+    from edgelearn.session import LOSS_TOLERANCE, OUTPUT_TOLERANCE
+
+    cases = [
+        _error("losses match the reference", outcome.loss_error, LOSS_TOLERANCE),
+        _error("predictions match the reference", outcome.output_error, OUTPUT_TOLERANCE),
+    ]
+    if checks.min_accuracy is not None:
+        cases.append(_accuracy(checks.min_accuracy, outcome))
+    if checks.max_ram is not None:
+        cases.append(_at_most("RAM", plan.ram, int(checks.max_ram), "bytes"))
+    if checks.max_flash is not None:
+        cases.append(_at_most("flash", image.flash.total, int(checks.max_flash), "bytes"))
+    if checks.max_insn is not None:
+        cases.append(_at_most("insn for a training sample", outcome.insn_per_sample, checks.max_insn, "insn"))
+    return cases
+
+
+def _accuracy(limit: float, outcome: Outcome) -> Case:
+    value = outcome.after.accuracy if outcome.after else None
+    if value is None:
+        return Case("held-out accuracy", False, broken="there is no accuracy: the model is not trained on labels")
+    texts = (f"{value:.4f}", f"{limit:.4f}", f"{value - limit:+.4f}")
+    return Case("held-out accuracy", value >= limit, *texts, measured=value, bound=limit)
+
+
+def failed_case(error: EdgelearnError) -> Case:
+    """A run that did not come to its end."""
+    return Case("training", False, "broke off", broken=error.message)
+
+
+def junit_xml(suite: str, cases: list[Case], seconds: float) -> str:
+    """The results in the form that CI systems read."""
+    broken = sum(1 for c in cases if c.broken)
+    missed = sum(1 for c in cases if not c.passed and not c.broken)
+    counts = {"tests": len(cases), "failures": missed, "errors": broken}
+    attributes = {key: str(value) for key, value in counts.items()}
+    root = ElementTree.Element("testsuites", attributes)
+    element = ElementTree.SubElement(root, "testsuite", {"name": suite, **attributes, "time": f"{seconds:.3f}"})
+    for k, case in enumerate(cases):
+        # One run serves all checks: its time stands with the first.
+        time = f"{seconds if k == 0 else 0:.3f}"
+        item = ElementTree.SubElement(element, "testcase", {"classname": suite, "name": case.name, "time": time})
+        if case.broken:
+            ElementTree.SubElement(item, "error", {"message": case.broken}).text = case.broken
+        elif not case.passed:
+            ElementTree.SubElement(item, "failure", {"message": case.message}).text = case.message
+        else:
+            ElementTree.SubElement(item, "system-out").text = case.message
+    ElementTree.indent(root)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"

@@ -1,0 +1,74 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable
+from functools import reduce
+from typing import Any
+
+import click
+
+from edgelearn.config import TrainConfig
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3 on
+    """Bytes, with K or M."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from edgelearn.cli.settings import parse_size
+
+        try:
+            return parse_size(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _choices(setting: str) -> click.Choice[str]:
+    """The values that TrainConfig allows for a setting."""
+    return click.Choice(typing.get_args(typing.get_type_hints(TrainConfig)[setting]))
+
+
+def _all(*options: Decorator) -> Decorator:
+    return lambda function: reduce(lambda f, option: option(f), reversed(options), function)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
+model_argument = click.argument("model", required=False)
+board_option = click.option("--board", metavar="ID", help="Board, or a board's TOML file.  [default: qemu-m4]")
+data_option = click.option("--data", metavar="NPZ", help="Samples: x_train, y_train, x_test, y_test.")
+carrier_option = click.option("--carrier", type=click.Choice(("pipe", "uart")), help="How bytes reach the board.")
+limit_options = _all(
+    click.option("--ram", type=Size(), metavar="SIZE", help="Use no more RAM than this, e.g. 64K."),
+    click.option("--flash", type=Size(), metavar="SIZE", help="Use no more flash than this."),
+)
+
+
+def out_option(default: str) -> Decorator:
+    """`--out` with the folder a command uses when none is named."""
+    return click.option("--out", metavar="DIR", help=f"Folder for what it writes.  [default: {default}]")
+
+
+train_options = _all(
+    click.option("--train", metavar="WHAT", help="all, last, or layer names with commas."),
+    click.option("--loss", type=_choices("loss")),
+    click.option("--optimizer", type=_choices("optimizer")),
+    click.option("--lr", type=float, help="Learning rate."),
+    click.option("--momentum", type=float, help="Momentum of SGD; beta 1 of Adam."),
+    click.option("--beta2", type=float, help="Beta 2 of Adam."),
+    click.option("--epsilon", type=float, help="Epsilon of Adam."),
+    click.option("--weight-decay", type=float),
+    click.option("--clip-norm", type=float, help="Clip gradients to this global norm."),
+    click.option("--schedule", type=_choices("schedule"), help="Course of the learning rate."),
+    click.option("--warmup", type=int, help="Updates until the full learning rate."),
+    click.option("--decay", type=float, help="Share of updates in which wsd decays."),
+    click.option("--min-lr", type=float, help="Where the schedule ends, as a share of --lr."),
+    click.option("--batch", type=int, help="Samples per update."),
+    click.option("--epochs", type=int),
+    click.option("--seed", type=int, help="Order of the samples."),
+    click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
+)

@@ -1,0 +1,70 @@
+"""The stages that several commands go through, each with its status line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgelearn.cli.output import Timer, say
+
+if TYPE_CHECKING:
+    from edgelearn.build.image import Image
+    from edgelearn.cli.settings import Job
+    from edgelearn.data import Dataset
+    from edgelearn.plan import Plan
+
+
+def plan_job(job: Job) -> Plan:
+    """Import the model and plan it."""
+    from edgelearn.importers import load
+    from edgelearn.plan import compile_model
+
+    timer = Timer()
+    graph = load(job.model)
+    for warning in graph.meta.get("warnings", ()):
+        say(f"warning: {warning}")
+    say(f"imported {job.model.name}: {len(graph.nodes)} layers in {timer}")
+    timer = Timer()
+    plan = compile_model(graph, job.config, job.board, ram=job.ram, flash=job.flash)
+    say(f"planned for {job.board.id}: {plan.ram:,} bytes of RAM, {len(plan.schedule.steps)} steps in {timer}")
+    return plan
+
+
+def load_data(job: Job, plan: Plan) -> Dataset:
+    """The samples of the job; UsageError if none are named."""
+    from edgelearn.data import load_dataset
+    from edgelearn.errors import UsageError
+
+    if job.data is None:
+        raise UsageError("no data is given", hint="--data samples.npz, with arrays x_train, y_train, x_test and y_test")
+    data = load_dataset(job.data, plan.graph, str(plan.graph.meta["loss"]))
+    say(f"read {job.data.name}: {len(data.x_train):,} samples to train on, {len(data.x_test):,} held out")
+    return data
+
+
+def check_tools(job: Job) -> None:
+    """ToolError right away if the compiler or the emulator of the job's board is missing."""
+    from edgelearn.build import find_compiler, find_emulator
+
+    find_compiler(job.board)
+    if job.board.emulated:
+        find_emulator(job.board)
+
+
+def build_plan(job: Job, plan: Plan, folder: Path) -> Image:
+    """Write the C, compile it, and hold the image to the plan."""
+    from edgelearn.build import build_image
+    from edgelearn.build.verify import verify_image
+    from edgelearn.cli.files import make_folder
+    from edgelearn.codegen import generate
+
+    timer = Timer()
+    sources = generate(plan)
+    make_folder(folder)
+    image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
+    verify_image(plan, image)
+    say(
+        f"built {folder / 'image.elf'}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM,"
+        f" as planned, in {timer}"
+    )
+    return image

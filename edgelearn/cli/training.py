@@ -1,0 +1,176 @@
+"""A training run at the terminal: events become metrics.jsonl, live progress, and at the end the files of the run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edgelearn.cli.files import make_folder, write_arrays, write_bytes, write_text
+from edgelearn.cli.live import Display, make_display
+from edgelearn.cli.output import Timer, say
+from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
+
+if TYPE_CHECKING:
+    from edgelearn.build.image import Image
+    from edgelearn.cli.settings import Job
+    from edgelearn.data import Dataset
+    from edgelearn.plan import Plan
+    from edgelearn.session import Event, Outcome
+
+METRICS = "metrics.jsonl"
+
+
+class Metrics:
+    """Events as JSON lines, on disk as they come and under their final name once `close` is called."""
+
+    def __init__(self, folder: Path, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
+        self.path = folder / METRICS
+        self.partial = folder / f".{METRICS}.partial"
+        self.events: list[dict[str, Any]] = []
+        self.on_line = on_line
+        try:
+            self._file = self.partial.open("w", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(self.path)) from None
+
+    def add(self, event: dict[str, Any]) -> None:
+        """Keep one event."""
+        self.events.append(event)
+        self._file.write(json.dumps(event, allow_nan=False) + "\n")
+        if self.on_line:
+            self.on_line(event)
+
+    def close(self) -> None:
+        """All that came is now metrics.jsonl."""
+        self._file.close()
+        self.partial.replace(self.path)
+
+
+@dataclass
+class Run:
+    """What a run left behind: its outcome, its events, the files that were written, and the error that ended it."""
+
+    plan: Plan
+    image: Image
+    outcome: Outcome
+    events: list[dict[str, Any]]
+    files: list[Path] = field(default_factory=list)
+    error: EdgelearnError | None = None
+    interrupted: bool = False
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """The run's figures, for summary.json and `--json`."""
+        from edgelearn.report import run_figures
+
+        return run_figures(self.plan, self.image, self.outcome)
+
+
+def train(
+    job: Job,
+    plan: Plan,
+    image: Image,
+    data: Dataset,
+    folder: Path,
+    *,
+    count: bool = False,
+    on_line: Callable[[dict[str, Any]], None] | None = None,
+) -> Run:
+    """Start the board, train, and keep what came of it whatever happens; nothing is raised for a run that broke off."""
+    from edgelearn.device import open_device
+    from edgelearn.link import Link
+    from edgelearn.session import Outcome, Session
+
+    make_folder(folder)
+    for stale in ("trained.onnx", "trained.npz", "summary.json", "report.html", "curve.png"):
+        (folder / stale).unlink(missing_ok=True)
+    metrics = Metrics(folder, on_line)
+    run = Run(plan, image, Outcome(), metrics.events)
+    display = make_display(plan.board.id)
+    session: Session | None = None
+
+    def on_event(event: Event) -> None:
+        record = event.to_json()
+        display.show(record)
+        if event.kind != "progress":
+            metrics.add(record)
+
+    timer = Timer()
+    try:
+        with _closing(display, metrics):
+            link = Link(open_device(image, count_instructions=count))
+            try:
+                session = Session(plan, link, data, on_event)
+                session.run()
+            finally:
+                link.close()
+    except KeyboardInterrupt:
+        run.interrupted = True
+    except EdgelearnError as error:
+        run.error = error
+    if session is not None:
+        run.outcome = session.outcome
+    if run.interrupted:
+        run.outcome.stopped = "interrupted"
+    elif run.error:
+        run.outcome.stopped = run.outcome.stopped or run.error.message
+    else:
+        say(f"trained {run.outcome.samples:,} samples on {plan.board.id}, {image.carrier}, in {timer}")
+    run.files.append(metrics.path)
+    return run
+
+
+@contextlib.contextmanager
+def _closing(display: Display, metrics: Metrics) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        display.close()
+        metrics.close()
+
+
+def save(job: Job, run: Run, folder: Path) -> None:
+    """Write weights, the user's model with them, curve, report and summary, as far as the run came."""
+    from edgelearn.export import export_onnx
+    from edgelearn.report import run_page
+
+    timer, weights = Timer(), run.outcome.weights
+    if weights:
+        write_arrays(folder / "trained.npz", weights)
+        export_onnx(job.model, run.plan.imported, weights, folder / "trained.onnx")
+        run.files += [folder / "trained.onnx", folder / "trained.npz"]
+    png = _curve(run, folder) if any(e["event"] == "step" for e in run.events) else None
+    figures = run.figures
+    write_text(folder / "summary.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    write_text(folder / "report.html", run_page(run.plan, figures, run.events, png))
+    run.files += [folder / "summary.json", folder / "report.html"]
+    say(f"wrote {len(run.files)} files to {folder} in {timer}")
+
+
+def _curve(run: Run, folder: Path) -> bytes | None:
+    from edgelearn.plots import curve_png
+
+    try:
+        png = curve_png(run.events, f"{run.plan.graph.name} trained on {run.plan.board.id}")
+    except ToolError as error:
+        say(f"no curve.png: {error.message}; {error.hint}")
+        return None
+    write_bytes(folder / "curve.png", png)
+    run.files.append(folder / "curve.png")
+    return png
+
+
+def finish(run: Run, folder: Path) -> None:
+    """Raise what ended the run, with a word on what was kept."""
+    kept = ", ".join(path.name for path in run.files if path.name in (METRICS, "trained.onnx"))
+    if run.interrupted:
+        say(f"stopped after {run.outcome.samples:,} samples; kept {kept} in {folder}")
+        raise KeyboardInterrupt
+    if run.error:
+        if isinstance(run.error, NumbersError):
+            say(f"kept {kept} in {folder}")
+        raise run.error

@@ -1,0 +1,72 @@
+"""What `edgelearn new` writes: a folder in which `edgelearn run` and the user's CI work at once."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import jinja2
+
+from edgelearn import __version__
+from edgelearn.boards import Board
+from edgelearn.errors import InputError
+from edgelearn.share import share_dir, templates_dir
+
+# File in the project, and its template in templates/project.
+FILES = {
+    "edgelearn.toml": "edgelearn.toml",
+    "README.md": "README.md",
+    ".gitignore": "gitignore",
+    "requirements.txt": "requirements.txt",
+    ".github/workflows/edgelearn.yml": "edgelearn.yml",
+}
+_APT = "apt-get install "
+
+
+def examples() -> list[str]:
+    """The examples that can be copied."""
+    return sorted(path.parent.name for path in (share_dir() / "examples").glob("*/edgelearn.toml"))
+
+
+def packages(board: Board) -> str:
+    """The system packages that a board needs, as apt names."""
+    installs = [board.build.install, board.emulator.install if board.emulator else ""]
+    words = [w for text in installs if text.startswith(_APT) for w in text.removeprefix(_APT).split()]
+    return " ".join(dict.fromkeys(words))
+
+
+def project_files(name: str, board: Board, example: str | None) -> dict[str, bytes]:
+    """Every file of a new project by its path; InputError if there is no such example."""
+    if example is not None and example not in examples():
+        raise InputError(f"there is no example '{example}'", hint=f"examples are {', '.join(examples())}")
+    files: dict[str, bytes] = {}
+    values: dict[str, object] = {"name": name, "board": board.id, "version": __version__, "example": example}
+    values |= {"packages": packages(board), "checks": {}}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir() / "project"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    for path, template in FILES.items():
+        files[path] = environment.get_template(f"{template}.j2").render(values).encode()
+    if example is not None:
+        files |= _example_files(share_dir() / "examples" / example, board)
+    return files
+
+
+def _example_files(folder: Path, board: Board) -> dict[str, bytes]:
+    """The example's own settings with its model and data under the names that every project has."""
+    text = (folder / "edgelearn.toml").read_text(encoding="utf-8")
+    settings = tomllib.loads(text)
+    swaps = {"model": "model.onnx", "data": "data.npz", "board": board.id}
+    for key, value in swaps.items():
+        text = text.replace(f'{key} = "{settings[key]}"', f'{key} = "{value}"')
+    found = {
+        "edgelearn.toml": text.encode(),
+        "model.onnx": (folder / settings["model"]).read_bytes(),
+        "data.npz": (folder / settings["data"]).read_bytes(),
+    }
+    return found | {path.name: path.read_bytes() for path in sorted(folder.glob("LICENSE*"))}

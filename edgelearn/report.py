@@ -1,0 +1,230 @@
+"""What a plan and a run come to: figures for machines, and a page for people."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from edgelearn import __version__, plots
+from edgelearn.graph import Phase, Role
+from edgelearn.ops import OPS
+from edgelearn.plan import Plan, peak_step
+
+if TYPE_CHECKING:
+    from edgelearn.build.image import Image
+    from edgelearn.session import Outcome
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the forward pass and what training it costs, in multiply-accumulates a sample."""
+
+    name: str
+    op: str
+    shape: tuple[int, ...]
+    weights: int
+    trained: int
+    forward_macs: int
+    backward_macs: int
+    kernels: tuple[str, ...]
+
+
+def layers(plan: Plan) -> list[Layer]:
+    """The forward nodes in order, each with the backward steps that were derived from it."""
+    forward = [s.node for s in plan.schedule.steps if s.node.phase is Phase.FORWARD]
+    owner: dict[int, str] = {}
+    for step in plan.schedule.steps:
+        names = [n.name for n in forward if step.node.name == n.name or step.node.name.startswith(f"{n.name}_")]
+        if step.node.phase in (Phase.FORWARD, Phase.BACKWARD) and names:
+            owner[step.index] = max(names, key=len)
+    rows = []
+    for node in forward:
+        own = [s for s in plan.schedule.steps if owner.get(s.index) == node.name]
+        macs = {s.index: OPS[s.node.op].macs(dict(plan.sizes[s.index])) for s in own}
+        tensors = [plan.graph.tensors[name] for name in node.inputs if name]
+        rows.append(
+            Layer(
+                name=node.name,
+                op=node.op,
+                shape=plan.graph.tensors[node.outputs[0]].shape,
+                weights=sum(t.count for t in tensors if t.role in (Role.PARAM, Role.CONST)),
+                trained=sum(t.count for t in tensors if t.role is Role.PARAM),
+                forward_macs=sum(macs[s.index] for s in own if s.node.phase is Phase.FORWARD),
+                backward_macs=sum(macs[s.index] for s in own if s.node.phase is Phase.BACKWARD),
+                kernels=tuple(plan.chosen[s.index].name for s in own),
+            )
+        )
+    return rows
+
+
+def plan_figures(plan: Plan) -> dict[str, Any]:
+    """Everything that `edgelearn plan` says, for `--json`."""
+    peak = peak_step(plan)
+    return {
+        "model": plan.graph.name,
+        "board": plan.board.id,
+        "plan": plan.hash,
+        "train": plan.config.train,
+        "optimizer": plan.config.rule,
+        "batch": plan.config.batch,
+        "loss": plan.graph.meta["loss"],
+        "weights": sum(t.count for t, _ in (*plan.params.tensors, *plan.consts.tensors)),
+        "trained_weights": sum(t.count for t, _ in plan.params.tensors),
+        "ram": {
+            "total": plan.ram,
+            "limit": plan.limits.ram,
+            "weights": plan.params.nbytes,
+            "state": plan.state.nbytes,
+            "arena": plan.arena_bytes,
+            "runtime": plan.board.runtime_ram,
+            "stack": plan.board.stack,
+        },
+        "flash": {
+            "weights": plan.model_flash,
+            "limit": plan.limits.flash,
+            "trained": plan.params.nbytes,
+            "frozen": plan.consts.nbytes,
+        },
+        "arena": {
+            "bytes": plan.arena.nbytes,
+            "lower_bound": plan.arena.lower_bound,
+            "fullest_step": peak.index,
+            "fullest_step_name": peak.node.name,
+            "buffers": [
+                {
+                    "name": s.buffer.name,
+                    "tensors": list(s.buffer.tensors),
+                    "offset": s.offset,
+                    "bytes": s.size,
+                    "first_step": s.buffer.first,
+                    "last_step": s.buffer.last,
+                }
+                for s in plan.arena.slots
+            ],
+        },
+        "macs": {"forward": plan.macs(Phase.FORWARD), "training": plan.training_macs},
+        "layers": [asdict(layer) for layer in layers(plan)],
+        "steps": [
+            {"index": s.index, "name": s.node.name, "program": s.program.value, "kernel": k.name}
+            for s, k in zip(plan.schedule.steps, plan.chosen, strict=True)
+        ],
+    }
+
+
+def image_figures(image: Image) -> dict[str, Any]:
+    """Sizes that the linker placed."""
+    return {
+        "board": image.board.id,
+        "carrier": image.carrier,
+        "compiler": image.compiler,
+        "ram": {**asdict(image.ram), "total": image.ram.total},
+        "flash": {**asdict(image.flash), "total": image.flash.total},
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A number that JSON has: not finite becomes None."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def run_figures(plan: Plan, image: Image, outcome: Outcome) -> dict[str, Any]:
+    """Everything that a run came to."""
+    score = {
+        when: {k: _plain(v) for k, v in asdict(s).items()} if s else None
+        for when, s in (("before", outcome.before), ("after", outcome.after))
+    }
+    return {
+        "model": plan.graph.name,
+        "board": plan.board.id,
+        "carrier": image.carrier,
+        "plan": plan.hash,
+        "edgelearn": __version__,
+        **score,
+        "steps": outcome.steps,
+        "samples": outcome.samples,
+        "seconds": round(outcome.seconds, 3),
+        "insn_per_sample": outcome.insn_per_sample or None,
+        "ram": image_figures(image)["ram"] if image.board.emulated else {"total": plan.ram},
+        "flash": image_figures(image)["flash"],
+        "stack_used": outcome.stack_used,
+        "loss_error": _plain(outcome.loss_error),
+        "output_error": _plain(outcome.output_error),
+        "link": outcome.link,
+        "stopped": outcome.stopped or None,
+    }
+
+
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
+table { border-collapse: collapse; width: 100% } td, th { padding: .2rem .5rem; border-bottom: 1px solid #d9e2ec }
+th { text-align: left } td.n, th.n { text-align: right; font-variant-numeric: tabular-nums }
+img, svg { width: 100%; height: auto } footer { margin-top: 3rem; color: #627d98 }
+"""
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    numeric = [all(isinstance(r[k], int | float) for r in rows) if rows else False for k in range(len(header))]
+
+    def cell(tag: str, k: int, value: object) -> str:
+        text = f"{value:,}" if isinstance(value, int | float) else str(value)
+        return f"<{tag}{' class=n' if numeric[k] else ''}>{escape(text)}</{tag}>"
+
+    lines = ["<table>", "<tr>" + "".join(cell("th", k, h) for k, h in enumerate(header)) + "</tr>"]
+    lines += ["<tr>" + "".join(cell("td", k, v) for k, v in enumerate(row)) + "</tr>" for row in rows]
+    return "\n".join([*lines, "</table>"])
+
+
+def _scores(figures: dict[str, Any]) -> str:
+    before, after = figures["before"] or {}, figures["after"] or {}
+    rows = [
+        (key, *(f"{s[key]:.4g}" if s.get(key) is not None else "–" for s in (before, after)))
+        for key in ("accuracy", "loss")
+        if before.get(key) is not None
+    ]
+    return _table(("held out", "before", "after"), rows)
+
+
+def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any]], png: bytes | None) -> str:
+    """One HTML file with everything in it: figures, curve, memory map, layers."""
+    curve = plots.curve_svg(events)
+    if png is not None:
+        curve = f'<img alt="curve" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+    title = escape(f"{figures['model']} on {figures['board']}")
+    insn = figures["insn_per_sample"]
+    facts = [
+        ("training samples", f"{figures['samples']:,}"),
+        ("updates", f"{figures['steps']:,}"),
+        ("time here", f"{figures['seconds']:.1f} s"),
+        ("instructions for one training sample", f"{insn:,} insn" if insn else "not counted"),
+        ("RAM", f"{figures['ram']['total']:,} of {plan.limits.ram:,} bytes"),
+        ("flash", f"{figures['flash']['total']:,} of {plan.limits.flash:,} bytes"),
+        ("stack used", f"{figures['stack_used']:,} of {plan.board.stack:,} bytes"),
+        ("largest loss error against the reference", f"{figures['loss_error'] or 0:.1e}"),
+        ("largest prediction error against the reference", f"{figures['output_error'] or 0:.1e}"),
+        ("plan", figures["plan"]),
+    ]
+    table = [
+        (x.name, x.op, "×".join(map(str, x.shape)), x.weights, x.trained, x.forward_macs, x.backward_macs)
+        for x in layers(plan)
+    ]
+    header = ("layer", "op", "output", "weights", "trained", "MACs forward", "MACs backward")
+    stopped = f"<p><strong>Stopped: {escape(figures['stopped'])}</strong></p>" if figures["stopped"] else ""
+    return "\n".join(
+        [
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
+            f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{stopped}",
+            _scores(figures),
+            f"<h2>Training</h2>{curve}",
+            _table(("what", "value"), facts),
+            f"<h2>Arena, {plan.arena_bytes:,} bytes</h2>{plots.arena_svg(plan)}",
+            f"<p>The largest live set is {plan.arena.lower_bound:,} bytes, at {escape(peak_step(plan).node.name)}:"
+            " no plan can need less.</p>",
+            f"<h2>Layers</h2>{_table(header, table)}",
+            f"<footer>Made by edgelearn {__version__}.</footer></body></html>\n",
+        ]
+    )
