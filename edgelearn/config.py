@@ -20,7 +20,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: `all`, `last` or a comma-separated list of layer names. loss: `auto` is cross-entropy where the model ends
     in a vector of class scores, mean squared error otherwise. warmup is in updates; schedule runs over all updates of
     the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
-    the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel).
+    the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel). samples is
+    the format in which samples travel to the board and are kept there; the model always computes with f32. store is the
+    number of training samples that the board keeps in RAM, so that they travel once and not once an epoch.
     """
 
     train: str = "all"
@@ -40,6 +42,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: Annotated[int, Meta(ge=1)] = 5
     seed: Annotated[int, Meta(ge=0)] = 0
     fold_norms: bool = False
+    samples: Literal["f32", "f16"] = "f32"
+    store: Annotated[int, Meta(ge=0)] = 0
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

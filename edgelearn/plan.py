@@ -25,6 +25,7 @@ from edgelearn.passes.partition import partition
 from edgelearn.passes.update import attach_updates
 from edgelearn.schedule import Buffer, Schedule, Step, make_schedule
 
+SAMPLE_BYTES = {"f32": 4, "f16": 2}
 BLOCK = 16  # bytes: alignment and granularity of each array that the linker places
 
 
@@ -72,9 +73,25 @@ class Plan:
         return aligned(self.arena.nbytes, BLOCK)
 
     @property
+    def slot_bytes(self) -> int:
+        """One kept sample: the sample as it travels, padded to 4 bytes, and its target."""
+        sample, target = (self.graph.tensors[name] for name in self.graph.inputs)
+        return aligned(sample.count * SAMPLE_BYTES[self.config.samples]) + target.nbytes
+
+    @property
+    def store_used(self) -> int:
+        """All kept samples."""
+        return self.config.store * self.slot_bytes
+
+    @property
+    def store_bytes(self) -> int:
+        """Kept samples as the linker sees them."""
+        return aligned(self.store_used, BLOCK)
+
+    @property
     def model_ram(self) -> int:
-        """Trained weights, optimizer state and arena."""
-        return self.params.nbytes + self.state.nbytes + self.arena_bytes
+        """Trained weights, optimizer state, arena and kept samples."""
+        return self.params.nbytes + self.state.nbytes + self.arena_bytes + self.store_bytes
 
     @property
     def ram(self) -> int:
@@ -206,7 +223,7 @@ def check_fit(plan: Plan) -> None:
         details += [
             f"RAM: needs {plan.ram:,} bytes, {plan.limits.ram:,} are there: {over_ram:,} bytes over",
             f"     weights {plan.params.nbytes:,} + optimizer {plan.state.nbytes:,} + arena {plan.arena_bytes:,}"
-            f" + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
+            f" + kept samples {plan.store_bytes:,} + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
             f"     the arena is fullest at step {step.index}, {step.node.name}",
         ]
     if over_flash > 0:
@@ -222,13 +239,16 @@ def check_fit(plan: Plan) -> None:
 def _fitting(plan: Plan) -> str:
     """A change that makes the plan fit, found by making that plan."""
     config = plan.config
-    thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0}
+    thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0, "store": 0}
+    empty = " --store 0" if config.store else ""
+    plain = f"--batch 1 --optimizer sgd --momentum 0{empty}"
     tries: list[tuple[str, dict[str, object]]] = [
-        ("--fold-norms", {"fold_norms": True}),
-        ("--batch 1 --optimizer sgd --momentum 0", thrifty),
-        ("--batch 1 --optimizer sgd --momentum 0 --fold-norms", {**thrifty, "fold_norms": True}),
-        ("--train last", {"train": "last"}),
-        ("--train last --batch 1 --optimizer sgd --momentum 0", {**thrifty, "train": "last"}),
+        *([(empty.strip(), {"store": 0})] if empty else []),
+        (f"--fold-norms{empty}", {"fold_norms": True, "store": 0}),
+        (plain, thrifty),
+        (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),
+        (f"--train last{empty}", {"train": "last", "store": 0}),
+        (f"--train last {plain}", {**thrifty, "train": "last"}),
     ]
     for flags, changes in tries:
         smaller = make_plan(

@@ -18,6 +18,7 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
         "trained weights (RAM)": (plan.params.nbytes, image.ram.params),
         "optimizer state (RAM)": (plan.state.nbytes, image.ram.state),
         "arena (RAM)": (plan.arena_bytes, image.ram.arena),
+        "kept samples (RAM)": (plan.store_bytes, image.ram.store),
         "weights (flash)": (plan.model_flash, image.flash.consts),
     }
     if plan.board.emulated:

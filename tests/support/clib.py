@@ -26,7 +26,8 @@ class Region(ctypes.Structure):
 class ModelInfo(ctypes.Structure):
     _fields_ = (
         ("hash", ctypes.c_uint8 * 8),
-        *((name, Region) for name in ("input", "target", "output", "params", "state")),
+        *((name, Region) for name in ("input", "target", "output", "params", "state", "store")),
+        ("sample_format", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
         ("target_kind", ctypes.c_uint32),
     )

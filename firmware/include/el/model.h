@@ -23,6 +23,7 @@ typedef struct {
     uint32_t bytes;
 } el_region;
 
+enum { EL_SAMPLE_F32 = 0, EL_SAMPLE_F16 = 1 }; /* how a sample travels and is stored */
 enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1 };
 
 typedef struct {
@@ -32,6 +33,8 @@ typedef struct {
     el_region output;    /* prediction, f32; valid until the backward pass */
     el_region params;    /* trained weights, f32, in the plan's order */
     el_region state;     /* optimizer state and accumulated gradients */
+    el_region store;     /* kept samples, slot after slot: the sample, padded to 4 bytes, then its target */
+    uint32_t sample_format;
     uint32_t batch;      /* samples an update */
     uint32_t target_kind;
 } el_model_info;
