@@ -21,6 +21,7 @@ from cobs import cobs
 from edgelearn.device.base import Device
 from edgelearn.errors import DeviceError, InputError, InternalError
 from edgelearn.wire import (
+    RESET,
     Ack,
     Command,
     Hello,
@@ -35,7 +36,7 @@ from edgelearn.wire import (
 )
 
 PROTOCOL = 1
-FIRST_PATIENCE = 0.25  # seconds of silence before the first POLL; doubles up to MOST_PATIENCE
+FIRST_PATIENCE = 0.1  # seconds of silence before the first POLL; doubles up to MOST_PATIENCE
 MOST_PATIENCE = 2.0
 DATA_HEAD = 4
 WRITE_HEAD = 8
@@ -71,10 +72,11 @@ class Statistics:
 class _Sent:
     """A frame under way; `answer` is (reply type, payload) once it came."""
 
-    __slots__ = ("answer", "frame", "kind", "seq")
+    __slots__ = ("answer", "frame", "kind", "polls", "seq")
 
-    def __init__(self, seq: int, kind: int, frame: bytes) -> None:
+    def __init__(self, seq: int, kind: int, frame: bytes, polls: int) -> None:
         self.seq, self.kind, self.frame = seq, kind, frame
+        self.polls = polls  # POLLs that had been sent before it
         self.answer: tuple[int, bytes] | None = None
 
 
@@ -90,8 +92,9 @@ class Link:
         self._frames: deque[tuple[int, int, bytes]] = deque()
         self._pending: deque[_Sent] = deque()
         self._seq = 0
-        self._poll: int | None = None
+        self._poll: int | None = None  # which POLL, counted from the start, is on its way
         self._polls = 0
+        self._recovering = False
         self._nonce = 0
 
     # Session
@@ -100,6 +103,7 @@ class Link:
         """Open a session: numbers start anew on both sides. DeviceError if the board runs another plan."""
         self._pending.clear()
         self._poll = None
+        self._recovering = False
         self._nonce = secrets.randbelow((1 << 32) - 1) + 1
         self._seq = secrets.randbelow(256)
         frame = b"\0" + encode_frame(Command.HELLO, self._seq, struct.pack("<II", PROTOCOL, self._nonce))
@@ -196,12 +200,12 @@ class Link:
 
     def reset(self) -> None:
         """Weights as built, optimizer state and counters zero."""
-        self._call(Command.RESET, struct.pack("<IIIIff", 3, 0, 0, 0, 0.0, 0.0))
+        self._call(Command.RESET, struct.pack(RESET, 3, 0, 0, 0, 0.0, 0.0))
 
     def restore_counters(self, status: Status) -> None:
         """Go on where `status` was taken: with `params` and `state` written back, training continues bit by bit."""
         fields = (2, status.step, status.samples, status.in_batch, status.bias1, status.bias2)
-        self._call(Command.RESET, struct.pack("<IIIIff", *fields))
+        self._call(Command.RESET, struct.pack(RESET, *fields))
 
     def read(self, space: str) -> bytes:
         """All bytes of `params`, `state` or `output`."""
@@ -292,9 +296,9 @@ class Link:
     def _post(self, kind: int, payload: bytes = b"") -> _Sent:
         """Send as soon as the window has room and nothing is being recovered."""
         window = self._hello.window
-        while self._poll is not None or (self._pending and (self._seq - self._pending[0].seq) & 0xFF >= window):
+        while self._recovering or (self._pending and (self._seq - self._pending[0].seq) & 0xFF >= window):
             self._pump()
-        sent = _Sent(self._seq, kind, encode_frame(kind, self._seq, payload))
+        sent = _Sent(self._seq, kind, encode_frame(kind, self._seq, payload), self._polls)
         self._seq = (self._seq + 1) & 0xFF
         self._pending.append(sent)
         self.statistics.frames += 1
@@ -312,25 +316,33 @@ class Link:
 
     def _pump(self) -> None:
         """Handle what comes next; ask when nothing comes."""
-        start = time.monotonic()
+        start = quiet = time.monotonic()
         patience = FIRST_PATIENCE
         while True:
+            had = len(self._received)
             frames = self._receive(patience)
             for frame in frames:
                 self._handle(*frame)
             if frames:
                 return
-            if time.monotonic() - start > self.timeout:
+            now = time.monotonic()
+            if now - start > self.timeout:
                 raise DeviceError(
                     f"{self.device.name} is silent: no answer in {self.timeout:g} s",
                     hint="a sample that takes longer needs a longer timeout",
                 )
-            if time.monotonic() - start >= patience:
+            if len(self._received) != had:
+                quiet = now  # a slow link is still at it
+            elif now - quiet >= patience:
                 self._send_poll()
+                quiet = now
                 patience = min(2 * patience, MOST_PATIENCE)
 
     def _receive(self, timeout: float) -> list[tuple[int, int, bytes]]:
-        self._received += self.device.read(timeout)
+        data = self.device.read(timeout)
+        self._received += data
+        if b"\0" not in data:
+            return []
         *whole, rest = bytes(self._received).split(b"\0")
         self._received = bytearray(rest)
         frames = []
@@ -349,9 +361,7 @@ class Link:
         if kind == Reply.ACK and len(payload) == 2 and payload[1] in (Ack.DAMAGED, Ack.GAP):
             self._recover()
         elif kind == Reply.ACK and len(payload) == 2 and payload[1] == Ack.POLLED:
-            if seq == self._poll:
-                self._poll = None
-                self._recover()
+            self._settle_poll(seq)
         else:
             self._settle(kind, seq, payload)
 
@@ -365,16 +375,27 @@ class Link:
                     self._recover()
                 return
 
+    def _settle_poll(self, seq: int) -> None:
+        """Frames that were sent before the POLL and have no answer yet are lost."""
+        if self._poll is None or seq != self._poll & 0xFF:
+            return
+        asked, self._poll, self._recovering = self._poll, None, False
+        if any(sent.polls < asked for sent in self._pending):
+            self._recover()
+
     def _recover(self) -> None:
         """Send everything open again, unless a POLL is on its way that will tell more."""
         if self._poll is not None or not self._pending:
             return
+        self._recovering = True
         self.statistics.resends += len(self._pending)
+        for sent in self._pending:
+            sent.polls = self._polls
         self.device.write(b"\0" + b"".join(sent.frame for sent in self._pending))
         self._send_poll()
 
     def _send_poll(self) -> None:
-        self._polls = (self._polls + 1) & 0xFF
+        self._polls += 1
         self._poll = self._polls
         self.statistics.polls += 1
-        self.device.write(b"\0" + encode_frame(Command.POLL, self._poll))
+        self.device.write(b"\0" + encode_frame(Command.POLL, self._poll & 0xFF))

@@ -74,6 +74,7 @@ class Schedule(IntEnum):
 
 HELLO_REPLY = "<II8sIIIIIIIIII"
 CONFIG = "<fffffffIIII"
+RESET = "<IIIIff"
 RESULT = "<HHIfIffIQ"
 STATUS = "<IIIIffffffIQIIII"
 

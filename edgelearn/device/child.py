@@ -22,6 +22,7 @@ from edgelearn.errors import DeviceError, UsageError
 
 CHUNK = 1 << 16
 POLITE_EXIT = 0.5  # seconds a child gets to leave by itself once its input is closed
+NO_ESCAPE = ("-echr", "0x100")  # the multiplexer's escape character must be none of the 256 bytes
 FAULT = 3  # EL_EXIT_FAULT of firmware/include/el/hal.h
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -70,7 +71,8 @@ class ChildDevice(Device):
         fd = theirs.fileno()
         with theirs:
             if self.board.emulated:
-                serial = ["-chardev", f"socket,id=uart,fd={fd}", "-serial", "chardev:uart"]
+                mux = ",mux=on" if self.board.link.mux else ""
+                serial = ["-chardev", f"socket,id=uart,fd={fd}{mux}", "-serial", "chardev:uart", *NO_ESCAPE]
                 self._process = self._popen(
                     self._command(elf, serial), subprocess.DEVNULL, subprocess.DEVNULL, keep=(fd,)
                 )
