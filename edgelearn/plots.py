@@ -104,6 +104,17 @@ def _ceiling(points: Points, *others: Points) -> float:
     return max(ranked[int(0.98 * (len(ranked) - 1))], *(y for data in others for _, y in data), 1e-9)
 
 
+def by_epoch(events: Sequence[dict[str, Any]]) -> Points:
+    """Accuracy over the training samples of each epoch, as they were met."""
+    trained, found = 0.0, []
+    for event in events:
+        if event["event"] == "step":
+            trained = float(event["samples"])
+        elif event["event"] == "epoch" and event.get("accuracy") is not None:
+            found.append((trained, float(event["accuracy"])))
+    return found
+
+
 def curve_svg(events: Sequence[dict[str, Any]], width: int = 720, height: int = 260) -> str:
     """Loss of every training sample and its running mean, held-out loss, and accuracy where there is one."""
     points = _finite(events, "loss")
@@ -111,7 +122,7 @@ def curve_svg(events: Sequence[dict[str, Any]], width: int = 720, height: int = 
         return ""
     mean = running(points)
     tests, accuracy = held_out(events, "loss"), held_out(events, "accuracy")
-    left, right, top, bottom = 52, width - 52, 14, height - 34
+    left, right, top, bottom = 52, width - 52, 14, height - 44
     span = max(points[-1][0], 1.0)
     peak = _ceiling(points, mean, tests)
 
@@ -132,16 +143,20 @@ def curve_svg(events: Sequence[dict[str, Any]], width: int = 720, height: int = 
             parts.append(_text(right + 6, y + 4, f"{k / 4:.2g}", ACCURACY, "start"))
     step = max(1, len(points) // 400)
     parts += [line(points[::step], peak, LOSS, 'stroke-opacity="0.25"'), line(mean, peak, LOSS, 'stroke-width="2"')]
+    if accuracy:
+        parts.append(line(by_epoch(events), 1.0, ACCURACY, 'stroke-opacity="0.5"'))
     for data, limit, colour in ((tests, peak, LOSS), (accuracy, 1.0, ACCURACY)):
         if data:
             parts.append(line(data, limit, colour, 'stroke-width="2" stroke-dasharray="5 4"'))
             dots = (place(x, y, limit).split(",") for x, y in data)
             parts += [f'<circle cx="{x}" cy="{y}" r="4" fill="{colour}"/>' for x, y in dots]
-    parts.append(
-        _text(left, height - 6, "loss (thin: each sample, thick: mean of 20, dashed: held out)", LOSS, "start")
-    )
+    parts += [
+        _text(left, bottom + 15, "0", INK, "middle"),
+        _text(right, bottom + 15, f"{span:,.0f} samples", INK, "end"),
+    ]
+    parts.append(_text(left, height - 6, "loss: samples, mean of 20, held out (dashed)", LOSS, "start"))
     if accuracy:
-        parts.append(_text(right, height - 6, f"accuracy held out · {span:,.0f} samples", ACCURACY, "end"))
+        parts.append(_text(right, height - 6, "accuracy: epochs, held out (dashed)", ACCURACY, "end"))
     return "\n".join([*parts, "</svg>"])
 
 
@@ -198,6 +213,8 @@ def curve_png(events: Sequence[dict[str, Any]], title: str) -> bytes:
     handles, labels = axis.get_legend_handles_labels()
     if accuracy:
         other = axis.twinx()
+        epochs = by_epoch(events)
+        other.plot([x for x, _ in epochs], [y for _, y in epochs], color=ACCURACY, alpha=0.5, label="training accuracy")
         other.plot([x for x, _ in accuracy], [y for _, y in accuracy], "o--", color=ACCURACY, label="held-out accuracy")
         other.set_ylim(0, 1.02)
         other.set_ylabel("accuracy", color=ACCURACY)

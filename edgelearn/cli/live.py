@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, Protocol
 
 from edgelearn.cli.output import Timer, bar, lively, say
@@ -21,9 +20,9 @@ class Display(Protocol):
         """The run is over."""
 
 
-def make_display(board: str) -> Display:
+def make_display() -> Display:
     """What fits the terminal."""
-    return _Live(board) if lively() else _Lines()
+    return _Live() if lively() else _Lines()
 
 
 def number(value: float | None) -> str:
@@ -73,11 +72,12 @@ class _Lines:
 class _Live:
     """A block of lines at the bottom of the terminal, redrawn as samples come back."""
 
-    def __init__(self, board: str) -> None:
+    def __init__(self) -> None:
         from rich.console import Console
         from rich.live import Live
 
-        self.board, self.timer, self.total = board, Timer(), Timer()
+        self.timer = Timer()
+        self.training: Timer | None = None
         self.losses: list[float] = []
         self.console = Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, refresh_per_second=REFRESH, transient=True)
@@ -95,30 +95,27 @@ class _Live:
         elif event["event"] == "step":
             if event["loss"] is not None:
                 self.losses.append(event["loss"])
-            self._draw(
-                f"{'training':<18}{bar(event['samples'] / event['of'])} {event['samples']:,} of {event['of']:,} samples"
-            )
-            self._detail(event)
+            self._draw(self._training(event))
 
     def _draw(self, line: str) -> None:
         from rich.text import Text
 
         self.live.update(Text(line))
 
-    def _detail(self, event: dict[str, Any]) -> None:
-        from rich.text import Text
-
+    def _training(self, event: dict[str, Any]) -> str:
         from edgelearn.plots import ASCII, BLOCKS, sparkline
 
-        marks = BLOCKS if (sys.stderr.encoding or "").lower().startswith("utf") else ASCII
+        marks = BLOCKS if self.console.encoding.startswith("utf") else ASCII
         share = event["samples"] / event["of"]
-        left = self.timer.seconds * 0 + self.total.seconds * (1 - share) / max(share, 1e-9)
+        if self.training is None:
+            self.training = Timer()
+        left = self.training.seconds * (1 - share) / max(share, 1e-9)
         lines = [
             f"{'training':<18}{bar(share)} {event['samples']:,} of {event['of']:,} samples, {left:.0f} s left",
             f"epoch {event['epoch']}, step {event['step']}: {scores({**event, 'loss': event['mean_loss']})}",
             f"loss {sparkline(self.losses, SPARK, marks)}",
         ]
-        self.live.update(Text("\n".join(lines)))
+        return "\n".join(lines)
 
     def close(self) -> None:
         self.live.update("")

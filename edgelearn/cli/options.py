@@ -38,7 +38,8 @@ def _all(*options: Decorator) -> Decorator:
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print data as JSON on stdout.")
-model_argument = click.argument("model", required=False)
+_project_option = click.option("--project", metavar="DIR", help="Folder of edgelearn.toml.  [default: this one]")
+_model = click.argument("model", required=False)
 board_option = click.option("--board", metavar="ID", help="Board, or a board's TOML file.  [default: qemu-m4]")
 data_option = click.option("--data", metavar="NPZ", help="Samples: x_train, y_train, x_test, y_test.")
 carrier_option = click.option("--carrier", type=click.Choice(("pipe", "uart")), help="How bytes reach the board.")
@@ -46,6 +47,8 @@ limit_options = _all(
     click.option("--ram", type=Size(), metavar="SIZE", help="Use no more RAM than this, e.g. 64K."),
     click.option("--flash", type=Size(), metavar="SIZE", help="Use no more flash than this."),
 )
+
+model_argument = _all(_model, _project_option)
 
 
 def out_option(default: str) -> Decorator:

@@ -62,7 +62,7 @@ class Job:
     data: Path | None
     board: Board
     carrier: str | None
-    out: Path | None
+    out: Path
     config: TrainConfig
     ram: int | None
     flash: int | None
@@ -78,7 +78,7 @@ def parse_size(text: int | str) -> int:
     return int(value)
 
 
-def read_settings(folder: Path = Path()) -> Settings:
+def read_settings(folder: Path) -> Settings:
     """The settings in a folder's edgelearn.toml; none if there is no such file."""
     path = folder / FILE
     if not path.is_file():
@@ -138,10 +138,13 @@ def _config(settings: Settings, flags: dict[str, Any]) -> TrainConfig:
         raise UsageError(error.message, where=error.where, hint=error.hint) from None
 
 
-def make_job(flags: dict[str, Any], folder: Path = Path()) -> Job:
+def make_job(flags: dict[str, Any]) -> Job:
     """Flags over the file over the defaults. UsageError if no model is named anywhere."""
     from edgelearn import boards
 
+    folder = Path(flags.get("project") or ".")
+    if flags.get("project") and not (folder / FILE).is_file():
+        raise UsageError(f"there is no {FILE} in {folder}")
     settings = read_settings(folder)
     model = flags.get("model") or (folder / settings.model if settings.model else None)
     if model is None:
@@ -162,7 +165,7 @@ def make_job(flags: dict[str, Any], folder: Path = Path()) -> Job:
         data=Path(data) if data else None,
         board=boards.load(flags.get("board") or settings.board or DEFAULT_BOARD),
         carrier=flags.get("carrier") or settings.carrier,
-        out=Path(out) if out else None,
+        out=Path(out) if out else folder / "out",
         config=_config(settings, flags),
         ram=flags.get("ram") or _size(settings.limits.ram, "limits.ram"),
         flash=flags.get("flash") or _size(settings.limits.flash, "limits.flash"),

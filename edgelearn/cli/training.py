@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgelearn.cli.files import make_folder, write_arrays, write_bytes, write_text
-from edgelearn.cli.live import Display, make_display
+from edgelearn.cli.live import make_display
 from edgelearn.cli.output import Timer, say
 from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
 
@@ -90,7 +90,7 @@ def train(
         (folder / stale).unlink(missing_ok=True)
     metrics = Metrics(folder, on_line)
     run = Run(plan, image, Outcome(), metrics.events)
-    display = make_display(plan.board.id)
+    display = make_display()
     session: Session | None = None
 
     def on_event(event: Event) -> None:
@@ -101,36 +101,27 @@ def train(
 
     timer = Timer()
     try:
-        with _closing(display, metrics):
-            link = Link(open_device(image, count_instructions=count))
-            try:
-                session = Session(plan, link, data, on_event)
-                session.run()
-            finally:
-                link.close()
+        with (
+            contextlib.closing(display),
+            contextlib.closing(Link(open_device(image, count_instructions=count))) as link,
+        ):
+            session = Session(plan, link, data, on_event)
+            session.run()
     except KeyboardInterrupt:
         run.interrupted = True
     except EdgelearnError as error:
         run.error = error
-    if session is not None:
-        run.outcome = session.outcome
-    if run.interrupted:
-        run.outcome.stopped = "interrupted"
-    elif run.error:
-        run.outcome.stopped = run.outcome.stopped or run.error.message
-    else:
+    finally:
+        run.outcome = session.outcome if session else run.outcome
+        if run.interrupted or run.error:
+            reason = run.outcome.stopped or (run.error.message if run.error else "interrupted")
+            run.outcome.stopped = reason
+            metrics.add({"event": "stopped", "reason": reason})
+        metrics.close()
+    if not run.outcome.stopped:
         say(f"trained {run.outcome.samples:,} samples on {plan.board.id}, {image.carrier}, in {timer}")
     run.files.append(metrics.path)
     return run
-
-
-@contextlib.contextmanager
-def _closing(display: Display, metrics: Metrics) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        display.close()
-        metrics.close()
 
 
 def save(job: Job, run: Run, folder: Path) -> None:

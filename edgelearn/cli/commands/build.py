@@ -40,7 +40,7 @@ def command(as_json: bool, out: str | None, **flags: Any) -> None:
     job = make_job(flags)
     check_tools(job)
     plan = plan_job(job)
-    folder = Path(out or "build")
+    folder = Path(out) if out else Path(flags["project"] or ".") / "build"
     image = build_plan(job, plan, folder)
     figures = image_figures(image)
     if as_json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -49,7 +48,7 @@ def command(as_json: bool, **flags: Any) -> None:
     check_tools(job)
     plan = plan_job(job)
     data = load_data(job, plan)
-    folder = job.out or Path("out")
+    folder = job.out
     image = build_plan(job, plan, folder / "build")
     run = train(job, plan, image, data, folder, on_line=emit if as_json else None)
     save(job, run, folder)

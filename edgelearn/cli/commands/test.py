@@ -85,7 +85,7 @@ def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
     from edgelearn.cli.pipeline import build_plan, check_tools, load_data, plan_job
     from edgelearn.cli.training import save, train
 
-    folder = job.out or Path("out")
+    folder = job.out
     try:
         check_tools(job)
         plan = plan_job(job)
