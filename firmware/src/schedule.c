@@ -5,11 +5,11 @@
 /* Part of the way from `from` to `to`, within 0 and 1. */
 static float progress(uint32_t step, uint32_t from, uint32_t to)
 {
-    if (step <= from) {
-        return 0.0f;
-    }
     if (step >= to) {
         return 1.0f;
+    }
+    if (step <= from) {
+        return 0.0f;
     }
     return (float)(step - from) / (float)(to - from);
 }

@@ -50,7 +50,7 @@ def test_a_megabyte_each_way(board: str, carrier: str) -> None:
 @pytest.mark.parametrize(("board", "carrier"), [*((b, "pipe") for b in BOARDS), *((b, "uart") for b in EMULATED)])
 def test_noise_loses_nothing_and_trains_nothing_twice(board: str, carrier: str) -> None:
     """Bytes flip, frames vanish, come twice and are stuffed with rubbish, both ways; the weights come out the same."""
-    count = 200 if carrier == "pipe" else 60
+    count = 80 if carrier == "pipe" else 50
     model = LinearModel(inputs=150)
     samples = model.samples(count)
     with open_device(image_of(board, carrier, inputs=150)) as inner:
