@@ -135,6 +135,7 @@ def curve_svg(events: Sequence[dict[str, Any]], width: int = 720, height: int = 
 
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">']
     parts.append("<title>loss and accuracy over training samples</title>")
+    parts.append(f'<rect width="{width}" height="{height}" fill="white"/>')
     for k in range(5):
         y = bottom - k * (bottom - top) / 4
         parts.append(f'<path d="M{left} {y:.1f}H{right}" stroke="{GRID}"/>')

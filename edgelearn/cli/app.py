@@ -83,13 +83,15 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def run(args: list[str]) -> int:
     """Run one command; gives the exit code and never raises."""
     # A job runner's SIGTERM must end the emulator and keep the metrics just as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _interrupt)
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run(args)
     except BrokenPipeError:
         # Who reads our output has seen enough; without this Python complains once more while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(args: list[str]) -> int:

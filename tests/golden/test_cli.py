@@ -1,0 +1,147 @@
+"""What people read at the terminal, word by word. `pytest --update-golden` rewrites the files; read the diff."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from edgelearn.cli.app import COMMANDS
+from tests.support.cli import MODEL, WEARABLE, edgelearn, tidy
+
+Golden = Callable[[str, str], None]
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help(command: str, golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, *([command] if command else []), "--help")
+    assert (said.code, said.err) == (0, "")
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden(f"help/{command or 'edgelearn'}.txt", said.out)
+    if command:
+        assert COMMANDS[command] in " ".join(said.out.split())
+
+
+@pytest.mark.parametrize("command", ["boards", "ops"])
+def test_lists(command: str, golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, command)
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden(f"{command}.txt", said.transcript)
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("all", ()),
+        ("last", ("--train", "last", "--optimizer", "adam", "--batch", "4", "--board", "qemu-m55")),
+    ],
+)
+def test_plan(name: str, flags: tuple[str, ...], golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, "plan", MODEL, *flags)
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden(f"plan-{name}.txt", said.transcript)
+
+
+ERRORS: dict[str, tuple[str, ...]] = {
+    "no-command": ("pln",),
+    "no-option": ("plan", "--bord", "x"),
+    "wrong-value": ("plan", "m.onnx", "--optimizer", "sdg"),
+    "wrong-size": ("plan", "m.onnx", "--ram", "64Q"),
+    "no-model": ("plan",),
+    "missing-model": ("plan", "nowhere.onnx"),
+    "broken-model": ("plan", "broken.onnx"),
+    "wrong-board": ("plan", "model.onnx", "--board", "qemu-m44"),
+    "wrong-layer": ("plan", "model.onnx", "--train", "conv9"),
+    "negative-lr": ("plan", "model.onnx", "--lr", "-1"),
+    "does-not-fit": ("plan", "model.onnx", "--ram", "40K"),
+    "no-data": ("run", "model.onnx"),
+    "missing-data": ("run", "model.onnx", "--data", "nowhere.npz"),
+    "flash": ("flash", "--port", "x"),
+    "folder-not-empty": ("new", "."),
+    "no-example": ("new", "mine", "--example", "fridge"),
+    "no-weights": ("export", "nowhere.npz", "--model", "model.onnx"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS)
+def test_errors(name: str, tmp_path: Path, golden: Golden, capsys: Capture) -> None:
+    shutil.copy(MODEL, tmp_path / "model.onnx")
+    (tmp_path / "broken.onnx").write_bytes(MODEL.read_bytes()[:5000])
+    said = edgelearn(capsys, *ERRORS[name])
+    assert said.code in (1, 2)
+    assert said.out == ""
+    golden(f"error/{name}.txt", said.transcript)
+
+
+SETTINGS = {
+    "not-toml": "model = ",
+    "unknown-key": "modell = 'm.onnx'",
+    "unknown-limit": "model = 'm.onnx'\n[test]\nmax_rom = 3",
+    "wrong-type": "model = 'm.onnx'\n[test]\nmin_accuracy = '95 %'",
+    "wrong-setting": "model = 'm.onnx'\n[train]\nepochs = 0",
+    "unknown-setting": "model = 'm.onnx'\n[train]\nlearning_rate = 0.1",
+    "wrong-size": "model = 'm.onnx'\n[limits]\nram = '64 apples'",
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_mistakes_in_the_settings(name: str, tmp_path: Path, golden: Golden, capsys: Capture) -> None:
+    (tmp_path / "edgelearn.toml").write_text(SETTINGS[name])
+    said = edgelearn(capsys, "plan")
+    assert said.code == 1
+    golden(f"settings/{name}.txt", said.transcript)
+
+
+def test_doctor_without_tools(tmp_path: Path, golden: Golden, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.0")
+    monkeypatch.setattr("edgelearn.cli.commands.doctor._package_version", lambda name: "")
+    said = edgelearn(capsys, "doctor")
+    assert said.code == 3
+    golden("doctor-empty.txt", said.transcript)
+
+
+@pytest.mark.parametrize("board", ["qemu-m4", "host"])
+def test_build_and_run_without_tools(
+    board: str, tmp_path: Path, golden: Golden, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    said = edgelearn(capsys, "build", MODEL, "--board", board)
+    assert said.code == 3
+    golden(f"error/no-compiler-{board}.txt", said.transcript)
+
+
+@pytest.mark.parametrize("example", [None, "wearable"])
+def test_new(example: str | None, tmp_path: Path, golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, "new", "watch", *(["--example", example] if example else []))
+    assert said.code == 0
+    text = said.transcript
+    for path in sorted(p for p in (tmp_path / "watch").rglob("*") if p.is_file()):
+        if path.suffix in (".onnx", ".npz") or path.name.startswith("LICENSE"):
+            continue
+        text += f"\n=== {path.relative_to(tmp_path)}\n{path.read_text()}"
+    golden(f"new-{example or 'plain'}.txt", text)
+    if example:
+        assert (tmp_path / "watch" / "model.onnx").read_bytes() == MODEL.read_bytes()
+
+
+def test_run(tmp_path: Path, golden: Golden, capsys: Capture) -> None:
+    """The demo, with everything that it says; its accuracy is the README's."""
+    said = edgelearn(capsys, "run", "--project", WEARABLE, "--out", "out")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["before"]["accuracy"] < 0.9
+    assert summary["after"]["accuracy"] >= 0.95
+    readme = (WEARABLE.parents[1] / "README.md").read_text()
+    ram = f"{summary['ram']['total']:,} bytes"
+    assert [w for w in (ram, f"{summary['after']['accuracy']:.3f}") if w not in " ".join(readme.split())] == []
+    stable = [line for line in tidy(said.err).splitlines() if not line.startswith(("built", "checked", "started"))]
+    golden("run.txt", said.out + "--- stderr\n" + "\n".join(stable) + "\n")
