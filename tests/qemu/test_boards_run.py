@@ -8,8 +8,8 @@ import pytest
 from edgelearn.device import open_device
 from edgelearn.device.child import ChildDevice
 from edgelearn.errors import DeviceError
-from edgelearn.link import Link
-from edgelearn.wire import Hyper, Schedule
+from edgelearn.link import Link, encode_frame
+from edgelearn.wire import Command, Hyper, Schedule
 from tests.qemu.images import BOARDS, CARRIERS, EMULATED, image_of
 from tests.support.linear import LinearModel
 
@@ -55,15 +55,8 @@ def test_trains_like_numpy(board: str, carrier: str) -> None:
         assert link.read("params") == model.initial.tobytes()
         assert link.status().samples == 0
         assert isinstance(device, ChildDevice)
-        device.write(b"\0" + _exit_frame(link))
+        device.write(encode_frame(Command.EXIT, link._seq))
         assert device.wait(5.0) == 0
-
-
-def _exit_frame(link: Link) -> bytes:
-    from edgelearn.link import encode_frame
-    from edgelearn.wire import Command
-
-    return encode_frame(Command.EXIT, link._seq)
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -124,7 +117,8 @@ def test_instructions_are_counted_exactly(board: str) -> None:
             link.hello()
             (sample,) = model.samples(1)
             seen = [link.evaluate(*sample).insn for _ in range(4)]
-        counts.append(seen[3] - seen[2])
+        assert max(seen) - min(seen) <= 1, "a timer tick is less than an instruction, and may fall between two"
+        counts.append(seen[3])
     assert 1000 * 3 <= counts[1] - counts[0] <= 1000 * 12
     with open_device(image_of(board)) as device:
         link = Link(device)
