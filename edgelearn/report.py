@@ -80,6 +80,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
             "weights": plan.params.nbytes,
             "state": plan.state.nbytes,
             "arena": plan.arena_bytes,
+            "store": plan.store_bytes,
             "runtime": plan.board.runtime_ram,
             "stack": plan.board.stack,
         },

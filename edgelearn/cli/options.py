@@ -73,5 +73,7 @@ train_options = _all(
     click.option("--batch", type=int, help="Samples per update."),
     click.option("--epochs", type=int),
     click.option("--seed", type=int, help="Order of the samples."),
+    click.option("--samples", type=_choices("samples"), help="Format in which samples travel and are kept."),
+    click.option("--store", type=int, metavar="N", help="Keep N training samples in the board's RAM."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
 )

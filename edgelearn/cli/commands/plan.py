@@ -85,6 +85,7 @@ def _memory(plan: Plan) -> list[str]:
         ("weights", plan.params.nbytes),
         ("optimizer", plan.state.nbytes),
         ("arena", plan.arena_bytes),
+        ("samples", plan.store_bytes),
         ("runtime", board.runtime_ram),
         ("stack", board.stack),
     ]
