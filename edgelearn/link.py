@@ -38,6 +38,8 @@ from edgelearn.wire import (
 PROTOCOL = 1
 FIRST_PATIENCE = 0.1  # seconds of silence before the first POLL; doubles up to MOST_PATIENCE
 MOST_PATIENCE = 2.0
+Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
+
 DATA_HEAD = 4
 WRITE_HEAD = 8
 
@@ -179,12 +181,15 @@ class Link:
         self._run(Op.INFER, sample, b"")
         return np.frombuffer(self.read("output"), "<f4").copy()
 
-    def train_many(self, samples: Iterable[tuple[bytes, bytes]]) -> Iterator[Result]:
-        """Train on (sample, target) pairs, one Result each, in order; the next sample travels while one is computed."""
+    def train_many(self, samples: Iterable[Sample]) -> Iterator[Result]:
+        """Train on (sample, target) pairs or kept slots, one Result each, in order.
+
+        The next sample travels while one is computed.
+        """
         return self._many(Op.TRAIN, samples)
 
-    def evaluate_many(self, samples: Iterable[tuple[bytes, bytes]]) -> Iterator[Result]:
-        """Evaluate (sample, target) pairs in the same way."""
+    def evaluate_many(self, samples: Iterable[Sample]) -> Iterator[Result]:
+        """Evaluate samples in the same way."""
         return self._many(Op.EVAL, samples)
 
     def flush(self) -> Result:
@@ -222,10 +227,21 @@ class Link:
         number, size = self._space(space)
         if len(data) != size:
             raise InputError(f"{space} holds {size} bytes on {self.device.name}, {len(data)} were given")
+        self._write_at(number, 0, data)
+
+    def keep(self, slot: int, sample: bytes, target: bytes) -> None:
+        """Put a sample into one of the board's `store_slots`; `train_many` then takes the slot's number for it."""
+        info = self._hello
+        self._check_sample(sample, target, info.target_bytes)
+        if not 0 <= slot < info.store_slots:
+            raise InputError(f"{self.device.name} keeps {info.store_slots} samples, there is no slot {slot}")
+        self._write_at(Space.STORE, slot * (info.input_bytes + info.target_bytes), sample + target)
+
+    def _write_at(self, space: int, offset: int, data: bytes) -> None:
         step = self._hello.max_payload - WRITE_HEAD
         sent = [
-            self._post(Command.WRITE, struct.pack("<II", number, at) + data[at : at + step])
-            for at in range(0, size, step)
+            self._post(Command.WRITE, struct.pack("<II", space, offset + at) + data[at : at + step])
+            for at in range(0, len(data), step)
         ]
         for s in sent:
             self._finish(s)
@@ -243,16 +259,24 @@ class Link:
             raise InternalError(f"there is no memory '{space}'")
         return Space[space.upper()], sizes[space]
 
-    def _chunks(self, op: Op, sample: bytes, target: bytes) -> Iterator[bytes]:
-        info = self._hello
-        wanted = info.input_bytes, (0 if op is Op.INFER else info.target_bytes)
-        if (len(sample), len(target)) != wanted:
+    def _check_sample(self, sample: bytes, target: bytes, target_bytes: int) -> None:
+        if (len(sample), len(target)) != (self._hello.input_bytes, target_bytes):
             raise InputError(
                 f"a sample has {len(sample)} bytes and its target {len(target)};"
-                f" {self.device.name} wants {wanted[0]} and {wanted[1]}"
+                f" {self.device.name} wants {self._hello.input_bytes} and {target_bytes}"
             )
+
+    def _commands(self, op: Op, samples: Iterable[Sample]) -> Iterator[tuple[int, bytes]]:
+        for sample in samples:
+            if isinstance(sample, int):
+                yield Command.RUN, struct.pack("<II", op, sample)
+            else:
+                yield from ((Command.DATA, chunk) for chunk in self._chunks(op, *sample))
+
+    def _chunks(self, op: Op, sample: bytes, target: bytes) -> Iterator[bytes]:
+        self._check_sample(sample, target, 0 if op is Op.INFER else self._hello.target_bytes)
         data = sample + target
-        step = info.max_payload - DATA_HEAD
+        step = self._hello.max_payload - DATA_HEAD
         for at in range(0, max(len(data), 1), step):
             code = op if at + step >= len(data) else Op.NONE
             yield struct.pack("<I", at | code << 28) + data[at : at + step]
@@ -263,9 +287,8 @@ class Link:
             self._finish(s)
         return self._result(self._finish(sent[-1]))
 
-    def _many(self, op: Op, samples: Iterable[tuple[bytes, bytes]]) -> Iterator[Result]:
-        commands = ((Command.DATA, chunk) for sample, target in samples for chunk in self._chunks(op, sample, target))
-        for payload in self._stream(commands, only=Reply.RESULT):
+    def _many(self, op: Op, samples: Iterable[Sample]) -> Iterator[Result]:
+        for payload in self._stream(self._commands(op, samples), only=Reply.RESULT):
             yield self._result(payload)
 
     def _stream(self, commands: Iterable[tuple[int, bytes]], only: int | None = None) -> Iterator[bytes]:

@@ -242,8 +242,9 @@ def _fitting(plan: Plan) -> str:
     thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0, "store": 0}
     empty = " --store 0" if config.store else ""
     plain = f"--batch 1 --optimizer sgd --momentum 0{empty}"
+    without_store: list[tuple[str, dict[str, object]]] = [(empty.strip(), {"store": 0})] if empty else []
     tries: list[tuple[str, dict[str, object]]] = [
-        *([(empty.strip(), {"store": 0})] if empty else []),
+        *without_store,
         (f"--fold-norms{empty}", {"fold_norms": True, "store": 0}),
         (plain, thrifty),
         (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),

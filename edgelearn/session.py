@@ -15,7 +15,7 @@ import numpy as np
 
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
-from edgelearn.errors import NumbersError
+from edgelearn.errors import InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link
 from edgelearn.ops.optimizers import Optim
@@ -30,6 +30,7 @@ DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and th
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
 INFERRED = 8  # held-out samples whose predictions are compared
 
+WIRE_TYPES = {"f32": "<f4", "f16": "<f2"}
 Pair = tuple[bytes, bytes]
 
 
@@ -91,16 +92,33 @@ def hyper_of(config: TrainConfig, samples: int) -> Hyper:
     )
 
 
-def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> list[Pair]:
-    """Samples and targets as the bytes that the board wants, channels-last."""
+@dataclass(frozen=True)
+class Samples:
+    """Samples as the board sees them: `x` float32 in device layout, `y` labels or vectors, `wire` the bytes of both."""
+
+    x: np.ndarray
+    y: np.ndarray
+    wire: tuple[Pair, ...]
+
+    def __len__(self) -> int:
+        return len(self.wire)
+
+
+def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
+    """Samples and targets in the form in which they travel; InputError if f16 can't hold a value."""
     inputs: Layout = plan.graph.meta["input"]
     outputs: Layout = plan.graph.meta["output"]
-    samples = inputs.to_device(x).astype("<f4")
-    if plan.graph.meta["loss"] == "cross-entropy":
-        targets = y.astype("<u4").reshape(-1, 1)
-    else:
-        targets = outputs.to_device(y).astype("<f4")
-    return [(s.tobytes(), t.tobytes()) for s, t in zip(samples, targets, strict=True)]
+    with np.errstate(over="ignore"):
+        values = inputs.to_device(x).astype(WIRE_TYPES[plan.config.samples])
+    if not np.isfinite(values).all():
+        raise InputError(
+            f"a sample holds {float(np.abs(x).max()):g}, f16 ends at 65504", where="--samples f16", hint="--samples f32"
+        )
+    labels = plan.graph.meta["loss"] == "cross-entropy"
+    targets = y.astype("<u4").reshape(-1, 1) if labels else outputs.to_device(y).astype("<f4")
+    padding = bytes(-values[:1].nbytes % 4)
+    wire = tuple((v.tobytes() + padding, t.tobytes()) for v, t in zip(values, targets, strict=True))
+    return Samples(values.astype(np.float32), targets, wire)
 
 
 class Session:
@@ -113,6 +131,7 @@ class Session:
         self.labels = plan.graph.meta["loss"] == "cross-entropy"
         self.hyper = hyper_of(plan.config, len(self.train_set))
         self.outcome = Outcome()
+        self.kept = 0
 
     def run(self) -> Outcome:
         """Connect, evaluate, train, evaluate, check. Fills `outcome` as it goes.
@@ -123,6 +142,7 @@ class Session:
         start = time.monotonic()
         try:
             self._connect()
+            self._fill_store()
             self.outcome.before = self._evaluate("before")
             self._train()
             self.outcome.after = self._evaluate("after")
@@ -140,11 +160,17 @@ class Session:
         self.link.reset()
         self.link.configure(self.hyper)
         self._keep()
+        self.kept = min(hello.store_slots, len(self.train_set))
         self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
+
+    def _fill_store(self) -> None:
+        for slot in range(self.kept):
+            self.link.keep(slot, *self.train_set.wire[slot])
+            self._emit("progress", what="sending samples to keep", done=slot + 1, of=self.kept)
 
     def _evaluate(self, when: str) -> Score:
         losses, correct = [], 0
-        for k, result in enumerate(self.link.evaluate_many(self.test_set), 1):
+        for k, result in enumerate(self.link.evaluate_many(self.test_set.wire), 1):
             losses.append(result.loss)
             correct += result.correct
             self._emit("progress", what=f"evaluating {when}", done=k, of=len(self.test_set))
@@ -159,28 +185,27 @@ class Session:
             yield [int(k) for k in generator.permutation(len(self.train_set))]
 
     def _train(self) -> None:
-        first_insn: int | None = None
+        insn = 0
         reference = _Follower(self.plan, self.hyper)
         last: Result | None = None
         for epoch, order in enumerate(self._order(), 1):
             losses, correct = [], 0
-            results = self.link.train_many(self.train_set[k] for k in order)
+            results = self.link.train_many(k if k < self.kept else self.train_set.wire[k] for k in order)
             for k, last in zip(order, results, strict=True):
                 self._stop_if_not_finite(last, epoch, k)
                 self.outcome.samples, self.outcome.steps = last.samples, last.step
                 losses.append(last.loss)
                 correct += last.correct
-                reference.follow(self.train_set[k], last.loss)
+                reference.follow(self.train_set.x[k], self.train_set.y[k], last.loss)
                 self._emit_step(epoch, last, losses, correct)
-                first_insn = last.insn if first_insn is None else first_insn
+                insn += last.insn
             if len(order) % self.plan.config.batch:
                 last = self.link.flush()
                 self.outcome.steps = last.step
             self._keep()
             accuracy = correct / len(losses) if self.labels else None
             self._emit("epoch", epoch=epoch, loss=float(np.mean(losses)), accuracy=accuracy)
-        if last is not None and first_insn is not None and self.outcome.samples > 1:
-            self.outcome.insn_per_sample = (last.insn - first_insn) // (self.outcome.samples - 1)
+        self.outcome.insn_per_sample = round(insn / self.outcome.samples)
         self.outcome.loss_error = reference.worst
         self._emit("checked", what="losses", error=reference.worst, tolerance=LOSS_TOLERANCE)
         if reference.worst > LOSS_TOLERANCE:
@@ -232,8 +257,8 @@ class Session:
         reference = Reference(self.plan.graph, np.float64)
         reference.load(self._weights)
         worst = 0.0
-        for sample, _ in self.test_set[:INFERRED]:
-            truth = reference.forward(np.frombuffer(sample, "<f4")).reshape(-1)
+        for x, (sample, _) in zip(self.test_set.x[:INFERRED], self.test_set.wire, strict=False):
+            truth = reference.forward(x).reshape(-1)
             error = np.abs(self.link.infer(sample) - truth).max() / max(float(np.abs(truth).max()), 1e-6)
             worst = max(worst, float(error))
         self.outcome.output_error = worst
@@ -260,16 +285,14 @@ class _Follower:
             )
 
         self.reference = Reference(plan.graph, np.float32, settings)
-        self.target_kind = "<u4" if plan.graph.meta["loss"] == "cross-entropy" else "<f4"
         self.left, self.worst = CHECKED_SAMPLES, 0.0
 
-    def follow(self, pair: Pair, loss: float) -> None:
+    def follow(self, x: np.ndarray, y: np.ndarray, loss: float) -> None:
         """One training sample that the board took, and the loss it reported."""
         if self.left == 0:
             return
         self.left -= 1
-        sample, target = pair
-        truth = self.reference.train(np.frombuffer(sample, "<f4"), np.frombuffer(target, self.target_kind)).loss
+        truth = self.reference.train(x, y).loss
         if not abs(truth) < DIVERGED:
             self.left = 0
             return

@@ -22,6 +22,7 @@ class Command(IntEnum):
     ECHO = 0x09
     POLL = 0x0A
     EXIT = 0x0B
+    RUN = 0x0C
 
 
 class Reply(IntEnum):
@@ -61,6 +62,7 @@ class Space(IntEnum):
     PARAMS = 0
     STATE = 1
     OUTPUT = 2
+    STORE = 3
 
 
 class Schedule(IntEnum):
@@ -72,7 +74,7 @@ class Schedule(IntEnum):
     WSD = 3
 
 
-HELLO_REPLY = "<II8sIIIIIIIIII"
+HELLO_REPLY = "<II8sIIIIIIIIIIII"
 CONFIG = "<fffffffIIII"
 RESET = "<IIIIff"
 RESULT = "<HHIfIffIQ"
@@ -99,6 +101,8 @@ class Hello:
     batch: int
     target_kind: int
     stack_bytes: int
+    store_slots: int
+    sample_format: int
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hello:
@@ -146,7 +150,7 @@ class Hyper:
 
 @dataclass
 class Result:
-    """What one sample did. `insn` counts from the board's start; 0 where nobody counts."""
+    """What one sample did. `insn` is what it took, transport excluded; 0 where nobody counts."""
 
     ok: bool  # False: the loss was not finite and nothing was changed
     updated: bool

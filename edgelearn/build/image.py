@@ -88,7 +88,9 @@ def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_obj
             raise InternalError(f"the linker script does not place {', '.join(strays)}", where=str(elf))
         runtime = sections.get(".bss", 0) + sections.get(".data", 0)
         stack = sections[".stack"]
-    return Image(elf, board, carrier, Ram(params, state, arena, store, runtime, stack), flash, sections, symbols, compiler)
+    return Image(
+        elf, board, carrier, Ram(params, state, arena, store, runtime, stack), flash, sections, symbols, compiler
+    )
 
 
 def _symbols(file: ELFFile) -> dict[str, int]:

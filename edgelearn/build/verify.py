@@ -29,9 +29,7 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
         if planned != linked
     ]
     if wrong:
-        raise InternalError(
-            "the linker placed other sizes than the plan", where=str(image.elf), details=tuple(wrong)
-        )
+        raise InternalError("the linker placed other sizes than the plan", where=str(image.elf), details=tuple(wrong))
     _check_limits(plan, image)
     drift = image.ram.runtime - plan.board.runtime_ram
     if not drift:

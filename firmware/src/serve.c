@@ -81,7 +81,7 @@ static void hello(const el_frame *f)
     el_link_put(el_model.hash, sizeof el_model.hash);
     el_link_u32(EL_MAX_PAYLOAD);
     el_link_u32(EL_WINDOW);
-    el_link_u32(el_model.input.bytes);
+    el_link_u32(el_sample_bytes());
     el_link_u32(el_model.target.bytes);
     el_link_u32(el_model.output.bytes);
     el_link_u32(el_model.params.bytes);
@@ -89,6 +89,8 @@ static void hello(const el_frame *f)
     el_link_u32(el_model.batch);
     el_link_u32(el_model.target_kind);
     el_link_u32(el_stack_reserved);
+    el_link_u32(el_model.store.bytes / el_slot_bytes());
+    el_link_u32(el_model.sample_format);
     el_link_end();
 }
 
@@ -112,27 +114,25 @@ static uint8_t configure(const el_frame *f)
     return EL_DONE;
 }
 
-/* Bytes into the sample: the input, and after it the target. */
 static uint8_t data(const el_frame *f, uint32_t *op)
 {
-    const uint32_t inputs = el_model.input.bytes;
-    const uint32_t all = inputs + el_model.target.bytes;
     if (f->length < 4) {
         return EL_BAD_ARGUMENT;
     }
-    const uint32_t at = word(f, 0) & 0x0FFFFFFFu;
-    const uint32_t count = f->length - 4u;
     *op = word(f, 0) >> 28;
-    if (at > all || count > all - at || *op > EL_OP_INFER) {
+    if (*op > EL_OP_INFER || !el_sample_put(word(f, 0) & 0x0FFFFFFFu, f->payload + 4, f->length - 4u)) {
         return EL_BAD_ARGUMENT;
     }
-    const uint32_t first = at >= inputs ? 0 : (count < inputs - at ? count : inputs - at);
-    if (first > 0) {
-        memcpy((uint8_t *)el_model.input.data + at, f->payload + 4, first);
+    return EL_DONE;
+}
+
+/* The operation on a kept sample. */
+static uint8_t run_kept(const el_frame *f, uint32_t *op)
+{
+    if (f->length != 8 || word(f, 0) == EL_OP_NONE || word(f, 0) > EL_OP_INFER || !el_sample_load(word(f, 1))) {
+        return EL_BAD_ARGUMENT;
     }
-    if (count > first) {
-        memcpy((uint8_t *)el_model.target.data + (at + first - inputs), f->payload + 4 + first, count - first);
-    }
+    *op = word(f, 0);
     return EL_DONE;
 }
 
@@ -145,6 +145,8 @@ static const el_region *region_of(uint32_t space)
         return &el_model.state;
     case EL_SPACE_OUTPUT:
         return &el_model.output;
+    case EL_SPACE_STORE:
+        return &el_model.store;
     default:
         return 0;
     }
@@ -264,7 +266,8 @@ static void changes(const el_frame *f, answer *a)
         a->code = configure(f);
         break;
     case EL_DATA:
-        a->code = data(f, &op);
+    case EL_RUN:
+        a->code = f->type == EL_DATA ? data(f, &op) : run_kept(f, &op);
         if (a->code == EL_DONE && op != EL_OP_NONE) {
             a->result = el_run_sample(op);
             a->has_result = 1;

@@ -95,9 +95,9 @@ static void train(el_run *r, el_result *out)
     out->grad_norm = r->optim.grad_norm;
 }
 
-static void report(const el_run *r, el_result *out)
+static void report(const el_run *r, el_result *out, uint64_t start)
 {
-    const uint64_t ticks = el_hal_ticks();
+    const uint64_t ticks = el_hal_ticks() - start;
     out->step = r->step;
     out->samples = r->samples;
     out->lr = r->optim.lr;
@@ -109,6 +109,7 @@ el_result el_run_sample(uint32_t op)
 {
     el_run *r = &el_state_of_run;
     el_result out = {0};
+    const uint64_t start = el_hal_ticks();
 
     el_model_forward();
     out.predicted = largest_output();
@@ -128,7 +129,7 @@ el_result el_run_sample(uint32_t op)
             r->skipped++;
         }
     }
-    report(r, &out);
+    report(r, &out, start);
     return out;
 }
 
@@ -138,6 +139,7 @@ el_result el_run_flush(void)
     el_result out = {0};
     float bias1;
     float bias2;
+    const uint64_t start = el_hal_ticks();
 
     if (r->in_batch > 0) {
         prepare(r, &bias1, &bias2);
@@ -146,6 +148,6 @@ el_result el_run_flush(void)
         out.grad_norm = r->optim.grad_norm;
     }
     out.loss = r->last_loss;
-    report(r, &out);
+    report(r, &out, start);
     return out;
 }

@@ -1,8 +1,8 @@
-"""Whole runs on every board: same losses as the host, predictions of the reference, bytes of the plan, bounded stack."""
+"""Whole runs on every board: the host's losses, the reference's predictions, the plan's bytes, a bounded stack."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
 from edgelearn.device import open_device
-from edgelearn.errors import NumbersError
+from edgelearn.errors import InputError, NumbersError
 from edgelearn.link import Link
 from edgelearn.plan import make_plan
 from edgelearn.session import Event, Outcome, Session
@@ -58,8 +58,8 @@ def losses(events: list[Event]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def host_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Outcome, list[Event]]]:
-    yield run("host", "residual_net", CONFIG, tmp_path_factory.mktemp("host"), dataset("residual_net"))
+def host_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Outcome, list[Event]]:
+    return run("host", "residual_net", CONFIG, tmp_path_factory.mktemp("host"), dataset("residual_net"))
 
 
 @pytest.mark.parametrize("board", EMULATED)
@@ -73,6 +73,24 @@ def test_every_board_trains_like_the_host(board: str, tmp_path: Path, host_run: 
         assert np.abs(weight - on_host.weights[name]).max() <= 1e-5 * outcome.steps * scale, name
     assert 0 < outcome.stack_used < load(board).stack
     assert outcome.output_error < 1e-5
+
+
+@pytest.mark.parametrize("board", ["host", "qemu-m4", "qemu-rv32imac"])
+def test_kept_samples_and_f16_train_the_same(board: str, tmp_path: Path) -> None:
+    """13 inputs: the last f16 has padding behind it. Some samples are kept, the rest travels every epoch."""
+    data = dataset("mlp")
+    exact = Dataset(data.x_train.astype(np.float16), data.y_train, data.x_test.astype(np.float16), data.y_test)
+    plain, _ = run(board, "mlp", CONFIG, tmp_path, exact)
+    config = CONFIG.with_changes(samples="f16", store=4)
+    kept, events = run(board, "mlp", config, tmp_path, exact)
+    assert {k: v.tobytes() for k, v in kept.weights.items()} == {k: v.tobytes() for k, v in plain.weights.items()}
+    assert sum(e.values.get("what") == "sending samples to keep" for e in events) == 4
+
+
+def test_a_sample_too_large_for_f16_is_refused(tmp_path: Path) -> None:
+    data = dataset("mlp")
+    with pytest.raises(InputError, match="f16 ends at 65504"):
+        run("host", "mlp", CONFIG.with_changes(samples="f16"), tmp_path, replace(data, x_test=data.x_test * 1e6))
 
 
 @pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32imac"])

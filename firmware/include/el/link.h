@@ -27,6 +27,7 @@ enum { /* frame types: commands, and the answers to them */
     EL_ECHO = 0x09,
     EL_POLL = 0x0A,
     EL_EXIT = 0x0B,
+    EL_RUN = 0x0C,
     EL_ACK = 0x80,
     EL_HELLO_REPLY = 0x81,
     EL_RESULT = 0x83,
@@ -45,7 +46,7 @@ enum { /* code in an ACK */
 };
 
 enum { EL_OP_NONE = 0, EL_OP_TRAIN = 1, EL_OP_EVAL = 2, EL_OP_INFER = 3 }; /* top four bits of DATA's first word */
-enum { EL_SPACE_PARAMS = 0, EL_SPACE_STATE = 1, EL_SPACE_OUTPUT = 2 };     /* READ and WRITE */
+enum { EL_SPACE_PARAMS = 0, EL_SPACE_STATE = 1, EL_SPACE_OUTPUT = 2, EL_SPACE_STORE = 3 }; /* READ and WRITE */
 enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                         /* bits */
 enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                        /* status in a RESULT */
 enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2 };                          /* bits in a RESULT */

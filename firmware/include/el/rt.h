@@ -50,6 +50,16 @@ typedef struct {
     uint32_t ticks_high;
 } el_result;
 
+/* A sample as it travels and is kept: its values in el_model.sample_format, padded to 4 bytes, then the target. */
+uint32_t el_sample_bytes(void); /* the values with their padding */
+uint32_t el_slot_bytes(void);   /* and the target */
+
+/* Part of a sample into the model's input and target; 0 if it does not lie inside. */
+int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count);
+
+/* A kept sample into the model's input and target; 0 if there is no such slot. */
+int el_sample_load(uint32_t slot);
+
 void el_run_init(void);
 el_result el_run_sample(uint32_t op); /* train, evaluate or infer the sample in el_model.input */
 el_result el_run_flush(void);         /* update with an incomplete batch; nothing if there is none */

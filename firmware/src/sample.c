@@ -1,0 +1,83 @@
+/* Samples: how one arrives, how one is kept, and how it becomes the model's input. */
+#include "el/rt.h"
+
+void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count);
+
+static uint32_t count_of_input(void)
+{
+    return el_model.input.bytes / 4u;
+}
+
+uint32_t el_sample_bytes(void)
+{
+    return el_model.sample_format == EL_SAMPLE_F16 ? (2u * count_of_input() + 3u) & ~3u : el_model.input.bytes;
+}
+
+uint32_t el_slot_bytes(void)
+{
+    return el_sample_bytes() + el_model.target.bytes;
+}
+
+/* IEEE 754 binary16 to binary32, exactly: rebias the exponent, and scale subnormals by a float product. */
+static float from_half(uint16_t half)
+{
+    union {
+        uint32_t u;
+        float f;
+    } value = {.u = (uint32_t)(half & 0x7FFFu) << 13};
+    const uint32_t exponent = half & 0x7C00u;
+
+    if (exponent == 0x7C00u) {
+        value.u += (255u - 31u) << 23;
+    } else if (exponent != 0) {
+        value.u += (127u - 15u) << 23;
+    } else {
+        value.f = (float)(half & 0x3FFu) * 5.9604644775390625e-8f; /* 2^-24 */
+    }
+    value.u |= (uint32_t)(half & 0x8000u) << 16;
+    return value.f;
+}
+
+/* Bytes of a sample as it travels, from byte `at` on, into the input. */
+static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
+{
+    if (el_model.sample_format != EL_SAMPLE_F16) {
+        memcpy((uint8_t *)el_model.input.data + at, bytes, count);
+        return;
+    }
+    float *x = el_model.input.data;
+    for (uint32_t i = 0; i + 1u < count; i += 2) {
+        const uint32_t index = (at + i) / 2u;
+        if (index < count_of_input()) { /* the last two bytes may be padding */
+            x[index] = from_half((uint16_t)(bytes[i] | (uint32_t)bytes[i + 1u] << 8));
+        }
+    }
+}
+
+int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count)
+{
+    const uint32_t inputs = el_sample_bytes();
+    const uint32_t all = el_slot_bytes();
+
+    if (at > all || count > all - at || ((at | count) & 1u) != 0) {
+        return 0;
+    }
+    const uint32_t first = at >= inputs ? 0 : (count < inputs - at ? count : inputs - at);
+    if (first > 0) {
+        put_input(at, bytes, first);
+    }
+    if (count > first) {
+        memcpy((uint8_t *)el_model.target.data + (at + first - inputs), bytes + first, count - first);
+    }
+    return 1;
+}
+
+int el_sample_load(uint32_t slot)
+{
+    const uint32_t size = el_slot_bytes();
+
+    if (slot >= el_model.store.bytes / size) {
+        return 0;
+    }
+    return el_sample_put(0, (const uint8_t *)el_model.store.data + slot * size, size);
+}
