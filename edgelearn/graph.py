@@ -55,16 +55,27 @@ class Origin:
         return f"{self.file}: {place}{name}{kind}" if self.file else f"{place}{name}{kind}"
 
 
+@dataclass(frozen=True)
+class Quant:
+    """Affine quantization, real = scale * (integer - zero_point): one pair, or one a channel along `axis`."""
+
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    axis: int | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A named array. `data` is set for PARAM and CONST, in device layout."""
+    """A named array. `data` is set for PARAM and CONST, in device layout. `quant` is set where integers stand for
+    real numbers.
+    """
 
     name: str
     shape: tuple[int, ...]
     role: Role
     format: Format = F32
     data: np.ndarray | None = None
-    quant: Any = None
+    quant: Quant | None = None
 
     @property
     def count(self) -> int:
