@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 @click.option(
     "--max-insn",
     type=click.IntRange(min=1),
-    help="Instructions for one training sample: forward, backward, its share of updates and link; mean of the run.",
+    help="Instructions for one training sample: forward, loss, backward and its share of the updates, without the"
+    " link; the mean over the run.",
 )
 @click.option("--junit", metavar="FILE", help="Write the results as JUnit XML.")
 @limit_options
