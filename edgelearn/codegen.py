@@ -13,6 +13,7 @@ import numpy as np
 
 from edgelearn import kernels
 from edgelearn.formats import U32
+from edgelearn.graph import Tensor
 from edgelearn.ops import OPS, Kind
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
@@ -20,6 +21,7 @@ from edgelearn.schedule import Program, Step
 from edgelearn.share import templates_dir
 
 WIDTH = 100
+FILES = ("model.c", "weights.c", "weights.h")
 RESERVED = frozenset(
     (
         "auto break case char const continue default do double else enum extern float for goto if inline int long"
@@ -172,8 +174,16 @@ class _Writer:
         return any(name in (*s.node.inputs, *s.node.outputs) for s in self.plan.schedule.steps)
 
     def block_rows(self, block: Block) -> list[dict[str, Any]]:
+        """One row a tensor; `lines` are its values, where it has some."""
         return [
-            {"name": self.names[t.name], "offset": offset // 4, "count": t.count, "shape": t.shape}
+            {
+                "name": self.names[t.name],
+                "ctype": t.format.ctype,
+                "offset": offset // 4,
+                "count": t.count,
+                "shape": " x ".join(map(str, t.shape)),
+                "lines": _values(t),
+            }
             for t, offset in block.tensors
         ]
 
@@ -182,13 +192,12 @@ class _Writer:
         return f"{{el_arena + {slot.offset}, {self.tensors[name].nbytes}}}"
 
 
-def _numbers(block: Block) -> list[dict[str, Any]]:
-    rows = []
-    for tensor, _ in block.tensors:
-        assert tensor.data is not None
-        values = [c_float(float(v)) for v in np.asarray(tensor.data, np.float32).reshape(-1)]
-        rows.append({"name": tensor.name, "shape": " x ".join(map(str, tensor.shape)), "lines": _lines(values)})
-    return rows
+def _values(tensor: Tensor) -> list[str]:
+    if tensor.data is None:
+        return []
+    flat = np.asarray(tensor.data, tensor.format.dtype).reshape(-1)
+    literal = c_float if tensor.format.dtype.kind == "f" else str
+    return _lines([literal(value) for value in flat.tolist()])
 
 
 def _lines(values: list[str], indent: str = "    ") -> list[str]:
@@ -225,8 +234,6 @@ def generate(plan: Plan) -> Sources:
         "loss": writer.names[str(graph.meta["loss_tensor"])],
         "bodies": {p.value: writer.body(p) for p in Program},
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
-        "frozen": _numbers(plan.consts),
-        "initial": _numbers(plan.params),
     }
-    files = {f"{name}.c": _templates().get_template(f"{name}.c.j2").render(context) for name in ("model", "weights")}
+    files = {name: _templates().get_template(f"{name}.j2").render(context) for name in FILES}
     return Sources(files, tuple(kernels.sources(plan.chosen)))

@@ -15,7 +15,6 @@ from edgelearn.boards import available as available_boards
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
 from edgelearn.errors import EdgelearnError, InputError
-from edgelearn.formats import F32
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor
 from edgelearn.memory import Arena, aligned, plan_arena
 from edgelearn.ops import OPS
@@ -126,6 +125,15 @@ def _block(tensors: list[Tensor]) -> Block:
     return Block(tuple(placed), offset)
 
 
+def _mixed_block(tensors: list[Tensor]) -> Block:
+    """Wide elements first, so that no gap is needed between formats."""
+    placed, offset = [], 0
+    for tensor in sorted(tensors, key=lambda t: -t.format.bits):
+        placed.append((tensor, offset))
+        offset += tensor.nbytes
+    return Block(tuple(placed), offset)
+
+
 def step_sizes(graph: Graph, node: Node) -> dict[str, int]:
     """The shape arguments of a node's kernel."""
     ins = [graph.tensors[n].shape if n else () for n in node.inputs]
@@ -144,7 +152,8 @@ def training_graph(source: Graph, config: TrainConfig) -> Graph:
 
 
 def _check_weights(graph: Graph) -> None:
-    bad = [t.name for t in graph.tensors.values() if t.data is not None and not np.isfinite(t.data).all()]
+    weights = [t for t in graph.tensors.values() if t.data is not None and t.data.dtype.kind == "f"]
+    bad = [t.name for t in weights if not np.isfinite(np.asarray(t.data)).all()]
     if bad:
         raise InputError(f"{len(bad)} weight tensors hold NaN or infinity", where=graph.name, details=tuple(bad[:20]))
 
@@ -152,7 +161,8 @@ def _check_weights(graph: Graph) -> None:
 def _select(schedule: Schedule, board: Board) -> Iterator[tuple[dict[str, int], kernels.Kernel]]:
     for step in schedule.steps:
         sizes = step_sizes(schedule.graph, step.node)
-        yield sizes, kernels.select(OPS[step.node.op].kernel, F32.name, board.kernels, sizes)
+        op = OPS[step.node.op]
+        yield sizes, kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
 
 
 def make_plan(
@@ -184,7 +194,7 @@ def make_plan(
         chosen=tuple(kernel for _, kernel in pairs),
         params=_block(graph.of_role(Role.PARAM)),
         state=_block(graph.of_role(Role.STATE)),
-        consts=_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
+        consts=_mixed_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
     )
     return replace(plan, hash=_digest(plan))
 
@@ -203,7 +213,7 @@ def _digest(plan: Plan) -> str:
     for tensor, offset in (*plan.params.tensors, *plan.consts.tensors):
         digest.update(repr((tensor.name, offset)).encode())
         if tensor.data is not None:
-            digest.update(np.ascontiguousarray(tensor.data, np.float32).tobytes())
+            digest.update(np.ascontiguousarray(tensor.data, tensor.format.dtype).tobytes())
     return digest.hexdigest()[:16]
 
 

@@ -64,6 +64,7 @@ class Op:
     compute(optim, *inputs, *outputs) and gives the new outputs.
     sizes(attrs, input shapes, output shapes) are the kernel's shape arguments in order: the fields of the
     C struct `struct`, or by-value integers where `struct` is empty.
+    fmt is the number format in the kernel's name, formats those of the outputs.
     scalars(attrs) are further by-value float arguments. A STEP kernel gets a pointer to the settings if `uses_optim`.
     """
 
@@ -73,6 +74,7 @@ class Op:
     sizes: Callable[[Attrs, Sequence[Shape], Sequence[Shape]], dict[str, int]] = lambda a, i, o: {}
     struct: str = ""
     scalars: Callable[[Attrs], dict[str, float]] = lambda a: {}
+    fmt: Format = F32
     kind: Kind = Kind.PURE
     uses_optim: bool = True
     gradient: Callable[[Node, Tape], None] | None = None

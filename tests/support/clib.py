@@ -67,7 +67,7 @@ class CModel:
         for name, text in sources.files.items():
             (folder / name).write_text(text)
         library = folder / f"model-{plan.hash}.so"
-        files = [str(folder / name) for name in sources.files]
+        files = [str(folder / name) for name in sources.files if name.endswith(".c")]
         subprocess.run(
             ["gcc", *FLAGS, "-shared", *files, kernel_objects(all_kernels()), "-o", str(library)], check=True
         )
