@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from edgelearn import kernels
@@ -18,7 +16,7 @@ from edgelearn.ops import OPS, Kind
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
 from edgelearn.schedule import Program, Step
-from edgelearn.share import templates_dir
+from edgelearn.share import template
 
 WIDTH = 100
 FILES = ("model.c", "weights.c", "weights.h")
@@ -67,20 +65,6 @@ def wrap_call(name: str, arguments: Iterable[str], indent: str = "    ") -> str:
             line = indent + "    "
         line += piece
     return "\n".join([*lines, line if items else line + ");"])
-
-
-@cache
-def _templates() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir()),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    environment.filters["bytes"] = lambda n: f"{n:,}"
-    return environment
 
 
 class _Writer:
@@ -235,5 +219,5 @@ def generate(plan: Plan) -> Sources:
         "bodies": {p.value: writer.body(p) for p in Program},
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
     }
-    files = {name: _templates().get_template(f"{name}.j2").render(context) for name in FILES}
+    files = {name: template(f"{name}.j2").render(context) for name in FILES}
     return Sources(files, tuple(kernels.sources(plan.chosen)))

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edgelearn.errors import InternalError
+
+if TYPE_CHECKING:
+    import jinja2
 
 _PACKAGE = Path(__file__).resolve().parent
 _FOLDERS = ("boards", "firmware", "templates")
@@ -38,3 +42,24 @@ def firmware_dir() -> Path:
 def templates_dir() -> Path:
     """Jinja templates of generated build files."""
     return share_dir() / "templates"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2  # not at the top: most commands never render anything
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir()),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    environment.filters["bytes"] = lambda count: f"{count:,}"
+    return environment
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of `templates/`; an unknown variable in it is an error."""
+    return _environment().get_template(name)

@@ -11,13 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
-
 from edgelearn.boards import Board
 from edgelearn.build.image import Image, read_image
 from edgelearn.build.toolchain import Compiler, find_compiler
 from edgelearn.errors import InternalError, ToolError, UsageError
-from edgelearn.share import firmware_dir, templates_dir
+from edgelearn.share import firmware_dir, template
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror")
 # Floats may fuse into multiply-adds, and errno is nobody's; all else is strict IEEE, NaN and infinity included.
@@ -88,23 +86,16 @@ def _write_sources(sources: Mapping[str, str], board: Board, out_dir: Path) -> l
         if Path(name).name != name or Path(name).suffix not in (".c", ".h"):
             raise InternalError(f"'{name}' is not a name for a generated C file")
         _replace(out_dir / "src" / name, text)
-    _replace(out_dir / "src" / "board.h", _board_header(board))
+    _replace(out_dir / "src" / "board.h", board_header(board))
     if board.arch != "host":
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(templates_dir()),
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            autoescape=False,
-        )
         regions = {m.name: m for m in (board.boot, board.flash, board.ram)}.values()
-        text = environment.get_template("linker.ld.j2").render(board=board, regions=regions)
+        text = template("linker.ld.j2").render(board=board, regions=regions)
         _replace(out_dir / "linker.ld", text)
     return [out_dir / "src" / name for name in sources if name.endswith(".c")]
 
 
-def _board_header(board: Board) -> str:
+def board_header(board: Board) -> str:
+    """board.h: the addresses that a board's HAL files compile against."""
     lines = [f"#define {name} 0x{value:08X}u" for name, value in board.hal.constants.items()]
     head = f"/* Addresses of {board.id}, from its board file. Written by edgelearn. */"
     return "\n".join([head, "#ifndef EL_BOARD_H", "#define EL_BOARD_H", "", *lines, "", "#endif", ""])
