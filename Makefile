@@ -2,7 +2,7 @@
 BIN := .venv/bin
 C_FILES := $(shell find firmware tools tests -name '*.c' -o -name '*.h' -o -name '*.inc')
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint format clean
 .DEFAULT_GOAL := demo
 
 demo: .venv/.ready-demo
@@ -16,6 +16,11 @@ lint: .venv/.ready-test
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run --Werror --style=file:firmware/.clang-format $(C_FILES)
+
+format: .venv/.ready-test
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+	$(BIN)/clang-format -i --style=file:firmware/.clang-format $(C_FILES)
 
 # Nothing is installed again until one of these changes.
 .venv/.ready-%: pyproject.toml tools/setup.sh

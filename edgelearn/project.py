@@ -5,12 +5,10 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import jinja2
-
 from edgelearn import __version__
 from edgelearn.boards import Board
 from edgelearn.errors import InputError
-from edgelearn.share import share_dir, templates_dir
+from edgelearn.share import share_dir, template
 
 # File in the project, and its template in templates/project.
 FILES = {
@@ -35,23 +33,15 @@ def packages(board: Board) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def project_files(name: str, board: Board, example: str | None) -> dict[str, bytes]:
+def project_files(title: str, board: Board, example: str | None) -> dict[str, bytes]:
     """Every file of a new project by its path; InputError if there is no such example."""
     if example is not None and example not in examples():
         raise InputError(f"there is no example '{example}'", hint=f"examples are {', '.join(examples())}")
     files: dict[str, bytes] = {}
-    values: dict[str, object] = {"name": name, "board": board.id, "version": __version__, "example": example}
+    values: dict[str, object] = {"name": title, "board": board.id, "version": __version__, "example": example}
     values |= {"packages": packages(board), "checks": {}}
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir() / "project"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    for path, template in FILES.items():
-        files[path] = environment.get_template(f"{template}.j2").render(values).encode()
+    for path, name in FILES.items():
+        files[path] = template(f"project/{name}.j2").render(values).encode()
     if example is not None:
         files |= _example_files(share_dir() / "examples" / example, board)
     return files

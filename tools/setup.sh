@@ -70,8 +70,13 @@ if [ ${#packages[@]} -gt 0 ]; then
         packages=("${packages[@]/%qemu-system-riscv/qemu-system-misc}")
     fi
     say "installing ${packages[*]}"
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install -y -qq --no-install-recommends "${packages[@]}" >&2
+    log=$(mktemp)
+    if ! "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y -qq --no-install-recommends "${packages[@]}" >"$log" 2>&1; then
+        tail -n 20 "$log" >&2
+        fail "apt-get could not install ${packages[*]}" "the whole log is $log"
+    fi
+    rm -f "$log"
     python=$(find_python)
 fi
 [ -n "$python" ] || fail "Python 3.11 or newer is needed" "install python3.11 or newer, then run make again"

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from edgelearn.errors import EdgelearnError
+from edgelearn.errors import EdgelearnError, NumbersError
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """One check: texts for people; `measured`, `bound` and `broken` for machines."""
+    """One check: texts for people; `measured` and `bound` for machines; `broken` or
+    `reason` say why there is nothing to compare."""
 
     name: str
     passed: bool
@@ -27,6 +28,7 @@ class Case:
     measured: float | None = None
     bound: float | None = None
     broken: str = ""
+    reason: str = ""
 
     @property
     def verdict(self) -> str:
@@ -35,7 +37,7 @@ class Case:
     @property
     def message(self) -> str:
         """Value, limit and difference in one line."""
-        return self.broken or f"{self.value}, limit {self.limit}, difference {self.difference}"
+        return self.broken or self.reason or f"{self.value}, limit {self.limit}, difference {self.difference}"
 
     def to_json(self) -> dict[str, Any]:
         """For `--json`."""
@@ -46,7 +48,7 @@ class Case:
             "value": self.measured,
             "limit": self.bound,
             "difference": difference,
-            "error": self.broken or None,
+            "error": self.broken or self.reason or None,
         }
 
 
@@ -88,7 +90,9 @@ def _accuracy(limit: float, outcome: Outcome) -> Case:
 
 
 def failed_case(error: EdgelearnError) -> Case:
-    """A run that did not come to its end."""
+    """A run that did not come to its end: numbers that are wrong are a failure, everything else is an error."""
+    if isinstance(error, NumbersError):
+        return Case("training", False, "wrong", reason=error.message)
     return Case("training", False, "broke off", broken=error.message)
 
 

@@ -171,6 +171,14 @@ def test_test_reports_a_run_that_broke_off(tmp_path: Path, capsys: Capture) -> N
     assert error.get("message") == "data file nowhere.npz does not exist"
 
 
+def test_test_calls_wrong_numbers_a_failure(tmp_path: Path, capsys: Capture) -> None:
+    common = ("test", MODEL, "--data", "small.npz", "--board", "host", "--lr", "1e9", "--junit", "j.xml")
+    assert edgelearn(capsys, *common).code == 5
+    failure = ElementTree.parse(tmp_path / "j.xml").getroot().find(".//failure")
+    assert failure is not None
+    assert (failure.get("message") or "").startswith("the loss became")
+
+
 def test_a_board_that_does_not_count(capsys: Capture) -> None:
     said = edgelearn(capsys, "test", MODEL, "--data", "small.npz", "--board", "host", "--max-insn", 5)
     assert said.code == 2
