@@ -23,7 +23,8 @@ def command(as_json: bool) -> None:
     from edgelearn.ops import OPS, Op
 
     def isas(op: Op) -> list[str]:
-        steps = (f"{op.name}_fwd", f"{op.name}_bwd", f"{op.name}_bwd_x", f"{op.name}_bwd_w", op.name)
+        own = (op.name, *(f"{op.name}_{step}" for step in ("bwd", "bwd_x", "bwd_w")))
+        steps = {OPS[name].kernel for name in own if name in OPS}
         return list(dict.fromkeys(e.isa for e in TABLE if e.step in steps))
 
     imported = {name: _sentence(HANDLERS[name].__doc__ or "") for name in sorted(HANDLERS)}
