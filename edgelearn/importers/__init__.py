@@ -22,14 +22,14 @@ def load(path: str | Path) -> Graph:
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise InputError(f"can't read the model: {reason}", where=str(path)) from None
+    # Imported here: the packages that read models take longer to load than most commands take to run.
     if start[4:] == _TFLITE or path.suffix.lower() in (".tflite", ".lite"):
-        raise InputError(
-            "TensorFlow Lite models are not supported yet", where=path.name, hint="export the model as ONNX"
-        )
+        from edgelearn.importers.tflite import load_tflite
+
+        return load_tflite(path)
     kind = _KINDS.get(path.suffix.lower())
     if kind:
         raise InputError(f"{kind} can't be imported", where=path.name, hint="export the model as ONNX")
-    # Imported here: the onnx package takes longer to load than most commands take to run.
     from edgelearn.importers.onnx import load_onnx
 
     return load_onnx(path)

@@ -134,8 +134,8 @@ def test_files_that_are_no_models(tmp_path: Path) -> None:
         ("empty.onnx", b"", "the file is empty"),
         ("text.onnx", b"hello, I am a network\n" * 20, "not an ONNX model"),
         ("zeros.onnx", bytes(1000), "not an ONNX model"),
-        ("net.tflite", b"\x1c\0\0\0TFL3" + bytes(50), "TensorFlow Lite models are not supported yet"),
-        ("net.onnx", b"\x1c\0\0\0TFL3" + bytes(50), "TensorFlow Lite models are not supported yet"),
+        ("net.tflite", b"\x1c\0\0\0TFL3" + bytes(50), "schema version 0, supported is 3"),
+        ("net.onnx", b"\x1c\0\0\0TFL3" + bytes(50), "schema version 0, supported is 3"),
         ("net.pt", b"PK\3\4", "a PyTorch checkpoint can't be imported"),
     ):
         (tmp_path / name).write_bytes(content)

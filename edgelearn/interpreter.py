@@ -1,0 +1,83 @@
+"""Runs a TensorFlow Lite file as its own runtime would: for the accuracy of exported files, never to import them."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgelearn.errors import InputError, ToolError
+
+# Either will do; the first is the one that is maintained.
+PACKAGES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+
+
+class Interpreter:
+    """A file, loaded and ready to predict, one sample at a time.
+
+    With `reference` the runtime's plain kernels compute, whose integers are those of TensorFlow Lite for
+    Microcontrollers; its faster ones may differ from them. ToolError if no runtime is installed, InputError if the
+    runtime refuses the file.
+    """
+
+    def __init__(self, path: str | Path, *, reference: bool = False) -> None:
+        runtime = _runtime()
+        options: dict[str, Any] = {"num_threads": 1}
+        kinds = getattr(runtime, "OpResolverType", None)
+        if reference and kinds is not None:
+            options["experimental_op_resolver_type"] = kinds.BUILTIN_REF
+        try:
+            self._interpreter = runtime.Interpreter(model_path=str(path), **options)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError, OSError) as error:
+            reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+            raise InputError(
+                "the TensorFlow Lite runtime refuses the model", where=Path(path).name, details=(reason[:200],)
+            ) from None
+        self._input = self._interpreter.get_input_details()[0]
+        self._output = self._interpreter.get_output_details()[0]
+
+    @property
+    def step(self) -> float:
+        """One quantisation step of the output; 0 where it is float."""
+        return float(self._output["quantization"][0]) if self._output["dtype"] != np.float32 else 0.0
+
+    def predict(self, samples: np.ndarray) -> np.ndarray:
+        """Predictions for samples (N, ...) in the user's layout; real numbers in and out, also for int8 models."""
+        return np.stack([self._one(sample) for sample in samples])
+
+    def _one(self, sample: np.ndarray) -> np.ndarray:
+        shape = tuple(int(n) for n in self._input["shape"])
+        value = np.asarray(sample, np.float32).reshape(shape)
+        self._interpreter.set_tensor(self._input["index"], _encode(value, self._input))
+        self._interpreter.invoke()
+        return np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output)[0])
+
+
+def _encode(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    dtype = np.dtype(detail["dtype"])
+    if dtype == np.float32:
+        return value
+    scale, zero_point = detail["quantization"]
+    limits = np.iinfo(dtype)
+    return np.asarray(np.clip(np.round(value / scale) + zero_point, limits.min, limits.max), dtype)
+
+
+def _decode(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
+    if value.dtype == np.float32:
+        return np.array(value)
+    scale, zero_point = detail["quantization"]
+    return np.asarray(scale * (value.astype(np.float64) - zero_point), np.float32)
+
+
+def _runtime() -> Any:
+    for name in PACKAGES:
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError:
+            continue
+    raise ToolError(
+        "no TensorFlow Lite runtime is installed", hint="install one: pip install 'edgelearn[litert]'"
+    )  # fmt: skip
