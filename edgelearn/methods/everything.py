@@ -10,7 +10,8 @@ def trainable(graph: Graph, node: Node) -> list[str]:
     """The weights of one node that can be trained and written back into the user's file."""
     home = graph.meta.get("export")
     slots = [node.inputs[k] for k in OPS[node.op].weights if k < len(node.inputs) and node.inputs[k]]
-    return [name for name in slots if home is None or name in home]
+    held = [name for name in slots if graph.tensors[name].data is not None]
+    return [name for name in held if home is None or name in home]
 
 
 def select(graph: Graph, choice: str = "all") -> set[str]:

@@ -23,7 +23,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 OPS = (
     Op(
         "add", lambda a, x, y: (x + y,), _infer, count_sizes, gradient=_gradient, inplace=((0, 0), (0, 1)),
-        examples=(Example({}, ((3, 5, 7), (3, 5, 7))), Example({}, ((11,), (11,)))),
+        examples=(Example({}, ((3, 5, 7), (3, 5, 7)), maps=2), Example({}, ((11,), (11,)), maps=2)),
         summary="sum of two maps of one shape (residual)",
     ),
 )  # fmt: skip

@@ -31,6 +31,9 @@ class Tape(Protocol):
     def grad(self, tensor: str) -> str:
         """The name of the (summed) gradient of `tensor`."""
 
+    def shape(self, tensor: str) -> Shape:
+        """The shape of a tensor."""
+
     def wants(self, tensor: str) -> bool:
         """Whether anybody needs the gradient into `tensor`."""
 
@@ -49,10 +52,14 @@ class Tape(Protocol):
 
 @dataclass(frozen=True)
 class Example:
-    """One concrete call for the generic tests: attributes and input shapes (None: operand left out)."""
+    """One concrete call for the generic tests: attributes and input shapes (None: operand left out).
+
+    The first `maps` operands are activations, the others weights.
+    """
 
     attrs: Attrs
     shapes: tuple[Shape | None, ...]
+    maps: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,8 +71,10 @@ class Op:
     compute(optim, *inputs, *outputs) and gives the new outputs.
     sizes(attrs, input shapes, output shapes) are the kernel's shape arguments in order: the fields of the
     C struct `struct`, or by-value integers where `struct` is empty.
-    fmt is the number format in the kernel's name, formats those of the outputs.
-    scalars(attrs) are further by-value float arguments. A STEP kernel gets a pointer to the settings if `uses_optim`.
+    fmt is the number format in the kernel's name, formats those of the outputs. `calls` names another op's kernel
+    that computes this op.
+    scalars(attrs) are further by-value arguments: int32_t for an int, else float. A STEP kernel gets a pointer to the
+    settings if `uses_optim`.
     """
 
     name: str
@@ -73,7 +82,7 @@ class Op:
     infer: Callable[[Attrs, Sequence[Shape]], list[Shape]] | None = None
     sizes: Callable[[Attrs, Sequence[Shape], Sequence[Shape]], dict[str, int]] = lambda a, i, o: {}
     struct: str = ""
-    scalars: Callable[[Attrs], dict[str, float]] = lambda a: {}
+    scalars: Callable[[Attrs], Mapping[str, float]] = lambda a: {}
     fmt: Format = F32
     kind: Kind = Kind.PURE
     uses_optim: bool = True
@@ -85,11 +94,15 @@ class Op:
     constants: tuple[int, ...] = ()
     examples: tuple[Example, ...] = field(default=())
     summary: str = ""
+    calls: str = ""
 
     @property
     def kernel(self) -> str:
         """The middle of the kernel's name: `conv2d_fwd` in `el_conv2d_fwd_f32__ref`."""
-        return self.name if self.name.endswith(("_fwd", "_bwd", "_bwd_x", "_bwd_w", "_step")) else f"{self.name}_fwd"
+        if self.calls:
+            return self.calls
+        name = self.name.removesuffix(f"_{self.fmt.name}")
+        return name if name.endswith(("_fwd", "_bwd", "_bwd_x", "_bwd_w", "_step")) else f"{name}_fwd"
 
 
 def count(shape: Shape) -> int:
@@ -110,3 +123,27 @@ def row_sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict
 def same_shape(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
     """The output has the shape of the first input."""
     return [shapes[0]]
+
+
+def repeats(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """Shape arguments where operand 1 repeats over the leading axes of operand 0: rows times its elements."""
+    return {"rows": count(ins[0]) // count(ins[1]), "channels": count(ins[1])}
+
+
+def repeat_sums(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """Shape arguments of the gradient of a repeated operand: the output is one row of the first input."""
+    return {"rows": count(ins[0]) // count(outs[0]), "channels": count(outs[0])}
+
+
+def repeated(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The shape of operand 0; operand 1 must be one element or fit its last axes."""
+    x, b = shapes[:2]
+    own = b[next((k for k, size in enumerate(b) if size > 1), len(b)) :]
+    if own != x[len(x) - len(own) :]:
+        raise ValueError(f"{b} does not repeat over {x}: it must be one value, or fit the last axes")
+    return [x]
+
+
+def as_rows(x: np.ndarray, row: Shape) -> np.ndarray:
+    """`x` as rows of as many elements as `row` has."""
+    return x.reshape(-1, count(row))

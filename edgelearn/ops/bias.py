@@ -1,14 +1,50 @@
-"""Gradient of a per-channel bias: the sum of the output gradient over all positions."""
+"""A sum with an operand that repeats over positions, y = x + b, and the gradient of any such bias, a sum over them.
+
+Operands x and b. b has one value, one a channel, or fits any number of x's last axes: a trained or constant bias, or a
+map such as (1, 1, C). `bias_bwd` accumulates the gradient of a weight, `bias_bwd_x` computes that of a map.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from edgelearn.ops.base import Arrays, Attrs, Kind, Op, row_sizes
+from edgelearn.graph import Node
+from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Tape, as_rows, count, repeat_sums, repeated, repeats
+
+
+def _forward(attrs: Attrs, x: np.ndarray, b: np.ndarray) -> Arrays:
+    return ((as_rows(x, b.shape) + b.reshape(-1)).reshape(x.shape),)
 
 
 def _bias_bwd(attrs: Attrs, dy: np.ndarray) -> Arrays:
-    return (dy.reshape(-1, dy.shape[-1]).sum(axis=0),)
+    return (dy.reshape(-1, attrs.get("channels", dy.shape[-1])).sum(axis=0),)
 
 
-OPS = (Op("bias_bwd", _bias_bwd, sizes=row_sizes, kind=Kind.ACCUMULATE),)
+def _bwd_x(attrs: Attrs, dy: np.ndarray) -> Arrays:
+    shape = attrs["x_shape"]
+    return (as_rows(dy, shape).sum(axis=0).reshape(shape),)
+
+
+def _gradient(node: Node, tape: Tape) -> None:
+    x, b = node.inputs
+    dy = tape.grad(node.outputs[0])
+    tape.pass_grad(x, dy)
+    tape.input_grad("bias_bwd_x", b, (dy,), node)
+    tape.weight_grad("bias_bwd", b, (dy,), node, channels=count(tape.shape(b)))
+
+
+OPS = (
+    Op(
+        "bias", _forward, repeated, repeats, gradient=_gradient, inplace=((0, 0),), weights=(1,),
+        summary="sum with one value a channel, or with what repeats over positions",
+        examples=(
+            Example({}, ((3, 5, 7), (7,))),
+            Example({}, ((2, 3, 5), (1,))),
+            Example({}, ((3, 4, 5), (1, 4, 5))),
+            Example({}, ((3, 4, 5), (1, 1, 5)), maps=2),
+            Example({}, ((7,), (1, 1, 7)), maps=2),
+        ),
+    ),
+    Op("bias_bwd", _bias_bwd, sizes=repeat_sums, kind=Kind.ACCUMULATE),
+    Op("bias_bwd_x", _bwd_x, sizes=repeat_sums),
+)  # fmt: skip

@@ -48,6 +48,9 @@ class _Builder:
             if trained or self._wanted & set(node.inputs):
                 self._wanted.update(node.outputs)
 
+    def shape(self, tensor: str) -> tuple[int, ...]:
+        return self.tensors[tensor].shape
+
     def wants(self, tensor: str) -> bool:
         return tensor in self._wanted
 

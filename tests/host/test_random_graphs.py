@@ -18,15 +18,17 @@ from edgelearn.schedule import Program, check_order
 from tests.host.test_training import run_three
 from tests.support.nets import Net
 
-LAYERS = ("conv", "depthwise", "norm", "relu", "leaky", "relu6", "sigmoid", "tanh", "max", "avg", "pad", "residual")
+LAYERS = (
+    "conv", "depthwise", "norm", "relu", "leaky", "relu6", "sigmoid", "tanh", "max", "avg", "pad", "residual", "scale",
+    "shift", "product", "excite", "inverse", "hard_sigmoid", "hard_swish", "elu", "prelu", "concat", "split",
+    "layer_norm", "instance_norm", "up", "depthwise_up", "reshape",
+)  # fmt: skip
 
 
 def examples(count: int) -> settings:
     """Reproducible, without time limits: a shared machine is slow at times."""
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    return settings(
-        max_examples=count, deadline=None, derandomize=True, print_blob=True, suppress_health_check=slow
-    )
+    return settings(max_examples=count, deadline=None, derandomize=True, print_blob=True, suppress_health_check=slow)
 
 
 def grow(net: Net, draw: st.DrawFn, layer: str) -> None:
@@ -45,8 +47,49 @@ def grow(net: Net, draw: st.DrawFn, layer: str) -> None:
         skip = net.last
         net.conv(c, (1, 1))
         net.add("add", skip)
+    elif layer in ("product", "concat", "excite"):
+        skip = net.last
+        if layer == "excite":
+            net.mean()
+        net.conv(c if layer != "concat" else draw(st.integers(1, 4)), (1, 1))
+        if layer != "concat":
+            net.add("sigmoid")
+        op, attrs = ("concat", {"axis": 2}) if layer == "concat" else ("mul", {})
+        net.add(op, net.last, x=skip, **attrs)
+    elif layer in ("scale", "shift", "prelu"):
+        op = {"scale": "mul", "shift": "bias"}.get(layer, layer)
+        shape = draw(st.sampled_from(((1,), (c,), (w, c), (h, w, c))))
+        net.add(op, net.weight(f"{layer}{len(net.nodes)}_weight", shape, 0.5, 0.5))
+    elif layer == "split":
+        axis = draw(st.integers(0, 2))
+        start = draw(st.integers(0, (h, w, c)[axis] - 1))
+        net.add("slice", axis=axis, start=start, stop=draw(st.integers(start + 1, (h, w, c)[axis])))
+    elif layer == "inverse":
+        net.add("sigmoid")
+        net.add("reciprocal")
+    elif layer.endswith("_norm"):
+        shape = (c,) if layer == "instance_norm" else draw(st.sampled_from(((c,), (w, c), (h, w, c))))
+        # Where there is (nearly) one value to a set, its variance is nothing but rounding: there is no truth to hold.
+        assume(h * w > 3 if layer == "instance_norm" else np.prod(shape) > 3)
+        k = len(net.nodes)
+        net.add(layer, net.weight(f"gamma{k}", shape, 0.2, 1.0), net.weight(f"beta{k}", shape), epsilon=0.1)
+    elif layer in ("up", "depthwise_up"):
+        k, stride = (draw(size), draw(size)), (draw(size), draw(size))
+        more = tuple(draw(st.integers(0, s - 1)) for s in stride)
+        room = {"kernel": k, "stride": stride, "pads": (0, 0, 0, 0), "output_padding": more}
+        assume(h * w < 40)
+        if layer == "up":
+            weight = net.weight(f"up{len(net.nodes)}_weight", (c, *k, draw(st.integers(1, 4))))
+            net.add("conv_transpose2d", weight, **room, groups=1)
+        else:
+            weight = net.weight(f"up{len(net.nodes)}_weight", (*k, c), 0.5)
+            net.add("depthwise_conv_transpose2d", weight, **room, multiplier=1)
     else:
         kinds = {
+            "hard_sigmoid": lambda: net.add("hard_sigmoid", alpha=0.2, beta=0.5),
+            "hard_swish": lambda: net.add("hard_swish"),
+            "elu": lambda: net.add("elu", alpha=draw(st.sampled_from((1.0, 0.5)))),
+            "reshape": lambda: net.add("reshape", shape=(w, h, c)),
             "norm": net.norm,
             "relu": net.relu,
             "leaky": lambda: net.relu(slope=0.25),

@@ -89,7 +89,7 @@ def test_gradients_agree_with_torch(net: str, tmp_path: Path) -> None:
 def test_every_op_agrees_with_torch(op: str, k: int) -> None:
     """Each op's examples: all gradients in float32 against torch in float64, 1e-5 of the tensor's largest."""
     source = single(op, OPS[op].examples[k])
-    names = {i for n in source.nodes for j, i in enumerate(n.inputs) if i and j in OPS[n.op].weights}
+    names = methods.select(source, "all")
     graph = differentiate(partition(source, names), "mse", 1)
     rng = np.random.default_rng(7)
     x = (2 * rng.normal(size=source.tensors["x"].shape)).astype(np.float32)

@@ -347,6 +347,8 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     """Every case, always with the same numbers."""
+    from tests.support.kernel_cases_wide import FAMILIES
+
     rng = np.random.default_rng(20)
-    families = (convolutions, products, elementwise, activations, windows, losses, optimizers)
+    families = (convolutions, products, elementwise, activations, windows, losses, optimizers, *FAMILIES)
     return [case for family in families for case in family(rng)]

@@ -29,9 +29,10 @@ def _padded(x: torch.Tensor, attrs: Mapping[str, Any], value: float = 0.0) -> to
 
 
 def _conv(a: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
-    # Contiguous on purpose: torch 2.13 gives a wrong weight gradient for grouped channels-last weights on the CPU.
+    # Contiguous on purpose: torch 2.13 gives a wrong weight gradient for grouped channels-last weights on the CPU. A
+    # 1x1 kernel lies both ways, and then the input's order decides.
     kernel = w.permute(0, 3, 1, 2).contiguous()
-    return _hwc(F.conv2d(_padded(x, a), kernel, b, stride=a["stride"], groups=a["groups"]))
+    return _hwc(F.conv2d(_padded(x, a).contiguous(), kernel, b, stride=a["stride"], groups=a["groups"]))
 
 
 def _depthwise(a: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
@@ -58,6 +59,34 @@ def _relu(a: Mapping[str, Any], x: torch.Tensor) -> torch.Tensor:
     return y if np.isinf(a["max"]) else torch.clamp(y, max=a["max"])
 
 
+def _rows(x: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """`b` as often as it repeats in `x`."""
+    return b.reshape(-1).repeat(x.numel() // b.numel()).reshape(x.shape)
+
+
+def _conv_transpose(a: Mapping[str, Any], x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    depthwise = w.ndim == 3
+    kernel = (w.permute(2, 0, 1)[:, None] if depthwise else w.permute(0, 3, 1, 2)).contiguous()
+    groups = x.shape[2] if depthwise else a["groups"]
+    whole = F.conv_transpose2d(_chw(x).contiguous(), kernel, stride=a["stride"], groups=groups)
+    (top, left, bottom, right), (more_h, more_w) = a["pads"], a["output_padding"]
+    return _hwc(F.pad(whole, (-left, more_w - right, -top, more_h - bottom)))
+
+
+def _layer_norm(a: Mapping[str, Any], x: torch.Tensor, g: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
+    rows = x.reshape(-1, g.numel())
+    bias = None if b is None else b.reshape(-1)
+    return F.layer_norm(rows, rows.shape[1:], g.reshape(-1), bias, a["epsilon"]).reshape(x.shape)
+
+
+def _instance_norm(
+    a: Mapping[str, Any], x: torch.Tensor, g: torch.Tensor, b: torch.Tensor | None = None
+) -> torch.Tensor:
+    if x.shape[0] * x.shape[1] == 1:  # which torch refuses
+        return 0 * x + (0 * g if b is None else b)
+    return _hwc(F.instance_norm(_chw(x), weight=g, bias=b, eps=a["epsilon"]))
+
+
 OPS: dict[str, Callable[..., torch.Tensor]] = {
     "conv2d": _conv,
     "depthwise_conv2d": _depthwise,
@@ -73,6 +102,20 @@ OPS: dict[str, Callable[..., torch.Tensor]] = {
     "add": lambda a, x, y: x + y,
     "pad": lambda a, x: _hwc(_padded(x, a, a["value"])),
     "transpose": lambda a, x: x.permute(a["perm"]),
+    "reshape": lambda a, x: x.reshape(a["shape"]),
+    "bias": lambda a, x, b: x + _rows(x, b),
+    "mul": lambda a, x, b: x * _rows(x, b),
+    "reciprocal": lambda a, x: torch.reciprocal(x),
+    "hard_sigmoid": lambda a, x: torch.clamp(a["alpha"] * x + a["beta"], 0, 1),
+    "hard_swish": lambda a, x: F.hardswish(x),
+    "elu": lambda a, x: F.elu(x, a["alpha"]),
+    "prelu": lambda a, x, slope: torch.where(x < 0, _rows(x, slope) * x, x),
+    "concat": lambda a, x, y: torch.cat((x, y), a["axis"]),
+    "slice": lambda a, x: x.narrow(a["axis"], a["start"], a["stop"] - a["start"]),
+    "layer_norm": _layer_norm,
+    "instance_norm": _instance_norm,
+    "conv_transpose2d": _conv_transpose,
+    "depthwise_conv_transpose2d": _conv_transpose,
 }
 
 

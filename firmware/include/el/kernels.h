@@ -54,6 +54,47 @@
     void el_avg_pool2d_fwd_f32__##ISA(const el_window *s, const float *x, float *y);                                   \
     void el_avg_pool2d_bwd_f32__##ISA(const el_window *s, const float *dy, float *dx);                                 \
     void el_add_fwd_f32__##ISA(int32_t count, const float *a, const float *b, float *y);                               \
+    /* y = x + b and y = x * b with b [channels] repeated in every row; bwd_x: the gradient of b, a sum over rows */   \
+    void el_bias_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *b, float *y);             \
+    void el_bias_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *dy, float *db);                         \
+    void el_mul_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *b, float *y);              \
+    void el_mul_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *dy, float *db);          \
+    void el_mul_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *x, const float *dy,         \
+                                 float *db);                                                                           \
+    void el_reciprocal_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                        \
+    void el_reciprocal_bwd_f32__##ISA(int32_t count, const float *y, const float *dy, float *dx);                      \
+    void el_reshape_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                           \
+    /* y[o] is a[o] followed by b[o]; y[o] = x[o][start, start + part); bwd: zero outside the part */                  \
+    void el_concat_fwd_f32__##ISA(int32_t outer, int32_t first, int32_t second, const float *a, const float *b,        \
+                                  float *y);                                                                           \
+    void el_slice_fwd_f32__##ISA(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *x, float *y); \
+    void el_slice_bwd_f32__##ISA(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *dy,           \
+                                 float *dx);                                                                           \
+    /* statistics of each row, and of each channel over all rows; beta may be NULL */                                  \
+    void el_layer_norm_fwd_f32__##ISA(int32_t rows, int32_t channels, float epsilon, const float *x,                   \
+                                      const float *gamma, const float *beta, float *y);                                \
+    void el_layer_norm_bwd_x_f32__##ISA(int32_t rows, int32_t channels, float epsilon, const float *x,                 \
+                                        const float *dy, const float *gamma, float *dx);                               \
+    void el_layer_norm_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float epsilon, float scale, const float *x,    \
+                                        const float *dy, float *dgamma);                                               \
+    void el_instance_norm_fwd_f32__##ISA(int32_t rows, int32_t channels, float epsilon, const float *x,                \
+                                         const float *gamma, const float *beta, float *y);                             \
+    void el_instance_norm_bwd_x_f32__##ISA(int32_t rows, int32_t channels, float epsilon, const float *x,              \
+                                           const float *dy, const float *gamma, float *dx);                            \
+    void el_instance_norm_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float epsilon, float scale, const float *x, \
+                                           const float *dy, float *dgamma);                                            \
+    /* y = clip(alpha x + beta, 0, 1); x clip(x + 3, 0, 6) / 6; x < 0 ? alpha (e^x - 1) : x; x < 0 ? slope x : x */    \
+    void el_hard_sigmoid_fwd_f32__##ISA(int32_t count, float alpha, float beta, const float *x, float *y);             \
+    void el_hard_sigmoid_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);       \
+    void el_hard_swish_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                        \
+    void el_hard_swish_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                      \
+    void el_elu_fwd_f32__##ISA(int32_t count, float alpha, const float *x, float *y);                                  \
+    void el_elu_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);                \
+    void el_prelu_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *slope, float *y);        \
+    void el_prelu_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *dy,                    \
+                                   const float *slope, float *dx);                                                     \
+    void el_prelu_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *x, const float *dy,       \
+                                   float *dslope);                                                                     \
     void el_pad_fwd_f32__##ISA(const el_pad *s, float value, const float *x, float *y);                                \
     void el_pad_bwd_f32__##ISA(const el_pad *s, const float *dy, float *dx);                                           \
     void el_transpose_fwd_f32__##ISA(const el_transpose *s, const float *x, float *y);                                 \

@@ -50,3 +50,33 @@ void el_transpose_fwd_f32__ref(const el_transpose *s, const float *x, float *y)
         }
     }
 }
+
+void el_concat_fwd_f32__ref(int32_t outer, int32_t first, int32_t second, const float *a, const float *b, float *y)
+{
+    for (int32_t o = 0; o < outer; o++) {
+        for (int32_t i = 0; i < first; i++) {
+            *y++ = *a++;
+        }
+        for (int32_t i = 0; i < second; i++) {
+            *y++ = *b++;
+        }
+    }
+}
+
+void el_slice_fwd_f32__ref(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *x, float *y)
+{
+    for (int32_t o = 0; o < outer; o++) {
+        for (int32_t i = 0; i < part; i++) {
+            *y++ = x[o * whole + start + i];
+        }
+    }
+}
+
+void el_slice_bwd_f32__ref(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *dy, float *dx)
+{
+    for (int32_t o = 0; o < outer; o++) {
+        for (int32_t i = 0; i < whole; i++) {
+            *dx++ = i >= start && i < start + part ? *dy++ : 0.0f;
+        }
+    }
+}
