@@ -14,7 +14,7 @@ class PortDevice(Device):
     def __init__(self, port: str, baud: int) -> None:
         self.name = port
         try:
-            self._port = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=10)
+            self._port = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=10, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             raise _explain(port, error) from None
         super().__init__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -183,3 +184,14 @@ def test_frames_survive_and_damage_is_seen() -> None:
             assert decode_frame(frame[:-1]) == (3, 200, payload)
             assert decode_frame(frame[:-2]) is None
             assert decode_frame(bytes([frame[0], frame[1] ^ 4]) + frame[2:-1]) is None
+
+
+def test_a_port_that_another_program_has_open_is_refused() -> None:
+    master, slave = pty.openpty()
+    try:
+        name = os.ttyname(slave)
+        with attach(name), pytest.raises(DeviceError, match="in use by another program"):
+            attach(name)
+    finally:
+        os.close(master)
+        os.close(slave)
