@@ -16,40 +16,40 @@ enum {
 };
 
 enum { /* frame types: commands, and the answers to them */
-    EL_HELLO = 0x01,
-    EL_CONFIG = 0x02,
-    EL_DATA = 0x03,
-    EL_READ = 0x04,
-    EL_WRITE = 0x05,
-    EL_RESET = 0x06,
-    EL_STATUS = 0x07,
-    EL_FLUSH = 0x08,
-    EL_ECHO = 0x09,
-    EL_POLL = 0x0A,
-    EL_EXIT = 0x0B,
-    EL_RUN = 0x0C,
-    EL_ACK = 0x80,
-    EL_HELLO_REPLY = 0x81,
-    EL_RESULT = 0x83,
-    EL_READ_REPLY = 0x84,
-    EL_STATUS_REPLY = 0x87,
-    EL_ECHO_REPLY = 0x89
+       EL_HELLO = 0x01,
+       EL_CONFIG = 0x02,
+       EL_DATA = 0x03,
+       EL_READ = 0x04,
+       EL_WRITE = 0x05,
+       EL_RESET = 0x06,
+       EL_STATUS = 0x07,
+       EL_FLUSH = 0x08,
+       EL_ECHO = 0x09,
+       EL_POLL = 0x0A,
+       EL_EXIT = 0x0B,
+       EL_RUN = 0x0C,
+       EL_ACK = 0x80,
+       EL_HELLO_REPLY = 0x81,
+       EL_RESULT = 0x83,
+       EL_READ_REPLY = 0x84,
+       EL_STATUS_REPLY = 0x87,
+       EL_ECHO_REPLY = 0x89
 };
 
 enum { /* code in an ACK */
-    EL_DONE = 0,
-    EL_DAMAGED = 1,
-    EL_GAP = 2,
-    EL_POLLED = 3,
-    EL_BAD_COMMAND = 4,
-    EL_BAD_ARGUMENT = 5
+       EL_DONE = 0,
+       EL_DAMAGED = 1,
+       EL_GAP = 2,
+       EL_POLLED = 3,
+       EL_BAD_COMMAND = 4,
+       EL_BAD_ARGUMENT = 5
 };
 
 enum { EL_OP_NONE = 0, EL_OP_TRAIN = 1, EL_OP_EVAL = 2, EL_OP_INFER = 3 }; /* top four bits of DATA's first word */
 enum { EL_SPACE_PARAMS = 0, EL_SPACE_STATE = 1, EL_SPACE_OUTPUT = 2, EL_SPACE_STORE = 3 }; /* READ and WRITE */
-enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                         /* bits */
-enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                        /* status in a RESULT */
-enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2 };                          /* bits in a RESULT */
+enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                                        /* bits */
+enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                                       /* status in a RESULT */
+enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2 };                                         /* bits in a RESULT */
 
 typedef struct {
     uint32_t damaged;    /* frames whose CRC, coding or length was wrong */

@@ -27,24 +27,24 @@ enum { EL_SAMPLE_F32 = 0, EL_SAMPLE_F16 = 1 }; /* how a sample travels and is st
 enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1 };
 
 typedef struct {
-    uint8_t hash[8];     /* of the plan; the host refuses a stale image */
-    el_region input;     /* one sample, channels-last f32 */
-    el_region target;    /* u32 label, or f32 vector */
-    el_region output;    /* prediction, f32; valid until the backward pass */
-    el_region params;    /* trained weights, f32, in the plan's order */
-    el_region state;     /* optimizer state and accumulated gradients */
-    el_region store;     /* kept samples, slot after slot: the sample, padded to 4 bytes, then its target */
+    uint8_t hash[8];  /* of the plan; the host refuses a stale image */
+    el_region input;  /* one sample, channels-last f32 */
+    el_region target; /* u32 label, or f32 vector */
+    el_region output; /* prediction, f32; valid until the backward pass */
+    el_region params; /* trained weights, f32, in the plan's order */
+    el_region state;  /* optimizer state and accumulated gradients */
+    el_region store;  /* kept samples, slot after slot: the sample, padded to 4 bytes, then its target */
     uint32_t sample_format;
-    uint32_t batch;      /* samples an update */
+    uint32_t batch; /* samples an update */
     uint32_t target_kind;
 } el_model_info;
 
 extern const el_model_info el_model;
 
-void el_model_reset(void);              /* weights as built, state zero */
-void el_model_forward(void);            /* input -> output */
-float el_model_loss(void);              /* after forward: loss of output against target */
-void el_model_backward(el_optim *o);    /* after loss: gradients; batch 1: the update too */
-void el_model_update(el_optim *o);      /* once a batch; empty where backward updates */
+void el_model_reset(void);           /* weights as built, state zero */
+void el_model_forward(void);         /* input -> output */
+float el_model_loss(void);           /* after forward: loss of output against target */
+void el_model_backward(el_optim *o); /* after loss: gradients; batch 1: the update too */
+void el_model_update(el_optim *o);   /* once a batch; empty where backward updates */
 
 #endif

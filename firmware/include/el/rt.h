@@ -31,8 +31,8 @@ typedef struct {
     uint32_t in_batch; /* of those, the ones no update has used yet */
     uint32_t skipped;  /* samples whose loss was not finite */
     float last_loss;
-    float mean_loss;   /* over about the last 100 trained samples */
-    float accuracy;    /* the same of correct predictions; labels only */
+    float mean_loss; /* over about the last 100 trained samples */
+    float accuracy;  /* the same of correct predictions; labels only */
 } el_run;
 
 extern el_run el_state_of_run;
