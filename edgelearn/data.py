@@ -63,7 +63,8 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
 
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
-        raise InputError(f"data file {path} does not exist")
+        arrays = ", ".join(f"{name}=..." for name in NEEDED)
+        raise InputError(f"data file {path} does not exist", hint=f"numpy.savez({str(path)!r}, {arrays})")
     try:
         with np.load(path, allow_pickle=False) as archive:
             if not hasattr(archive, "files"):
