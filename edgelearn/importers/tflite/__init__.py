@@ -68,7 +68,7 @@ def _graph(file: File, builder: Builder, result: Value, path: Path) -> Graph:
         "input": layouts[0],
         "output": layouts[1],
         "source": str(path),
-        "export": builder.records(),
+        "export": builder.records(file),
         "warnings": tuple(builder.warnings),
     }
     return graph.replace(tensors=tensors, nodes=nodes, outputs=(name,), meta=meta)

@@ -13,7 +13,7 @@ from edgelearn.formats import F32, S8, Format
 from edgelearn.graph import Graph, Node, Origin, Quant, Role, Tensor, unique_name
 from edgelearn.importers.onnx.names import printable
 from edgelearn.importers.tflite.call import Call, Const, Shape, Unsupported, Value, sample_shape
-from edgelearn.importers.tflite.file import FileTensor
+from edgelearn.importers.tflite.file import File, FileTensor
 from edgelearn.importers.tflite.names import layer_names
 from edgelearn.importers.tflite.numbers import activation_format
 from edgelearn.importers.tflite.record import TfliteRecord
@@ -116,16 +116,18 @@ class Builder:
             self.warnings.append(f"{name} is computed in the file and can't be written back ({self.origin(call)})")
         return name
 
-    def records(self) -> dict[str, TfliteRecord]:
+    def records(self, file: File) -> dict[str, TfliteRecord]:
         """How every weight is written back, by name; warns of those that can't be, because they share their bytes."""
+        used = {index for operator in file.operators for index in operator.inputs if index >= 0}
         found = {}
-        for weight in self._written.values():
-            names = sorted(weight.names)
-            if len(names) > 1:
-                self.warnings.append(f"{' and '.join(names)} share one buffer in the file and can't be trained apart")
+        for buffer, weight in self._written.items():
+            stored = weight.file
+            kinds = {(t.type, t.shape, t.scale) for t in file.tensors if t.buffer == buffer and t.index in used}
+            if len(weight.names) > 1 or len(kinds) > 1:
+                names = " and ".join(sorted(weight.names))
+                self.warnings.append(f"{names} can't be trained: the file keeps the same bytes for another tensor too")
                 continue
-            file = weight.file
-            found[names[0]] = TfliteRecord(file.index, file.name, file.shape, file.type)
+            found[min(weight.names)] = TfliteRecord(stored.index, stored.name, stored.shape, stored.type)
         return found
 
     # Nodes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelearn.errors import InputError
+from edgelearn.export.files import write_whole
 from edgelearn.graph import Graph
 
 if TYPE_CHECKING:
@@ -182,12 +182,4 @@ def _write(model: onnx.ModelProto, path: Path) -> None:
     import onnx
 
     onnx.checker.check_model(model)
-    # Written beside the target and renamed, so that nobody ever finds half a model.
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        partial.write_bytes(model.SerializeToString())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"can't write the model: {reason}", where=str(path)) from None
+    write_whole(path, model.SerializeToString())

@@ -1,0 +1,105 @@
+"""Quantises trained weights of an int8 model anew: symmetric, with the scales that their new range needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgelearn.formats import S8, S32
+from edgelearn.graph import Graph, Node, Quant, Tensor
+from edgelearn.passes.dequantize import real
+
+_S8_MAX, _S32_MAX = 127, 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Requantized:
+    """The new integers of one tensor and their scales."""
+
+    data: np.ndarray
+    scale: tuple[float, ...]
+
+
+def requantized(graph: Graph, weights: Mapping[str, np.ndarray]) -> dict[str, Requantized]:
+    """The integer tensors of an int8 graph that change if `weights` (float, by name) take new values.
+
+    With a weight's scales the scales of its biases change too, so that a bias may be among the results although it
+    is not among `weights`.
+    """
+    layers = [n for n in graph.nodes if len(n.inputs) > 2 and graph.tensors[n.inputs[1]].format is S8]
+    out: dict[str, Requantized] = {}
+    for name in dict.fromkeys(n.inputs[1] for n in layers):
+        readers = [n for n in layers if n.inputs[1] == name]
+        new = _weight(graph, graph.tensors[name], readers, weights) if name in weights else None
+        if new is not None:
+            out[name] = new
+        for node in readers:
+            bias = node.inputs[2]
+            if bias and graph.tensors[bias].format is S32 and (new is not None or bias in weights):
+                changed = _bias(graph, node, weights, new)
+                if changed is not None:
+                    out[bias] = changed
+    return out
+
+
+def _weight(graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str, np.ndarray]) -> Requantized | None:
+    quant, data = _known(old)
+    value = weights[old.name]
+    axis = quant.axis
+    others = tuple(k for k in range(value.ndim) if k != axis)
+    moved = np.atleast_1d((value != real(data, quant)).any(axis=others if axis is not None else None))
+    if not moved.any():
+        return None
+    largest = np.atleast_1d(np.abs(value).max(axis=others if axis is not None else None)).astype(np.float64)
+    least = np.max([_least(graph, node, weights, len(quant.scale)) for node in readers], axis=0)
+    scale = np.maximum(largest / _S8_MAX, least)
+    keep = ~moved | (scale == 0)
+    scale = np.where(keep, quant.scale, scale).astype(np.float32)
+    shape = [-1 if k == axis else 1 for k in range(value.ndim)]
+    fresh = np.clip(np.round(value / scale.astype(np.float64).reshape(shape)), -_S8_MAX, _S8_MAX)
+    kept = np.broadcast_to(~moved.reshape(shape), value.shape)
+    return Requantized(np.where(kept, data, fresh).astype(np.int8), tuple(float(s) for s in scale))
+
+
+def _least(graph: Graph, node: Node, weights: Mapping[str, np.ndarray], scales: int) -> np.ndarray:
+    """The smallest weight scales with which the bias still fits 32 bits."""
+    bias = node.inputs[2]
+    if not bias or graph.tensors[bias].format is not S32:
+        return np.zeros(scales)
+    magnitude = np.abs(_bias_value(graph, bias, weights)).astype(np.float64)
+    if scales == 1:
+        magnitude = magnitude.max(keepdims=True)
+    return np.asarray(magnitude / (_input_scale(graph, node) * _S32_MAX))
+
+
+def _bias(
+    graph: Graph, node: Node, weights: Mapping[str, np.ndarray], weight: Requantized | None
+) -> Requantized | None:
+    old = graph.tensors[node.inputs[2]]
+    quant, data = _known(old)
+    value = _bias_value(graph, old.name, weights)
+    scale = quant.scale if weight is None else tuple(_input_scale(graph, node) * s for s in weight.scale)
+    same = (value == real(data, quant)) & (np.asarray(scale) == np.asarray(quant.scale))
+    fresh = np.clip(np.round(value.astype(np.float64) / np.asarray(scale)), -_S32_MAX, _S32_MAX)
+    return None if same.all() else Requantized(np.where(same, data, fresh).astype(np.int32), scale)
+
+
+def _bias_value(graph: Graph, name: str, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+    if name in weights:
+        return weights[name]
+    quant, data = _known(graph.tensors[name])
+    return real(data, quant)
+
+
+def _input_scale(graph: Graph, node: Node) -> float:
+    quant = graph.tensors[node.inputs[0]].quant
+    assert quant is not None
+    return quant.scale[0]
+
+
+def _known(tensor: Tensor) -> tuple[Quant, np.ndarray]:
+    assert tensor.quant is not None
+    assert tensor.data is not None
+    return tensor.quant, tensor.data
