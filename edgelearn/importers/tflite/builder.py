@@ -22,7 +22,7 @@ from edgelearn.ops import OPS
 # More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
 LARGEST = 1 << 24
 NO_ATTRS: Mapping[str, Any] = {}
-WRITABLE = ("weight", "bias")
+WRITABLE = ("weight", "bias", "slope")
 # Ops between float and integers; they stand at the edges of an int8 model and do not compute.
 CASTS = ("quantize", "dequantize")
 
@@ -110,6 +110,8 @@ class Builder:
                 self._weights[key] = name
             if fmt is F32 and not np.isfinite(data).all():
                 self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
+        if suffix == "slope" and quant is not None:
+            return name  # nothing quantises it anew
         if const.file and suffix in WRITABLE:
             self._written.setdefault(const.file.buffer, _Weight(const.file)).names.add(name)
         elif suffix in WRITABLE:

@@ -7,15 +7,21 @@ import math
 import numpy as np
 
 from edgelearn.importers.tflite.call import Call, Const, Result, Unsupported, Value, handles, sample_shape
-from edgelearn.importers.tflite.fused import LIMITS
+from edgelearn.importers.tflite.fused import LIMITS, clipped
 from edgelearn.importers.tflite.numbers import activation_format, real_values
 from edgelearn.ops import OPS
 
 
-@handles("RELU", "RELU6")
+@handles("RELU", "RELU6", "RELU_0_TO_1")
 def relu(call: Call) -> Result:
-    """max(x, 0), or that and at most 6."""
+    """max(x, 0), or that and at most 6 or 1."""
     return _unary(call, "relu", slope=0.0, max=LIMITS[call.op])
+
+
+@handles("RELU_N1_TO_1")
+def relu_n1_to_1(call: Call) -> Result:
+    """Clipped to [-1, 1]."""
+    return clipped(call, call.value())
 
 
 @handles("LEAKY_RELU")

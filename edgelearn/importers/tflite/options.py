@@ -24,6 +24,7 @@ FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "RESHAPE": ("ReshapeOptions", ("NewShape[]",)),
     "SQUEEZE": ("SqueezeOptions", ("SqueezeDims[]",)),
+    "SHAPE": ("ShapeOptions", ("OutType",)),
     "PACK": ("PackOptions", ("Axis",)),
     "STRIDED_SLICE": (
         "StridedSliceOptions", ("BeginMask", "EndMask", "EllipsisMask", "NewAxisMask", "ShrinkAxisMask", "Offset")

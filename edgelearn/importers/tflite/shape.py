@@ -114,19 +114,24 @@ def _fill(call: Call) -> float:
 
 @handles("CONCATENATION")
 def concatenation(call: Call) -> Result:
-    """Channels of several maps side by side."""
-    if len(call.inputs) == 1:
-        return call.value()
+    """Several tensors side by side, two at a time."""
+    values = [call.value(k) for k in range(len(call.inputs))]
+    if len(values) == 1:
+        return fused(call, values[0])
     if "concat" not in OPS:
         raise Unsupported("this op is not supported")
-    values = [call.value(k) for k in range(len(call.inputs))]
     rank = len(values[0].shape)
     axis = call.axes([call.option("Axis")], rank)[0]
-    others = {tuple(n for k, n in enumerate(v.shape) if k != axis) for v in values}
-    if len(others) != 1:
-        raise Unsupported("its inputs have different shapes")
+    if len({(*v.shape[:axis], 0, *v.shape[axis + 1 :]) for v in values}) != 1 or rank > 4:
+        raise Unsupported("its inputs have different shapes, or too many axes")
+    for value in values:
+        _same_numbers(call, value)
+    # (1, W, C) lies on the device as (1, W, C), (1, H, W, C) as (H, W, C) and (1, C) as (C,).
+    place = axis if rank == 3 else axis - 1
     names = [call.builder.shaped(call, v.tensor, sample_shape(v.shape)) for v in values]
-    place = axis - 1 + (3 - (rank - 1) if rank == 3 else 0)
-    out = call.builder.emit(call, "concat", names, {"axis": place})
+    joined = names[0]
+    for k, name in enumerate(names[1:]):
+        suffix = "" if k == len(names) - 2 else f"part{k + 1}"
+        joined = call.builder.emit(call, "concat", (joined, name), {"axis": place}, suffix).name
     total = sum(v.shape[axis] for v in values)
-    return fused(call, Value(out.name, (*values[0].shape[:axis], total, *values[0].shape[axis + 1 :])))
+    return fused(call, Value(joined, (*values[0].shape[:axis], total, *values[0].shape[axis + 1 :])))
