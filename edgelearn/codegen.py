@@ -108,7 +108,7 @@ class _Writer:
         node, op = step.node, OPS[step.node.op]
         kernel, sizes = self.plan.chosen[step.index], self.plan.sizes[step.index]
         arguments = [f"&{self._struct_name(op.struct, sizes)}"] if op.struct else [str(v) for v in sizes.values()]
-        arguments += [c_float(value) for value in op.scalars(node.attrs).values()]
+        arguments += [str(v) if isinstance(v, int) else c_float(v) for v in op.scalars(node.attrs).values()]
         if op.kind is Kind.ACCUMULATE:
             scale = node.attrs["scale"]
             arguments.append("-o->lr" if scale == MINUS_LR else c_float(scale))

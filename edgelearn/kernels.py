@@ -61,8 +61,8 @@ class Entry:
         return Kernel(self.symbol, self.isa, self.source, self.scratch(s))
 
 
-def _ref(file: str, *steps: str) -> Iterable[Entry]:
-    return (Entry(step, REF, f"kernels/ref/{file}") for step in steps)
+def _ref(file: str, *steps: str, fmt: str = "f32") -> Iterable[Entry]:
+    return (Entry(step, REF, f"kernels/ref/{file}", fmt=fmt) for step in steps)
 
 
 def _blk(file: str, *steps: str, supports: Callable[[Sizes], bool] = _any) -> Iterable[Entry]:
@@ -109,6 +109,12 @@ TABLE: tuple[Entry, ...] = (
           supports=_no_multiplier),
     *_blk("dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
     *_blk("activation.c", "relu_fwd", "relu_bwd"),
+    *_ref("conv2d_s8.c", "conv2d_fwd", fmt="s8"),
+    *_ref("depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8"),
+    *_ref("dense_s8.c", "dense_fwd", fmt="s8"),
+    *_ref("pool_s8.c", "max_pool2d_fwd", "avg_pool2d_fwd", "mean_fwd", fmt="s8"),
+    *_ref("elementwise_s8.c", "add_fwd", "table_fwd", "reshape_fwd", "pad_fwd", "quantize_fwd", "dequantize_fwd",
+          fmt="s8"),
 )  # fmt: skip
 
 # Files that call into others: the cross-entropy's gradient is softmax_fwd minus one.

@@ -20,6 +20,7 @@ from edgelearn.memory import Arena, aligned, plan_arena
 from edgelearn.ops import OPS
 from edgelearn.passes.differentiate import choose_loss, differentiate
 from edgelearn.passes.fold import fold_norms
+from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
 from edgelearn.passes.update import attach_updates
 from edgelearn.schedule import Buffer, Schedule, Step, make_schedule
@@ -146,7 +147,7 @@ def training_graph(source: Graph, config: TrainConfig) -> Graph:
     _check_weights(source)
     trained = methods.select(source, config.train)
     graph, trained = fold_norms(source, trained, force=config.fold_norms)
-    graph = partition(graph, trained)
+    graph = lower(partition(graph, trained))
     graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
     return attach_updates(graph, config.rule, clip=config.clip_norm > 0, weight_decay=config.weight_decay > 0)
 

@@ -1,4 +1,4 @@
-"""All ops, one file each. A module of this package that defines OPS is registered by being here."""
+"""All ops, one file each. A module of this package, or of one inside, that defines OPS is registered by being here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pkgutil
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape
 
 OPS: dict[str, Op] = {}
-for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
-    for _op in getattr(importlib.import_module(f"{__name__}.{_module}"), "OPS", ()):
+for _module in sorted(m.name for m in pkgutil.walk_packages(__path__, f"{__name__}.") if not m.ispkg):
+    for _op in getattr(importlib.import_module(_module), "OPS", ()):
         OPS[_op.name] = _op
 
 __all__ = ["OPS", "Arrays", "Attrs", "Example", "Kind", "Op", "Shape", "Tape"]

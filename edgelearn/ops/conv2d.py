@@ -15,7 +15,8 @@ from edgelearn.ops import windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape
 
 
-def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape; ValueError if operands do not fit each other."""
     x, w = shapes[:2]
     if w[3] * attrs["groups"] != x[2] or w[0] % attrs["groups"]:
         raise ValueError(f"weights {w} in {attrs['groups']} groups do not fit {x[2]} input channels")
@@ -31,7 +32,8 @@ def _grouped(attrs: Attrs, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np
     return split.reshape(ho * wo, groups, -1), w.reshape(groups, w.shape[0] // groups, -1)
 
 
-def _forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+def forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+    """The numpy truth."""
     rows, weights = _grouped(attrs, x, w)
     ho, wo, co = windows.out_map(attrs, x.shape, w.shape[0])
     y = np.einsum("pgk,gok->pgo", rows, weights, optimize=True).reshape(ho, wo, co)
@@ -64,7 +66,8 @@ def _gradient(node: Node, tape: Tape) -> None:
     tape.weight_grad("bias_bwd", b, (dy,), node)
 
 
-def _macs(s: dict[str, int]) -> int:
+def macs(s: dict[str, int]) -> int:
+    """Multiply-accumulates."""
     return s["out_h"] * s["out_w"] * s["out_c"] * s["k_h"] * s["k_w"] * s["in_c"] // s["groups"]
 
 
@@ -85,9 +88,9 @@ EXAMPLES = (
 
 OPS = (
     Op(
-        "conv2d", _forward, _infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=_macs,
+        "conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
         weights=(1, 2), examples=EXAMPLES, summary="2-D and 1-D convolution, groups, any stride and padding",
     ),
-    Op("conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=_macs),
-    Op("conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=_macs),
+    Op("conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
+    Op("conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),
 )  # fmt: skip

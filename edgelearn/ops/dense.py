@@ -10,16 +10,23 @@ from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape, count
 
 
-def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape; ValueError if operands do not fit each other."""
     x, w = shapes[:2]
     if count(x) != w[1]:
         raise ValueError(f"weights {w} do not fit {count(x)} inputs")
     return [(w[0],)]
 
 
-def _forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+def forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+    """The numpy truth."""
     y = w @ x.reshape(-1)
     return (y if b is None else y + b,)
+
+
+def sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """Inputs and outputs of a forward node."""
+    return {"in": count(ins[0]), "out": count(outs[0])}
 
 
 def _gradient(node: Node, tape: Tape) -> None:
@@ -30,14 +37,15 @@ def _gradient(node: Node, tape: Tape) -> None:
     tape.weight_grad("bias_bwd", b, (dy,), node)
 
 
-def _macs(s: dict[str, int]) -> int:
+def macs(s: dict[str, int]) -> int:
+    """Multiply-accumulates."""
     return s["in"] * s["out"]
 
 
 OPS = (
     Op(
-        "dense", _forward, _infer, lambda a, i, o: {"in": count(i[0]), "out": count(o[0])}, gradient=_gradient,
-        macs=_macs, weights=(1, 2), summary="fully connected (Gemm, MatMul + Add)",
+        "dense", forward, infer, sizes, gradient=_gradient,
+        macs=macs, weights=(1, 2), summary="fully connected (Gemm, MatMul + Add)",
         examples=(
             Example({}, ((7,), (5, 7), (5,))),
             Example({}, ((1, 3, 4), (1, 12), None)),
@@ -46,10 +54,10 @@ OPS = (
     ),
     Op(
         "dense_bwd_x", lambda a, dy, w: ((dy @ w).reshape(a["x_shape"]),), None,
-        lambda a, i, o: {"in": count(o[0]), "out": count(i[0])}, macs=_macs,
+        lambda a, i, o: {"in": count(o[0]), "out": count(i[0])}, macs=macs,
     ),
     Op(
         "dense_bwd_w", lambda a, x, dy: (np.outer(dy, x),), None,
-        lambda a, i, o: {"in": count(i[0]), "out": count(i[1])}, kind=Kind.ACCUMULATE, macs=_macs,
+        lambda a, i, o: {"in": count(i[0]), "out": count(i[1])}, kind=Kind.ACCUMULATE, macs=macs,
     ),
 )  # fmt: skip

@@ -14,14 +14,16 @@ from edgelearn.ops import windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape
 
 
-def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape; ValueError if operands do not fit each other."""
     x, w = shapes[:2]
     if w[2] != x[2] * attrs["multiplier"]:
         raise ValueError(f"weights {w} with multiplier {attrs['multiplier']} do not fit {x[2]} input channels")
     return [windows.out_map(attrs, x, w[2])]
 
 
-def _forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+def forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
+    """The numpy truth."""
     win = np.repeat(windows.patches(attrs, x), attrs["multiplier"], axis=4)
     y = np.einsum("pqijo,ijo->pqo", win, w)
     return (y if b is None else y + b,)
@@ -46,7 +48,8 @@ def _gradient(node: Node, tape: Tape) -> None:
     tape.weight_grad("bias_bwd", b, (dy,), node)
 
 
-def _macs(s: dict[str, int]) -> int:
+def macs(s: dict[str, int]) -> int:
+    """Multiply-accumulates."""
     return s["out_h"] * s["out_w"] * s["out_c"] * s["k_h"] * s["k_w"]
 
 
@@ -65,9 +68,9 @@ EXAMPLES = (
 
 OPS = (
     Op(
-        "depthwise_conv2d", _forward, _infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=_macs,
+        "depthwise_conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
         weights=(1, 2), examples=EXAMPLES, summary="depthwise convolution with a channel multiplier",
     ),
-    Op("depthwise_conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=_macs),
-    Op("depthwise_conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=_macs),
+    Op("depthwise_conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
+    Op("depthwise_conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),
 )  # fmt: skip

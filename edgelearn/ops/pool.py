@@ -12,7 +12,8 @@ from edgelearn.ops import windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Op, Shape, Tape
 
 
-def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape; ValueError if a window may lie in the padding alone."""
     (kh, kw), pads = attrs["kernel"], attrs["pads"]
     if max(pads[0], pads[2]) >= kh or max(pads[1], pads[3]) >= kw:
         raise ValueError(f"padding {pads} is not smaller than the {kh}x{kw} window")
@@ -23,7 +24,7 @@ def _max_infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
     kh, kw = attrs["kernel"]
     if kh * kw > 256:
         raise ValueError(f"a {kh}x{kw} max-pool window has more than 256 elements")
-    return _infer(attrs, shapes)
+    return infer(attrs, shapes)
 
 
 def _max_forward(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -40,19 +41,19 @@ def _max_bwd(attrs: Attrs, dy: np.ndarray, winner: np.ndarray) -> Arrays:
     return (windows.scatter(attrs, win.reshape(*dy.shape[:2], kh, kw, -1), attrs["x_shape"]),)
 
 
-def _divisor(attrs: Attrs, x_shape: Shape, dtype: np.dtype) -> np.ndarray:
+def divisor(attrs: Attrs, x_shape: Shape, dtype: np.dtype) -> np.ndarray:
     """Elements that each output averages over, (Ho, Wo, 1)."""
     ones = windows.patches(attrs, np.ones((*x_shape[:2], 1), dtype), fill=float(attrs["count_pad"]))
     return np.asarray(ones.sum(axis=(2, 3)))
 
 
 def _avg_forward(attrs: Attrs, x: np.ndarray) -> Arrays:
-    return (windows.patches(attrs, x).sum(axis=(2, 3)) / _divisor(attrs, x.shape, x.dtype),)
+    return (windows.patches(attrs, x).sum(axis=(2, 3)) / divisor(attrs, x.shape, x.dtype),)
 
 
 def _avg_bwd(attrs: Attrs, dy: np.ndarray) -> Arrays:
     kh, kw = attrs["kernel"]
-    share = dy / _divisor(attrs, attrs["x_shape"], dy.dtype)
+    share = dy / divisor(attrs, attrs["x_shape"], dy.dtype)
     win = np.broadcast_to(share[:, :, None, None, :], (*dy.shape[:2], kh, kw, dy.shape[2]))
     return (windows.scatter(attrs, win, attrs["x_shape"]),)
 
@@ -90,7 +91,7 @@ OPS = (
     ),
     Op("max_pool2d_bwd", _max_bwd, None, windows.bwd_x_sizes, windows.STRUCT),
     Op(
-        "avg_pool2d", _avg_forward, _infer, windows.forward_sizes, windows.STRUCT, gradient=_avg_gradient,
+        "avg_pool2d", _avg_forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_avg_gradient,
         examples=AVG_EXAMPLES, summary="average pooling, global pooling, mean over space",
     ),
     Op("avg_pool2d_bwd", _avg_bwd, None, windows.bwd_x_sizes, windows.STRUCT),

@@ -27,7 +27,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 OPS = (
     Op(
         "relu", _forward, same_shape, count_sizes, gradient=_gradient, inplace=((0, 0),), formats=(F32, BIT),
-        scalars=lambda a: {"slope": a["slope"], "max": a["max"]}, summary="ReLU, ReLU6, LeakyReLU",
+        scalars=lambda a: {"slope": float(a["slope"]), "max": float(a["max"])}, summary="ReLU, ReLU6, LeakyReLU",
         examples=(
             Example({"slope": 0.0, "max": np.inf}, ((3, 3, 5),)),
             Example({"slope": 0.0, "max": 6.0}, ((67,),)),
@@ -35,6 +35,6 @@ OPS = (
         ),
     ),
     Op(
-        "relu_bwd", _bwd, None, count_sizes, inplace=((0, 0),), scalars=lambda a: {"slope": a["slope"]},
+        "relu_bwd", _bwd, None, count_sizes, inplace=((0, 0),), scalars=lambda a: {"slope": float(a["slope"])},
     ),
 )  # fmt: skip

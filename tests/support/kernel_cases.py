@@ -29,6 +29,7 @@ class Case:
     args: list[Any]
     want: dict[int, np.ndarray]
     bound: dict[int, np.ndarray] = field(default_factory=dict)
+    fmt: str = "f32"
 
     def check(self, got: dict[int, np.ndarray], where: str) -> None:
         """AssertionError with the worst element if an output is off by more than its bound."""
@@ -347,8 +348,10 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     """Every case, always with the same numbers."""
+    from tests.support import kernel_cases_s8
     from tests.support.kernel_cases_wide import FAMILIES
 
     rng = np.random.default_rng(20)
     families = (convolutions, products, elementwise, activations, windows, losses, optimizers, *FAMILIES)
+    families += kernel_cases_s8.FAMILIES
     return [case for family in families for case in family(rng)]

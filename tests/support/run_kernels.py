@@ -15,7 +15,7 @@ def calls_of(cases: Sequence[Case]) -> list[tuple[Case, kernels.Entry]]:
         (case, entry)
         for case in cases
         for entry in kernels.TABLE
-        if entry.step == case.step and entry.supports(case.sizes)
+        if (entry.step, entry.fmt) == (case.step, case.fmt) and entry.supports(case.sizes)
     ]
 
 

@@ -34,7 +34,7 @@ def test_table_and_sources_name_the_same_kernels() -> None:
 
 def test_every_op_has_a_reference_kernel() -> None:
     for op in OPS.values():
-        assert kernels.find(op.kernel, "f32", "ref") is not None, op.name
+        assert kernels.find(op.kernel, op.fmt.name, "ref") is not None, op.name
 
 
 def test_no_entry_twice() -> None:

@@ -115,6 +115,33 @@
     void el_sumsq_step_f32__##ISA(int32_t count, const float *g, float *acc);                                          \
     void el_clip_step_f32__##ISA(el_optim *o, float *acc);
 
+/* int8: y = clamp(y_zero + rescale(sum of (x - x_zero) * w + b), min, max) with a multiplier and a shift for each
+ * output channel, see el/quant.h; b may be NULL. The toolchain has made sure that no sum leaves 32 bits. */
+#define EL_KERNELS_S8(ISA)                                                                                             \
+    void el_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,         \
+                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,        \
+                                 const int32_t *shift, int8_t *y);                                                     \
+    void el_depthwise_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min,            \
+                                           int32_t max, const int8_t *x, const int8_t *w, const int32_t *b,            \
+                                           const int32_t *multiplier, const int32_t *shift, int8_t *y);                \
+    void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
+                                const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
+                                const int32_t *shift, int8_t *y);                                                      \
+    void el_max_pool2d_fwd_s8__##ISA(const el_window *s, int32_t min, int32_t max, const int8_t *x, int8_t *y);        \
+    /* the sum over the window, rounded after the division, ties away from zero */                                     \
+    void el_avg_pool2d_fwd_s8__##ISA(const el_window *s, int32_t min, int32_t max, const int8_t *x, int8_t *y);        \
+    /* y = y_zero + rescale(sum of x - x_zero): one over the window's size is in the factor */                         \
+    void el_mean_fwd_s8__##ISA(const el_window *s, int32_t multiplier, int32_t shift, int32_t x_zero, int32_t y_zero,  \
+                               int32_t min, int32_t max, const int8_t *x, int8_t *y);                                  \
+    void el_add_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
+    void el_pad_fwd_s8__##ISA(const el_pad *s, int32_t value, const int8_t *x, int8_t *y);                             \
+    void el_reshape_fwd_s8__##ISA(int32_t count, const int8_t *x, int8_t *y);                                          \
+    /* y = table[x + 128] */                                                                                           \
+    void el_table_fwd_s8__##ISA(int32_t count, const int8_t *x, const int8_t *table, int8_t *y);                       \
+    /* y = zero + round(x / scale), ties away from zero, NaN as zero; and y = scale * (x - zero) */                    \
+    void el_quantize_fwd_s8__##ISA(int32_t count, int32_t zero, float scale, const float *x, int8_t *y);               \
+    void el_dequantize_fwd_s8__##ISA(int32_t count, int32_t zero, float scale, const int8_t *x, float *y);
+
 #define EL_NO_SCRATCH
 #define EL_SCRATCH , void *scratch
 
@@ -122,5 +149,6 @@ EL_CONV2D_F32(ref, EL_NO_SCRATCH)
 EL_KERNELS_F32(ref)
 EL_CONV2D_F32(blk, EL_SCRATCH)
 EL_KERNELS_F32(blk)
+EL_KERNELS_S8(ref)
 
 #endif

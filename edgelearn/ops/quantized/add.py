@@ -1,0 +1,53 @@
+"""Sum of two int8 maps with scales of their own: both come to twice the larger scale, with 20 bits behind the point.
+
+y = clamp(y_zero + rescale(rescale(2^20 * (a - a_zero), a) + rescale(2^20 * (b - b_zero), b), y))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edgelearn.formats import S8
+from edgelearn.ops.base import Arrays, Attrs, Op, Shape, count, same_shape
+from edgelearn.ops.fixed_point import quantize_multiplier, rescale, saturate
+from edgelearn.ops.quantized.base import Lowered, Site, whole
+
+BITS = 20
+FIELDS = (
+    "a_zero", "b_zero", "y_zero", "a_multiplier", "a_shift", "b_multiplier", "b_shift", "y_multiplier", "y_shift",
+    "min", "max",
+)  # fmt: skip
+
+
+def _forward(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
+    parts = [
+        rescale((x.astype(np.int64) - attrs[f"{n}_zero"]) << BITS, attrs[f"{n}_multiplier"], attrs[f"{n}_shift"])
+        for n, x in (("a", a), ("b", b))
+    ]
+    total = rescale(parts[0] + parts[1], attrs["y_multiplier"], attrs["y_shift"])
+    return (saturate(attrs["y_zero"] + total, attrs["min"], attrs["max"]),)
+
+
+def _sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    return {"count": count(outs[0]), **{name: attrs[name] for name in FIELDS}}
+
+
+def rule(site: Site) -> Lowered | None:
+    """add; None where the sum's scale is so much finer than the operands' that its factor reaches one."""
+    if not whole(site.ins[1]):
+        return None
+    a, b, y = site.quant(0), site.quant(1), site.out_quant
+    largest = 2 * max(a.scale[0], b.scale[0])
+    factors = {"a": a.scale[0] / largest, "b": b.scale[0] / largest, "y": largest / (2**BITS * y.scale[0])}
+    attrs = {f"{name}_zero": quant.zero_point[0] for name, quant in (("a", a), ("b", b), ("y", y))}
+    for name, factor in factors.items():
+        attrs[f"{name}_multiplier"], attrs[f"{name}_shift"] = quantize_multiplier(factor)
+    if attrs["y_shift"] > 0:
+        return None
+    return Lowered("add_s8", {**attrs, **site.bounds})
+
+
+OPS = (Op("add_s8", _forward, same_shape, _sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0), (0, 1))),)
+RULES = {"add": rule}

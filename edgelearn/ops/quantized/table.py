@@ -1,0 +1,34 @@
+"""Any function of one int8 value, tabulated at compile time: y = table[x + 128].
+
+Computes what is left of a ReLU or a change of scale once everything that can be fused is.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edgelearn.formats import S8
+from edgelearn.ops.base import Arrays, Attrs, Op, count_sizes, same_shape
+from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier, rescale, saturate
+from edgelearn.ops.quantized.base import Lowered, Site, factor_of
+
+DOMAIN = np.arange(LOWEST, HIGHEST + 1)
+
+
+def _forward(attrs: Attrs, x: np.ndarray, table: np.ndarray) -> Arrays:
+    return (table[x.astype(np.int64) - LOWEST],)
+
+
+def rescaling(site: Site) -> Lowered | None:
+    """From one scale to another, clamped: QUANTIZE of int8, and a ReLU with a scale of its own."""
+    x, y = site.quant(0), site.out_quant
+    factor = factor_of(site)
+    if factor is None:
+        return None
+    multiplier, shift = quantize_multiplier(factor)
+    values = y.zero_point[0] + rescale(DOMAIN - x.zero_point[0], multiplier, shift)
+    return Lowered("table_s8", {}, {"table": saturate(values, site.low, site.high)})
+
+
+OPS = (Op("table_s8", _forward, same_shape, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+RULES = {"quantize": rescaling}

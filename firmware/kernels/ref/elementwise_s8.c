@@ -1,0 +1,63 @@
+/* Sums, tables and copies of int8 elements, and the way between int8 and real numbers. */
+#include "el/kernels.h"
+#include "el/quant.h"
+
+void el_add_fwd_s8__ref(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    for (int32_t i = 0; i < s->count; i++) {
+        /* The fixed-point sum has 20 bits behind the point. */
+        const int32_t wide_a = (a[i] - s->a_zero) * (1 << 20);
+        const int32_t wide_b = (b[i] - s->b_zero) * (1 << 20);
+        const int32_t sum =
+            el_rescale(wide_a, s->a_multiplier, s->a_shift) + el_rescale(wide_b, s->b_multiplier, s->b_shift);
+        y[i] = el_to_s8(el_rescale(sum, s->y_multiplier, s->y_shift), s->y_zero, s->min, s->max);
+    }
+}
+
+void el_table_fwd_s8__ref(int32_t count, const int8_t *x, const int8_t *table, int8_t *y)
+{
+    for (int32_t i = 0; i < count; i++) {
+        y[i] = table[x[i] + 128];
+    }
+}
+
+void el_reshape_fwd_s8__ref(int32_t count, const int8_t *x, int8_t *y)
+{
+    for (int32_t i = 0; i < count; i++) {
+        y[i] = x[i];
+    }
+}
+
+void el_pad_fwd_s8__ref(const el_pad *s, int32_t value, const int8_t *x, int8_t *y)
+{
+    for (int32_t iy = -s->top; iy < s->in_h + s->bottom; iy++) {
+        for (int32_t ix = -s->left; ix < s->in_w + s->right; ix++) {
+            const int inside = iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w;
+            for (int32_t c = 0; c < s->channels; c++) {
+                *y++ = inside ? x[(iy * s->in_w + ix) * s->channels + c] : (int8_t)value;
+            }
+        }
+    }
+}
+
+void el_quantize_fwd_s8__ref(int32_t count, int32_t zero, float scale, const float *x, int8_t *y)
+{
+    for (int32_t i = 0; i < count; i++) {
+        float ratio = x[i] / scale;
+        if (!(ratio < 512.0f)) { /* also NaN, which becomes zero */
+            ratio = ratio == ratio ? 512.0f : 0.0f;
+        }
+        ratio = ratio < -512.0f ? -512.0f : ratio;
+        int32_t q = (int32_t)ratio;
+        const float rest = ratio - (float)q; /* exact */
+        q += rest >= 0.5f ? 1 : (rest <= -0.5f ? -1 : 0);
+        y[i] = el_to_s8(q, zero, INT8_MIN, INT8_MAX);
+    }
+}
+
+void el_dequantize_fwd_s8__ref(int32_t count, int32_t zero, float scale, const int8_t *x, float *y)
+{
+    for (int32_t i = 0; i < count; i++) {
+        y[i] = scale * (float)(x[i] - zero);
+    }
+}
