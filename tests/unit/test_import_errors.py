@@ -42,7 +42,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     nodes = [
         node("Conv", ["x", "w"], "a", "/conv1/Conv", dilations=[2]),
         node("Relu", ["a"], "b", "/relu/Relu"),
-        node("Elu", ["b"], "c", "/act/Elu"),
+        node("Selu", ["b"], "c", "/act/Selu"),
         node("Conv", ["c", "k"], "d", pads=[-1, 0]),
         node("HardMagic", ["d"], "e", "/magic"),
         node("Softmax", ["e"], "y", "/out/Softmax", axis=0),
@@ -53,7 +53,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
         "error: 4 nodes are not supported\n"
         "  at net.onnx\n"
         "  node 0 '/conv1/Conv': Conv of (N, 3, 20), (4, 3, 3): dilations [2] are not supported, only 1\n"
-        "  node 2 '/act/Elu': Elu of (N, 4, 16): this op is not supported\n"
+        "  node 2 '/act/Selu': Selu of (N, 4, 16): this op is not supported\n"
         "  node 3 (no name): Conv of (N, 4, 16), (4, 4, 3): pads [-1, 0] crop the map\n"
         "  node 4 '/magic': HardMagic of (?): this op is not supported"
     )
@@ -66,7 +66,8 @@ REASONS = {
     "conv_of_vector": ([node("Conv", ["x", "w"], "y")], (3, 2, 2, 2), {"w": random(1, 3, 1, 1, 1)}, "1-D or 2-D maps"),
     "trans_a": ([node("Gemm", ["x", "w"], "y", transA=1)], (3,), {"w": random(2, 3)}, "mix the samples"),
     "clip": ([node("Clip", ["x", "l"], "y")], (3,), {"l": np.float32(-1)}, "clips to [-1, inf]"),
-    "concat": ([node("Concat", ["x", "x"], "y", axis=1)], (3,), {}, "supported only on constants"),
+    "concat": ([node("Concat", ["x", "x"], "y", axis=0)], (3,), {}, "along the batch axis"),
+    "prod": ([node("ReduceProd", ["x"], "y", axes=[1])], (3,), {}, "supported only on constants"),
     "batch_mean": ([node("ReduceMean", ["x"], "y", axes=[0])], (3, 4), {}, "along the batch axis"),
     "mean_of_channels": ([node("GlobalAveragePool", ["x"], "h"), node("Transpose", ["h"], "y", perm=[1, 0, 2])],
                          (3, 4), {}, "moves the batch axis"),
@@ -76,7 +77,16 @@ REASONS = {
     "reshape_zero": ([node("Reshape", ["x", "s"], "y")], (3, 4), {"s": np.array([-1, 5])}, "does not fit one sample"),
     "reflect": ([node("Pad", ["x", "p"], "y", mode="reflect")], (3, 4),
                 {"p": np.array([0, 0, 1, 0, 0, 1])}, "mode reflect"),
-    "broadcast": ([node("GlobalAveragePool", ["x"], "h"), node("Add", ["x", "h"], "y")], (3, 4), {}, "broadcasting"),
+    "broadcast": ([node("GlobalAveragePool", ["x"], "h"), node("Transpose", ["h"], "t", perm=[0, 2, 1]),
+                   node("Add", ["t", "h"], "y")], (3, 4), {}, "only one of two may be broadcast"),
+    "step": ([node("Slice", ["x", "s", "e", "a", "t"], "y")], (9,),
+             {"s": np.array([0]), "e": np.array([9]), "a": np.array([1]), "t": np.array([2])}, "only step 1"),
+    "elu": ([node("Elu", ["x"], "y", alpha=-1.0)], (3,), {}, "only positive"),
+    "zero": ([node("Div", ["x", "z"], "y")], (3,), {"z": np.float32([1, 0, 1])}, "divides by zero"),
+    "cube": ([node("Pow", ["x", "z"], "y")], (3,), {"z": np.float32(3)}, "exponents 1 and 2"),
+    "small_up": ([node("ConvTranspose", ["x", "w"], "y", output_padding=[2], strides=[2])], (3, 4),
+                 {"w": random(3, 2, 3)}, "not smaller than the stride"),
+
     "double": ([node("Gemm", ["x", "w"], "y")], (3,), {"w": np.ones((3, 2))}, ""),
     "ceil_count": ([node("AveragePool", ["x"], "y", kernel_shape=[3], strides=[2], ceil_mode=1, count_include_pad=1)],
                    (3, 8), {}, "ceil_mode with count_include_pad"),

@@ -13,13 +13,13 @@ from edgelearn.graph import Node, Origin, Role, Tensor, unique_name
 from edgelearn.importers.onnx.call import Call, Unsupported
 from edgelearn.importers.onnx.constant import Const, WeightRecord
 from edgelearn.importers.onnx.names import node_name, printable
-from edgelearn.importers.onnx.view import Shape, View, cut, dim_of, merged, offsets, ordered
+from edgelearn.importers.onnx.view import Factor, Shape, View, cut, dim_of, merged, offsets, ordered
 from edgelearn.ops import OPS
 
 # More elements than any board has bytes: stops absurd paddings and shapes before numpy allocates them.
 LARGEST = 1 << 24
 # What a layer could train, if the file holds it as it is.
-WRITABLE = ("weight", "bias", "gamma", "beta")
+WRITABLE = ("weight", "bias", "gamma", "beta", "scale", "slope")
 NO_ATTRS: Mapping[str, Any] = {}
 LAYERS = ("conv2d", "depthwise_conv2d", "dense")
 
@@ -181,15 +181,15 @@ class Builder:
         shape = tuple(math.prod(view.user_shape[axis] for axis in group) for group in groups)
         factors = merged([f for group in groups for axis in group for f in view.axes[axis]])
         if factors in ([], [(math.prod(shape), 1)]):
-            return self._reshaped(view, shape)
+            return self.reshaped(call, view.tensor, shape)
         dims: list[int | None] = []
         for group, size in zip(groups, shape, strict=True):
             part = merged([f for axis in group for f in view.axes[axis]])
             dims.append(None if size == 1 else dim_of(view.shape, part))
             if size > 1 and dims[-1] is None:
-                raise Unsupported("its input lies in memory in an order that one transpose can't bring right")
+                return self._transposed(call, view.tensor, factors, shape)
         if len(view.shape) != 3:
-            raise Unsupported(f"its input would have to be reordered from {view.shape} to {shape}")
+            return self._transposed(call, view.tensor, factors, shape)
         spare = [dim for dim in range(3) if dim not in dims]
         perm = tuple(spare.pop(0) if dim is None else dim for dim in dims)
         out = self.emit(call, "transpose", (view.tensor,), {"perm": perm}, "order")
@@ -201,22 +201,36 @@ class Builder:
             return replace(view, axes=tuple(tuple(merged(axis)) for axis in view.axes))
         split = [(part,) for axis in view.axes for factor in merged(axis) for part in cut(factor, view.shape)]
         if len(view.shape) != 3 or len(split) > 3:
-            raise Unsupported(f"{view.user_shape} lies in memory in an order that one transpose can't bring right")
+            factors = merged([factor for axis in view.axes for factor in axis])
+            tensor = self._transposed(call, view.tensor, factors, view.user_shape)
+            return ordered(tensor, view.user_shape, view.user_shape, tuple(range(len(view.axes))))
         parts = View(view.tensor, view.shape, tuple(split))
         groups: list[list[int]] = [[], [], []][: 3 - len(split)] + [[axis] for axis in range(len(split))]
         tensor = self.arrange(call, parts, groups)
         order = range(len(view.axes))
         return ordered(tensor, self.tensors[tensor].shape, view.user_shape, tuple(order))
 
-    def _reshaped(self, view: View, shape: Shape) -> str:
-        """The tensor of `view` if its shape is `shape`; the model's input may still take that shape."""
-        tensor = self.tensors[view.tensor]
-        if tensor.shape == shape:
-            return view.tensor
-        if view.tensor == self.input and not self._reads(view.tensor):
-            self.tensors[view.tensor] = replace(tensor, shape=shape)
-            return view.tensor
-        raise Unsupported(f"it reads {tensor.shape} as {shape}; reshaping between layers is not supported")
+    def _transposed(self, call: Call, tensor: str, factors: Sequence[Factor], shape: Shape) -> str:
+        """A device tensor whose memory holds these factors in this order: seen as a map of them, and transposed."""
+        held = sorted(factors, key=lambda factor: -factor[1])
+        strides = [math.prod(size for size, _ in held[k + 1 :]) for k in range(len(held))]
+        if len(held) > 3 or strides != [stride for _, stride in held]:
+            raise Unsupported("its input lies in memory in an order that one transpose can't bring right")
+        spare = 3 - len(held)
+        tensor = self.reshaped(call, tensor, (1,) * spare + tuple(size for size, _ in held))
+        perm = (*range(spare), *(spare + held.index(factor) for factor in factors))
+        moved = self.emit(call, "transpose", (tensor,), {"perm": perm}, "order").name
+        return self.reshaped(call, moved, shape)
+
+    def reshaped(self, call: Call, tensor: str, shape: Shape) -> str:
+        """The same memory in another shape; the model's input may still take that shape itself."""
+        known = self.tensors[tensor]
+        if known.shape == shape:
+            return tensor
+        if tensor == self.input and not self._reads(tensor):
+            self.tensors[tensor] = replace(known, shape=shape)
+            return tensor
+        return self.emit(call, "reshape", (tensor,), {"shape": shape}, "shape").name
 
     def flat_order(self, view: View) -> np.ndarray:
         """For every element in the user's order, where it lies in the device tensor; (count,) int64."""

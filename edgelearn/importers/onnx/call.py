@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from edgelearn.importers.onnx.builder import Builder
 
 Result = View | Const
-Handler = Callable[["Call"], Result]
+# A list of results is one for each output of the node, None where nobody reads it.
+Handler = Callable[["Call"], "Result | list[Result | None]"]
 HANDLERS: dict[str, Handler] = {}
 
 # Stands for the batch size in folded shape arithmetic: a prime that no real axis has, so that any product with

@@ -10,7 +10,7 @@ import onnx
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Role
-from edgelearn.importers.onnx import conv, elementwise, linear, norm, pool, shape
+from edgelearn.importers.onnx import arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, shape
 from edgelearn.importers.onnx.builder import Builder
 from edgelearn.importers.onnx.call import HANDLERS, Call, Result, Unsupported
 from edgelearn.importers.onnx.constant import Const, indexed
@@ -19,7 +19,9 @@ from edgelearn.importers.onnx.fold import FOLDS, foldable
 from edgelearn.importers.onnx.names import identifier, printable
 from edgelearn.importers.onnx.view import Shape, View, ordered
 
-FAMILIES = (conv, elementwise, linear, norm, pool, shape)
+FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, shape)
+# Control flow by name, so that the message can say what is wrong with it.
+CONTROL = ("If", "Loop", "Scan")
 # What broken attributes and operands lead to inside a handler; anything else is a fault of ours and may be seen.
 _MALFORMED = (ValueError, IndexError, TypeError, OverflowError, AttributeError, KeyError)
 
@@ -106,19 +108,22 @@ class _Walk:
             value = self._problem(index, node, str(reason))
         except _MALFORMED as error:
             value = self._problem(index, node, f"is malformed: {printable(str(error) or type(error).__name__)}")
+        values = value if isinstance(value, list) else [value]
         for position, name in enumerate(node.output):
             if name:
-                self.values[name] = value if position == 0 else None
+                self.values[name] = values[position] if position < len(values) else None
 
-    def _import(self, index: int, node: onnx.NodeProto) -> Result | None:
+    def _import(self, index: int, node: onnx.NodeProto) -> Result | list[Result | None] | None:
         if node.domain not in ("", "ai.onnx"):
             raise Unsupported(f"domain {printable(node.domain)} is not supported")
         if node.op_type == "Constant":
             self.stored[node.output[0]] = _constant(node, self.file)
             return None
+        if node.op_type in CONTROL:
+            raise Unsupported("control flow is not supported: a device runs the same layers for every sample")
         if node.op_type not in HANDLERS and node.op_type not in FOLDS:
             raise Unsupported("this op is not supported")
-        extra = [name for name in node.output[1:] if name and self.readers[name]]
+        extra = [name for name in node.output[1:] if name and self.readers[name] and node.op_type != "Split"]
         if extra:
             raise Unsupported(f"its output '{printable(extra[0])}' is used, only the first is supported")
         inputs: list[Result | None] = []

@@ -1,4 +1,4 @@
-"""Activations, additions, softmax, and nodes that do nothing at inference."""
+"""Activations, softmax, and nodes that do nothing at inference."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import math
 import numpy as np
 
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
-from edgelearn.importers.onnx.constant import Const
-from edgelearn.importers.onnx.view import View
+from edgelearn.importers.onnx.order import placed
 
 _FLOAT = 1  # TensorProto.FLOAT
 
@@ -73,60 +72,35 @@ def softmax(call: Call) -> Result:
     return view.placed(call.builder.emit(call, op, (view.tensor,)).name)
 
 
-@handles("Add", "Sum")
-def add(call: Call) -> Result:
-    """A residual sum of two activations, or a constant that becomes the bias of the layer before it."""
-    if len(call.inputs) == 1:
-        return call.raw()
-    if len(call.inputs) != 2:
-        raise Unsupported(f"a sum of {len(call.inputs)} tensors is not supported, only of two")
-    first, second = call.raw(0), call.raw(1)
-    if isinstance(first, View) and isinstance(second, View):
-        return _add_maps(call, call.view(0), call.view(1))
-    return _add_constant(call, 1 if isinstance(second, Const) else 0)
+@handles("HardSigmoid")
+def hard_sigmoid(call: Call) -> Result:
+    """clip(alpha * x + beta, 0, 1)."""
+    view, attrs = call.view(), {"alpha": call.number("alpha", 0.2), "beta": call.number("beta", 0.5)}
+    return view.placed(call.builder.emit(call, "hard_sigmoid", (view.tensor,), attrs).name)
 
 
-def _add_maps(call: Call, a: View, b: View) -> Result:
-    if a.user_shape != b.user_shape:
-        raise Unsupported(f"adds {a.user_shape} and {b.user_shape}; broadcasting activations is not supported")
-    tensor = b.tensor
-    if a.axes != b.axes or a.shape != b.shape:
-        groups: list[list[int]] = [[], [], []]
-        for axis, size in enumerate(a.user_shape):
-            dim = a.dim_of(axis)
-            if size > 1 and (dim is None or len(a.shape) != 3):
-                raise Unsupported("its two inputs lie differently in memory")
-            if size > 1 and dim is not None:
-                groups[dim].append(axis)
-        tensor = call.builder.arrange(call, b, groups)
-    if call.builder.tensors[a.tensor].shape != call.builder.tensors[tensor].shape:
-        raise Unsupported("its two inputs have different shapes on the device")
-    return a.placed(call.builder.emit(call, "add", (a.tensor, tensor)).name)
+@handles("HardSwish")
+def hard_swish(call: Call) -> Result:
+    """x * clip(x + 3, 0, 6) / 6, also where a file writes it out in Add, Clip, Mul and Div."""
+    view = call.view()
+    return view.placed(call.builder.emit(call, "hard_swish", (view.tensor,)).name)
 
 
-def _add_constant(call: Call, position: int) -> Result:
-    view = call.view(1 - position)
-    const = call.weight(position, "the addend")
-    rank = len(view.axes)
-    shape = const.array.shape
-    if len(shape) > rank + 1 or (len(shape) == rank + 1 and shape[0] != 1):
-        raise Unsupported(f"adds a constant {shape} that does not fit one sample {view.user_shape}")
-    full = (1,) * (rank + 1 - len(shape)) + shape
-    varying = [axis for axis in range(rank) if full[axis + 1] > 1]
-    if any(full[axis + 1] not in (1, view.user_shape[axis]) for axis in range(rank)):
-        raise Unsupported(f"adds a constant {shape} that does not fit one sample {view.user_shape}")
-    channels = view.shape[-1]
-    last = [axis for axis in varying if view.axes[axis] == ((channels, 1),)]
-    alone = len(varying) == 1 and varying == last
-    if (alone or channels == const.array.size == 1) and call.builder.add_bias(
-        call, view, const.moved(lambda a: a.reshape(-1))
-    ):
-        return view
-    spread = np.broadcast_to(const.array.reshape(full[1:]), view.user_shape).ravel()
-    values = np.empty(spread.size, np.float32)
-    values[call.builder.flat_order(view)] = spread
-    name = call.builder.weight(call, "constant", Const(values.reshape(view.shape)))
-    return view.placed(call.builder.emit(call, "add", (view.tensor, name)).name)
+@handles("Elu")
+def elu(call: Call) -> Result:
+    """x, or alpha * (exp(x) - 1) below zero, for a positive alpha."""
+    view, alpha = call.view(), call.number("alpha", 1.0)
+    if not alpha > 0:
+        raise Unsupported(f"alpha is {alpha:g}, only positive ones are supported")
+    return view.placed(call.builder.emit(call, "elu", (view.tensor,), {"alpha": alpha}).name)
+
+
+@handles("PRelu")
+def prelu(call: Call) -> Result:
+    """x or slope * x; the slope, one or one a channel, stays trainable."""
+    view = call.view()
+    slope = placed(call, view, call.weight(1, "the slope"), "slope")
+    return view.placed(call.builder.emit(call, "prelu", (view.tensor, slope)).name)
 
 
 @handles("Identity")

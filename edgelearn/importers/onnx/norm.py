@@ -1,13 +1,16 @@
-"""BatchNormalization with frozen statistics."""
+"""Normalisations: BatchNormalization with frozen statistics, layer and instance with those of the sample."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
 from edgelearn.importers.onnx.constant import Const
 from edgelearn.importers.onnx.conv import image
-from edgelearn.importers.onnx.view import channels_first
+from edgelearn.importers.onnx.order import axes_last, placed
+from edgelearn.importers.onnx.view import View, channels_first
 
 
 @handles("BatchNormalization")
@@ -20,12 +23,7 @@ def batch_norm(call: Call) -> Result:
     channels = view.user_shape[0]
     if any(part.array.size != channels for part in parts):
         raise Unsupported(f"its statistics do not have the input's {channels} channels")
-    if view.shape[-1] != channels or (channels > 1 and view.axes[0] != ((channels, 1),)):
-        rank = len(view.user_shape)
-        if rank not in (2, 3):
-            raise Unsupported(f"its channels do not lie last in the {rank + 1}-D input")
-        tensor = image(call, fold=False)[0]
-        view = channels_first(tensor, call.builder.tensors[tensor].shape, rank)
+    view = channels_last(call, view)
     gamma, beta, mean, variance = parts
     with np.errstate(invalid="ignore", divide="ignore"):
         inv_std = 1.0 / np.sqrt(variance.array.astype(np.float64) + call.number("epsilon", 1e-5))
@@ -36,3 +34,49 @@ def batch_norm(call: Call) -> Result:
     for suffix, array in (("mean", mean.array), ("inv_std", inv_std.astype(np.float32))):
         names.append(call.builder.weight(call, suffix, Const(array)))
     return view.placed(call.builder.emit(call, "batch_norm", names).name)
+
+
+def channels_last(call: Call, view: View, axis: int = 0) -> View:
+    """A channels-first view with its channels last in memory."""
+    channels, rank = view.user_shape[axis], len(view.user_shape)
+    if view.shape[-1] == channels and (channels == 1 or view.axes[axis] == ((channels, 1),)):
+        return view
+    if rank not in (2, 3):
+        raise Unsupported(f"its channels do not lie last in the {rank + 1}-D input")
+    tensor = image(call, fold=False)[0]
+    return channels_first(tensor, call.builder.tensors[tensor].shape, rank)
+
+
+@handles("LayerNormalization")
+def layer_norm(call: Call) -> Result:
+    """Statistics of each sample over the last axes, also where a file writes them out.
+
+    Written out: ReduceMean, Sub, Pow or Mul, ReduceMean, Add, Sqrt, Div, then Mul and Add. Scale and shift stay
+    trainable.
+    """
+    view = call.view()
+    rank = len(view.axes) + 1
+    axes = list(range(call.axis(call.integer("axis", -1), rank), rank - 1))
+    view = axes_last(call, view, axes)
+    size = math.prod(view.user_shape[axis] for axis in axes)
+    names = [view.tensor]
+    for position, what in ((1, "gamma"), (2, "beta")):
+        const = call.weight(position, what) if call.has(position) else None
+        if const is not None and const.array.size != size:
+            whole = tuple(view.user_shape[axis] for axis in axes)
+            const = Const(np.ascontiguousarray(np.broadcast_to(const.array, whole)))
+        names.append("" if const is None else placed(call, view, const, what))
+    return view.placed(call.builder.emit(call, "layer_norm", names, {"epsilon": call.number("epsilon", 1e-5)}).name)
+
+
+@handles("InstanceNormalization")
+def instance_norm(call: Call) -> Result:
+    """Statistics of each channel of each sample over all positions; scale and shift stay trainable."""
+    view = channels_last(call, call.view())
+    names = [view.tensor]
+    for position, what in ((1, "gamma"), (2, "beta")):
+        const = call.weight(position, what, 1)
+        if const.array.size != view.user_shape[0]:
+            raise Unsupported(f"{what} has {const.array.size} values for {view.user_shape[0]} channels")
+        names.append(call.builder.weight(call, what, const))
+    return view.placed(call.builder.emit(call, "instance_norm", names, {"epsilon": call.number("epsilon", 1e-5)}).name)

@@ -1,0 +1,101 @@
+"""Concat, Slice, Split and Gather: maps joined, and parts of them."""
+
+from __future__ import annotations
+
+import math
+
+from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
+from edgelearn.importers.onnx.order import in_dims
+from edgelearn.importers.onnx.view import View, ordered
+
+
+@handles("Concat")
+def concat(call: Call) -> Result:
+    """Activations joined along any axis but the batch, two at a time; none of them may be a constant."""
+    views = [call.view(k) for k in range(len(call.inputs))]
+    ranks = {len(view.axes) for view in views}
+    if len(ranks) != 1:
+        raise Unsupported("joins tensors of different ranks")
+    axis = call.axis(call.integer("axis", 1 if call.opset < 4 else 0), ranks.pop() + 1)
+    if len(views) == 1:
+        return views[0]
+    views, order = in_dims(call, views)
+    dim = len(views[0].shape) - len(order) + order.index(axis)
+    tensor, sizes = views[0].tensor, list(views[0].user_shape)
+    for k, view in enumerate(views[1:], start=1):
+        last = k == len(views) - 1
+        out = call.builder.emit(call, "concat", (tensor, view.tensor), {"axis": dim}, "" if last else f"part{k}")
+        tensor, sizes[axis] = out.name, sizes[axis] + view.user_shape[axis]
+    return ordered(tensor, call.builder.tensors[tensor].shape, tuple(sizes), order)
+
+
+def _part(call: Call, view: View, axis: int, start: int, stop: int, suffix: str = "") -> View:
+    """Elements [start, stop) of one user axis."""
+    if (start, stop) == (0, view.user_shape[axis]):
+        return view
+    if not 0 <= start < stop <= view.user_shape[axis]:
+        raise Unsupported(f"takes an empty part, {start} to {stop} of {view.user_shape[axis]}")
+    (view,), order = in_dims(call, [view])
+    attrs = {"axis": len(view.shape) - len(order) + order.index(axis), "start": start, "stop": stop}
+    out = call.builder.emit(call, "slice", (view.tensor,), attrs, suffix)
+    shape = tuple(stop - start if k == axis else size for k, size in enumerate(view.user_shape))
+    return ordered(out.name, out.shape, shape, order)
+
+
+@handles("Slice")
+def slice_(call: Call) -> Result:
+    """A part with constant bounds and step 1, along any axis but the batch."""
+    view = call.view()
+    rank = len(view.axes) + 1
+    if call.opset < 10:
+        starts, ends, axes, steps = (call.ints(name) for name in ("starts", "ends", "axes", "steps"))
+    else:
+        starts, ends, axes, steps = (call.integers(k, "its bounds") for k in range(1, 5))
+    starts, ends = starts or [], ends or []
+    if any(step != 1 for step in steps or []):
+        raise Unsupported(f"takes every {steps}th element; only step 1 is supported")
+    done = 0
+    for axis, start, end in zip(axes or range(len(starts)), starts, ends, strict=True):
+        if axis % rank == 0:
+            if start != 0 or end < (call.builder.batch or 2**31 - 1):
+                raise Unsupported("cuts the batch axis")
+            continue
+        user = call.axis(axis, rank)
+        low, high, _ = slice(start, end).indices(view.user_shape[user])
+        cut = (low, high) != (0, view.user_shape[user])
+        view = _part(call, view, user, low, high, f"cut{done}" if done else "")
+        done += cut
+    return view
+
+
+@handles("Split")
+def split(call: Call) -> list[Result | None]:
+    """Consecutive parts along any axis but the batch, with constant sizes."""
+    view = call.view()
+    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1)
+    size, count = view.user_shape[axis], len(call.proto.output)
+    sizes = call.integers(1, "split")
+    if sizes is None:
+        each = math.ceil(size / call.integer("num_outputs", count))
+        sizes = [min(each, size - k * each) for k in range(count)]
+    if len(sizes) != count or sum(sizes) != size or min(sizes) < 1:
+        raise Unsupported(f"parts {sizes} do not make up the {size} elements of the axis")
+    found: list[Result | None] = []
+    for k, name in enumerate(call.proto.output):
+        start = sum(sizes[:k])
+        used = call.builder.readers.get(name, 0) > 0
+        found.append(_part(call, view, axis, start, start + sizes[k], f"part{k}") if used else None)
+    return found
+
+
+@handles("Gather")
+def gather(call: Call) -> Result:
+    """One element of an axis other than the batch, at a constant place; lists of places only of constants."""
+    view, indices = call.view(), call.const(1, "the index").array
+    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1)
+    if indices.dtype.kind not in "iu" or indices.size != 1 or indices.ndim > 1:
+        raise Unsupported(f"gathers {indices.shape} places; supported is one")
+    index = int(indices.item()) % view.user_shape[axis]
+    part = _part(call, view, axis, index, index + 1)
+    kept = part.axes if indices.ndim else tuple(a for k, a in enumerate(part.axes) if k != axis)
+    return View(part.tensor, part.shape, kept)
