@@ -18,16 +18,18 @@ class Interpreter:
     """A file, loaded and ready to predict, one sample at a time.
 
     With `reference` the runtime's plain kernels compute, whose integers are those of TensorFlow Lite for
-    Microcontrollers; its faster ones may differ from them. ToolError if no runtime is installed, InputError if the
-    runtime refuses the file.
+    Microcontrollers; its faster ones may differ from them. With `keep`, `value` can read every tensor. ToolError if no
+    runtime is installed, InputError if the runtime refuses the file.
     """
 
-    def __init__(self, path: str | Path, *, reference: bool = False) -> None:
+    def __init__(self, path: str | Path, *, reference: bool = False, keep: bool = False) -> None:
         runtime = _runtime()
         options: dict[str, Any] = {"num_threads": 1}
         kinds = getattr(runtime, "OpResolverType", None)
         if reference and kinds is not None:
             options["experimental_op_resolver_type"] = kinds.BUILTIN_REF
+        if keep:
+            options["experimental_preserve_all_tensors"] = True
         try:
             self._interpreter = runtime.Interpreter(model_path=str(path), **options)
             self._interpreter.allocate_tensors()
@@ -47,6 +49,11 @@ class Interpreter:
     def predict(self, samples: np.ndarray) -> np.ndarray:
         """Predictions for samples (N, ...) in the user's layout; real numbers in and out, also for int8 models."""
         return np.stack([self._one(sample) for sample in samples])
+
+    def value(self, index: int) -> np.ndarray:
+        """Tensor `index` of the file as real numbers, after a prediction."""
+        detail = next(d for d in self._interpreter.get_tensor_details() if d["index"] == index)
+        return _decode(self._interpreter.get_tensor(index), detail)
 
     def _one(self, sample: np.ndarray) -> np.ndarray:
         shape = tuple(int(n) for n in self._input["shape"])
