@@ -113,6 +113,15 @@ class Plan:
         """Multiply-accumulates of one training sample: forward, input and weight gradients."""
         return self.macs(Phase.FORWARD, Phase.BACKWARD)
 
+    def kept(self) -> list[Tensor]:
+        """What the forward pass leaves for the backward pass: activations, masks and the sample itself."""
+        steps = self.schedule.steps
+        written = {n for s in steps if s.node.phase is Phase.FORWARD for n in s.node.outputs} | set(
+            self.graph.inputs[:1]
+        )
+        read = {n for s in steps if s.node.phase is Phase.BACKWARD for n in s.node.inputs}
+        return [self.graph.tensors[name] for name in sorted(written & read)]
+
     def over(self) -> tuple[int, int]:
         """Bytes over the RAM and flash limits; not positive where it fits (flash without code)."""
         return self.ram - self.limits.ram, self.model_flash - self.limits.flash

@@ -22,6 +22,7 @@ INTERRUPTED = 130
 # In the order in which a user meets them; the sentence is the first line of the command's own help.
 COMMANDS = {
     "new": "Start a project: settings, CI workflow, and a model and data to try.",
+    "inspect": "Show what a model is made of and what training it would take.",
     "plan": "Show every byte of RAM and flash before anything is compiled.",
     "build": "Compile the training program for a board.",
     "run": "Train on the board: plan, build, start, train, check, export.",

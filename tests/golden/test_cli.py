@@ -51,6 +51,12 @@ def test_plan(name: str, flags: tuple[str, ...], golden: Golden, capsys: Capture
     golden(f"plan-{name}.txt", said.transcript)
 
 
+def test_inspect(golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, "inspect", MODEL)
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden("inspect.txt", said.transcript)
+
+
 ERRORS: dict[str, tuple[str, ...]] = {
     "no-command": ("pln",),
     "no-option": ("plan", "--bord", "x"),
