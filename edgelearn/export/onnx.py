@@ -47,13 +47,13 @@ def export_onnx(source_path: str | Path, graph: Graph, weights: Mapping[str, np.
     for name, array in weights.items():
         record = _record(graph, name, array)
         original = store.read(record.source)
-        if original is None or original.shape != record.shape or original.dtype != np.float32:
+        if original is None or original.shape != record.shape or original.dtype not in (np.float32, np.float16):
             raise InputError(
                 f"the file has no tensor '{record.source}' of shape {record.shape}, which '{name}' came from",
                 where=where,
                 hint="export to the file that was imported, unchanged",
             )
-        value = _restored(record, array, original)
+        value = _narrowed(_restored(record, array, original.astype(np.float32)), original, name)
         if value.tobytes() != original.tobytes():
             changes.setdefault(record.source, []).append(_Change(name, record, value))
     for source, found in changes.items():
@@ -86,6 +86,15 @@ def _restored(record: WeightRecord, array: np.ndarray, original: np.ndarray) -> 
     same = np.empty(record.order.size, bool)
     same[record.order] = before == np.asarray(array, np.float32).ravel()
     return np.where(same.reshape(record.shape), original, value)
+
+
+def _narrowed(value: np.ndarray, original: np.ndarray, name: str) -> np.ndarray:
+    """The value in the file's own format; InputError if it does not fit."""
+    with np.errstate(over="ignore"):
+        narrow = value.astype(original.dtype)
+    if np.isinf(narrow).sum() > np.isinf(value).sum():
+        raise InputError(f"weight '{name}' has grown beyond what the file's float16 can hold")
+    return narrow
 
 
 def _apply(store: _Store, source: str, changes: Sequence[_Change]) -> None:
@@ -168,14 +177,16 @@ class _Store:
         self.initializers[own] = graph.initializer[-1]
         # Before IR version 4 every initializer had to be an input as well.
         if self.model.ir_version < 4:
-            graph.input.append(onnx.helper.make_tensor_value_info(own, onnx.TensorProto.FLOAT, value.shape))
+            kind = onnx.helper.np_dtype_to_tensor_dtype(value.dtype)
+            graph.input.append(onnx.helper.make_tensor_value_info(own, kind, value.shape))
         for index, slot in uses:
             graph.node[index].input[slot] = own
 
 
 def _fill(tensor: onnx.TensorProto, value: np.ndarray) -> None:
     tensor.ClearField("float_data")
-    tensor.raw_data = np.ascontiguousarray(value, "<f4").tobytes()
+    tensor.ClearField("int32_data")  # where float16 may be kept
+    tensor.raw_data = np.ascontiguousarray(value, "<f2" if value.dtype == np.float16 else "<f4").tobytes()
 
 
 def _write(model: onnx.ModelProto, path: Path) -> None:

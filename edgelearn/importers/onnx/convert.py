@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from edgelearn.importers.onnx.constant import Const, indexed
 from edgelearn.importers.onnx.file import as_array, one_input, one_output
 from edgelearn.importers.onnx.fold import FOLDS, foldable
 from edgelearn.importers.onnx.names import identifier, printable
+from edgelearn.importers.onnx.patterns import Step, steps
 from edgelearn.importers.onnx.view import Shape, View, ordered
 
 FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, shape)
@@ -58,9 +60,11 @@ class _Walk:
         readers[self.output] += 1
         self.readers = readers
         self.builder = Builder(file, dict(readers), batch)
-        self.stored = {tensor.name: as_array(tensor, file) for tensor in self.graph.initializer}
+        self.halves: set[str] = set()
+        self.stored = {t.name: self._single(t.name, as_array(t, file)) for t in self.graph.initializer}
         self.values: dict[str, Result | None] = {}
         self.inferred = _inferred(model)
+        self.steps = steps(self.graph, self.stored | _constants(self.graph, file), self._rank)
         self.problems: list[str] = []
         self.last: Call | None = None
 
@@ -72,9 +76,14 @@ class _Walk:
         start = ordered(name, device, self.sample, order)
         self.values[self.input] = start
         needed = self._needed()
-        for index, node in enumerate(self.graph.node):
+        for index, step in enumerate(self.steps):
             if index in needed:
-                self._node(index, node)
+                self._node(index, step)
+        if self.halves:
+            several = f"and {len(self.halves) - 1} more " if len(self.halves) > 1 else ""
+            self.builder.warnings.append(
+                f"'{printable(min(self.halves))}' {several}are float16 in the file; the device computes in float32"
+            )
         try:
             result = None if self.problems else self._result()
         except Unsupported as reason:
@@ -86,8 +95,8 @@ class _Walk:
     def _needed(self) -> set[int]:
         """The nodes that the output depends on; others are left out without a word."""
         wanted, kept = {self.output}, set()
-        for index in reversed(range(len(self.graph.node))):
-            node = self.graph.node[index]
+        for index in reversed(range(len(self.steps))):
+            node = self.steps[index].node
             if wanted.intersection(node.output):
                 kept.add(index)
                 wanted.update(node.input)
@@ -101,9 +110,20 @@ class _Walk:
             raise InputError("the output does not depend on the input through any layer", where=self.file)
         return value
 
-    def _node(self, index: int, node: onnx.NodeProto) -> None:
+    def _single(self, name: str, array: np.ndarray) -> np.ndarray:
+        """A constant with float16 widened to float32."""
+        if array.dtype != np.float16:
+            return array
+        self.halves.add(name)
+        return array.astype(np.float32)
+
+    def _rank(self, name: str) -> int | None:
+        return len(self.inferred[name]) if name in self.inferred else None
+
+    def _node(self, index: int, step: Step) -> None:
+        node = step.node
         try:
-            value = self._import(index, node)
+            value = self._import(index, step)
         except Unsupported as reason:
             value = self._problem(index, node, str(reason))
         except _MALFORMED as error:
@@ -113,11 +133,13 @@ class _Walk:
             if name:
                 self.values[name] = values[position] if position < len(values) else None
 
-    def _import(self, index: int, node: onnx.NodeProto) -> Result | list[Result | None] | None:
+    def _import(self, index: int, step: Step) -> Result | list[Result | None] | None:
+        node = step.node
         if node.domain not in ("", "ai.onnx"):
             raise Unsupported(f"domain {printable(node.domain)} is not supported")
         if node.op_type == "Constant":
-            self.stored[node.output[0]] = _constant(node, self.file)
+            name = node.output[0]
+            self.stored[name] = self._single(name, _constant(node, self.file))
             return None
         if node.op_type in CONTROL:
             raise Unsupported("control flow is not supported: a device runs the same layers for every sample")
@@ -129,7 +151,7 @@ class _Walk:
         inputs: list[Result | None] = []
         for slot, name in enumerate(node.input):
             if name in self.stored:
-                inputs.append(indexed(self.stored[name], name, (index, slot)))
+                inputs.append(indexed(self.stored[name], name, step.uses[slot]))
             elif name and self.values.get(name) is None:
                 return None  # made by a node that is already on the list of problems
             else:
@@ -176,6 +198,16 @@ def _constant(node: onnx.NodeProto, file: str) -> np.ndarray:
         if name in found:
             return np.asarray(found[name], dtype)
     raise Unsupported("only tensors and numbers are supported as constants")
+
+
+def _constants(graph: onnx.GraphProto, file: str) -> dict[str, np.ndarray]:
+    """The values of all Constant nodes that have one."""
+    found = {}
+    for node in graph.node:
+        if node.op_type == "Constant" and node.output:
+            with suppress(Unsupported, *_MALFORMED):
+                found[node.output[0]] = _constant(node, file)
+    return found
 
 
 def _inferred(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ import numpy as np
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
 from edgelearn.importers.onnx.order import placed
 
-_FLOAT = 1  # TensorProto.FLOAT
+_FLOATS = (1, 10)  # TensorProto.FLOAT and FLOAT16
 
 
 def _relu(call: Call, slope: float, limit: float) -> Result:
@@ -119,7 +119,7 @@ def dropout(call: Call) -> Result:
 
 @handles("Cast")
 def cast(call: Call) -> Result:
-    """From float32 to float32; constants are folded elsewhere."""
-    if call.integer("to", 0) != _FLOAT:
-        raise Unsupported("casts to something other than float32")
+    """Between float32 and float16, which is computed in float32; constants are folded elsewhere."""
+    if call.integer("to", 0) not in _FLOATS:
+        raise Unsupported("casts to something other than float32 or float16")
     return call.raw()

@@ -158,7 +158,7 @@ def as_array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
 def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...], int | None]:
     """The model's input: name, shape of one sample, and the batch size if the file fixes it.
 
-    InputError unless there is exactly one, float32, with a batch axis and fixed sizes behind it.
+    InputError unless there is exactly one, float32 or float16, with a batch axis and fixed sizes behind it.
     """
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in stored]
@@ -168,7 +168,7 @@ def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...],
     value = inputs[0]
     name = printable(value.name)
     kind = value.type.tensor_type
-    if kind.elem_type != onnx.TensorProto.FLOAT:
+    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
         found = onnx.TensorProto.DataType.Name(kind.elem_type) if kind.elem_type in range(1, 24) else "no type"
         raise InputError(f"input '{name}' is {found}, supported is FLOAT", where=where)
     dims = list(kind.shape.dim)

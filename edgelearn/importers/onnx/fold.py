@@ -66,6 +66,8 @@ def _flatten(call: Call) -> Const:
 def _cast(call: Call) -> Const:
     const, to = _first(call), call.integer("to", 0)
     dtype = onnx.helper.tensor_dtype_to_np_dtype(to)
+    if dtype == np.float16 and const.array.dtype == np.float32:
+        return const  # float16 is computed in float32 throughout
     return const if dtype == const.array.dtype else Const(const.array.astype(dtype))
 
 

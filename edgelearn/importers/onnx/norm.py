@@ -58,12 +58,13 @@ def layer_norm(call: Call) -> Result:
     rank = len(view.axes) + 1
     axes = list(range(call.axis(call.integer("axis", -1), rank), rank - 1))
     view = axes_last(call, view, axes)
-    size = math.prod(view.user_shape[axis] for axis in axes)
+    whole = tuple(view.user_shape[axis] for axis in axes)
     names = [view.tensor]
     for position, what in ((1, "gamma"), (2, "beta")):
         const = call.weight(position, what) if call.has(position) else None
-        if const is not None and const.array.size != size:
-            whole = tuple(view.user_shape[axis] for axis in axes)
+        if const is None and what == "gamma":
+            const, what = Const(np.ones(whole, np.float32)), "ones"
+        if const is not None and const.array.size != math.prod(whole):
             const = Const(np.ascontiguousarray(np.broadcast_to(const.array, whole)))
         names.append("" if const is None else placed(call, view, const, what))
     return view.placed(call.builder.emit(call, "layer_norm", names, {"epsilon": call.number("epsilon", 1e-5)}).name)
