@@ -18,6 +18,7 @@ from tests.support.tflite_files import RELU, TfliteNet, run, samples, simulate
 from tests.unit.test_tflite_ops import MODELS, conv8, dense8, floats, half_weights, with_const
 
 FLOAT = ("conv relu6", "depthwise multiplier", "dense of a map", "dense along a map")
+MIXED = "int8 weights that the file widens"
 INT8 = ("int8 conv", "int8 conv relu", "int8 depthwise", "int8 dense")
 
 
@@ -44,7 +45,7 @@ def with_weights(graph: Graph, weights: dict[str, np.ndarray]) -> Graph:
     )
 
 
-@pytest.mark.parametrize("name", [*FLOAT, *INT8, "half weights"])
+@pytest.mark.parametrize("name", [*FLOAT, *INT8, "half weights", MIXED])
 def test_unchanged_weights_change_nothing(name: str, tmp_path: Path) -> None:
     path = MODELS[name]().save(tmp_path)
     graph = load(path)
@@ -127,6 +128,17 @@ def test_half_precision_files(tmp_path: Path) -> None:
     assert all(np.array_equal(found[n], weights[n].astype(np.float16)) for n in weights)
     with pytest.raises(InputError, match="too large for float16"):
         export_model(path, graph, {"dense_bias": np.full(4, 1e6, np.float32)}, out)
+
+
+def test_int8_weights_of_a_float_layer(tmp_path: Path) -> None:
+    path, out = MODELS[MIXED]().save(tmp_path), tmp_path / "out.tflite"
+    graph = load(path)
+    weights = moved(values(graph))
+    export_model(path, graph, weights, out)
+    again = load(out)
+    (scale,) = again.tensors["head_weight"].quant.scale
+    assert np.abs(values(again)["head_weight"] - weights["head_weight"]).max() <= 0.501 * scale
+    assert np.array_equal(values(again)["head_bias"], weights["head_bias"])
 
 
 def test_a_dequantised_graph_serves_as_well(tmp_path: Path) -> None:

@@ -9,12 +9,28 @@ from typing import Any
 import numpy as np
 import pytest
 
+from edgelearn.boards import load as load_board
+from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.formats import F32, S8, S32
 from edgelearn.graph import Role
 from edgelearn.importers import load
+from edgelearn.interpreter import Interpreter
 from edgelearn.ops import OPS
-from tests.support.tflite_files import NONE, RELU, RELU6, RELU_N1_TO_1, SAME, TANH, VALID, TfliteNet, compare
+from edgelearn.plan import make_plan
+from tests.support.tflite_files import (
+    NONE,
+    RELU,
+    RELU6,
+    RELU_N1_TO_1,
+    SAME,
+    TANH,
+    VALID,
+    TfliteNet,
+    compare,
+    run,
+    samples,
+)
 
 I8 = {"kind": "INT8", "scale": 0.05, "zero": -7}
 
@@ -188,6 +204,24 @@ def half_weights() -> TfliteNet:
     return net
 
 
+def narrow_weights(widened: bool) -> TfliteNet:
+    """Float activations and int8 weights, which the file widens itself or leaves to the runtime."""
+    net = TfliteNet()
+    x = net.input((1, 6))
+    weight = net.const(bytes_(4, 6), "m/head/MatMul", scale=0.01)
+    if widened:
+        weight = net.op("DEQUANTIZE", [weight], (4, 6))
+    net.op("FULLY_CONNECTED", [x, weight, net.const(floats(4))], (1, 4))
+    return net
+
+
+def without_bias(missing: bool) -> TfliteNet:
+    net = TfliteNet()
+    operands = [net.input((1, 6)), net.const(floats(4, 6)), *([-1] if missing else [])]
+    net.op("FULLY_CONNECTED", operands, (1, 4))
+    return net
+
+
 MODELS: dict[str, Callable[[], TfliteNet]] = {
     "conv same stride 2 even": lambda: conv((1, 8, 8, 3), (4, 3, 3, 3), (1, 4, 4, 4), StrideW=2, StrideH=2),
     "conv same stride 2 odd": lambda: conv((1, 9, 7, 3), (4, 3, 3, 3), (1, 5, 4, 4), StrideW=2, StrideH=2),
@@ -251,6 +285,10 @@ MODELS: dict[str, Callable[[], TfliteNet]] = {
     "transpose in name only": lambda: renamed("TRANSPOSE", (1, 4, 1, 3), (1, 1, 4, 3), ints(0, 2, 1, 3)),
     "shape chain": shape_chain,
     "half weights": half_weights,
+    "int8 weights that the file widens": lambda: narrow_weights(True),
+    "no bias": lambda: without_bias(False),
+    "a bias left out": lambda: without_bias(True),
+    "grouped conv": lambda: conv((1, 5, 5, 6), (4, 3, 3, 3), (1, 5, 5, 4)),
 }  # fmt: skip
 
 # What needs an op that the device may not have (yet): imported where it has it.
@@ -294,6 +332,18 @@ def test_ops_that_came_later(name: str, tmp_path: Path) -> None:
     else:
         with pytest.raises(InputError, match="not supported"):
             load(path)
+
+
+def test_int8_weights_in_a_float_layer(tmp_path: Path) -> None:
+    """The runtime rounds such a layer's inputs to 8 bits on the way, the device does not."""
+    path = narrow_weights(False).save(tmp_path)
+    graph = load(path)
+    assert graph.tensors[graph.inputs[0]].format is F32
+    assert graph.tensors["head_weight"].format is S8
+    x = samples(graph, 4)
+    step = np.abs(x).max() / 127 * 6 * 1.27
+    np.testing.assert_allclose(run(graph, x), Interpreter(path).predict(x), rtol=0, atol=step)
+    assert make_plan(graph, TrainConfig(), load_board("host")).training_macs == 48
 
 
 def test_an_int8_graph_keeps_its_integers(tmp_path: Path) -> None:
