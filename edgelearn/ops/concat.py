@@ -13,19 +13,22 @@ from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Op, Shape, Tape, count
 
 
-def _concat_infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape; ValueError if the maps differ elsewhere."""
     (a, b), axis = shapes, attrs["axis"]
     if len(a) != len(b) or a[:axis] + a[axis + 1 :] != b[:axis] + b[axis + 1 :]:
         raise ValueError(f"shapes {a} and {b} differ in more than axis {axis}")
     return [(*a[:axis], a[axis] + b[axis], *a[axis + 1 :])]
 
 
-def _concat_sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+def sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """Stretches, and the elements of each map in one."""
     axis = attrs["axis"]
     return {"outer": count(ins[0][:axis]), "first": count(ins[0][axis:]), "second": count(ins[1][axis:])}
 
 
-def _concat(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
+def forward(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
+    """The numpy truth."""
     return (np.concatenate((a, b), axis=attrs["axis"]),)
 
 
@@ -67,7 +70,7 @@ def _slice_gradient(node: Node, tape: Tape) -> None:
 
 OPS = (
     Op(
-        "concat", _concat, _concat_infer, _concat_sizes, gradient=_concat_gradient,
+        "concat", forward, infer, sizes, gradient=_concat_gradient,
         summary="two maps joined along one axis",
         examples=(
             Example({"axis": 2}, ((3, 5, 4), (3, 5, 3)), maps=2),

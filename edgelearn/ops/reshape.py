@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edgelearn.graph import Node
-from edgelearn.ops.base import Attrs, Example, Op, Shape, Tape, count, count_sizes
+from edgelearn.ops.base import Arrays, Attrs, Example, Op, Shape, Tape, count, count_sizes
 
 
-def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The output's shape."""
     if count(attrs["shape"]) != count(shapes[0]):
         raise ValueError(f"{shapes[0]} can't take the shape {attrs['shape']}")
     return [tuple(attrs["shape"])]
+
+
+def forward(attrs: Attrs, x: np.ndarray) -> Arrays:
+    """The numpy truth."""
+    return (x.reshape(attrs["shape"]),)
 
 
 def _gradient(node: Node, tape: Tape) -> None:
@@ -21,7 +29,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 
 OPS = (
     Op(
-        "reshape", lambda a, x: (x.reshape(a["shape"]),), _infer, count_sizes, gradient=_gradient, inplace=((0, 0),),
+        "reshape", forward, infer, count_sizes, gradient=_gradient, inplace=((0, 0),),
         examples=(Example({"shape": (2, 3, 4)}, ((24,),)), Example({"shape": (15,)}, ((1, 3, 5),))),
         summary="another shape of the same memory",
     ),

@@ -102,6 +102,12 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
         for part, factor in (("a", a / (2 * max(a, b))), ("b", b / (2 * max(a, b))), ("y", max(a, b) / (2**19 * y))):
             attrs[f"{part}_multiplier"], attrs[f"{part}_shift"] = quantize_multiplier(factor)
         yield from cases("add_s8", f"{n}", attrs, x, other)
+        yield from cases("add_s8", f"3x{n}", attrs, integers(rng, 3, n), other)
+        multiplier, shift = quantize_multiplier(a * b / y)
+        product = {"b_zero": attrs["b_zero"], "multiplier": multiplier, "shift": shift, **_offsets(k)}
+        yield from cases("mul_s8", f"{n}", product, x, other)
+        yield from cases("mul_s8", f"3x{n}", product, integers(rng, 3, n), other)
+        yield from cases("concat_s8", f"{n}", {"axis": 1}, integers(rng, 3, n, 2), integers(rng, 3, 4, 2))
         yield from cases("table_s8", f"{n}", {}, x, integers(rng, 256))
         yield from cases("reshape_s8", f"{n}", {"shape": (n, 1)}, x)
         for scale, zero in ((0.1, -128), (3.7e-3, 5), (1e-30, 0), (2.0, 127)):
@@ -110,6 +116,8 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
             real[: min(n, len(ties))] = ties[:n]
             yield from cases("quantize", f"{n} {scale}", {"scale": scale, "zero": zero}, real)
             yield from cases("dequantize", f"{n} {scale}", {"scale": scale, "zero": zero}, x)
+    for perm in ((2, 0, 1), (1, 0, 2)):
+        yield from cases("transpose_s8", f"{perm}", {"perm": perm}, integers(rng, 3, 5, 7))
     domain = np.arange(-128, 128, dtype=np.int8)
     yield from cases("table_s8", "all", {}, domain, integers(rng, 256))
 

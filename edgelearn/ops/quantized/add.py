@@ -1,6 +1,7 @@
 """Sum of two int8 maps with scales of their own: both come to twice the larger scale, with 20 bits behind the point.
 
-y = clamp(y_zero + rescale(rescale(2^20 * (a - a_zero), a) + rescale(2^20 * (b - b_zero), b), y))
+y = clamp(y_zero + rescale(rescale(2^20 * (a - a_zero), a) + rescale(2^20 * (b - b_zero), b), y)); b may repeat over
+positions, as in `bias`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgelearn.formats import S8
-from edgelearn.ops.base import Arrays, Attrs, Op, Shape, count, same_shape
+from edgelearn.ops.base import Arrays, Attrs, Op, Shape, as_rows, repeated, repeats
 from edgelearn.ops.fixed_point import quantize_multiplier, rescale, saturate
 from edgelearn.ops.quantized.base import Lowered, Site, whole
 
@@ -22,20 +23,20 @@ FIELDS = (
 
 
 def _forward(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
-    parts = [
+    wide_a, wide_b = (
         rescale((x.astype(np.int64) - attrs[f"{n}_zero"]) << BITS, attrs[f"{n}_multiplier"], attrs[f"{n}_shift"])
-        for n, x in (("a", a), ("b", b))
-    ]
-    total = rescale(parts[0] + parts[1], attrs["y_multiplier"], attrs["y_shift"])
-    return (saturate(attrs["y_zero"] + total, attrs["min"], attrs["max"]),)
+        for n, x in (("a", as_rows(a, b.shape)), ("b", b.reshape(-1)))
+    )
+    total = rescale(wide_a + wide_b, attrs["y_multiplier"], attrs["y_shift"])
+    return (saturate(attrs["y_zero"] + total, attrs["min"], attrs["max"]).reshape(a.shape),)
 
 
 def _sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
-    return {"count": count(outs[0]), **{name: attrs[name] for name in FIELDS}}
+    return {**repeats(attrs, ins, outs), **{name: attrs[name] for name in FIELDS}}
 
 
 def rule(site: Site) -> Lowered | None:
-    """add; None where the sum's scale is so much finer than the operands' that its factor reaches one."""
+    """add and bias; None where the sum's scale is so much finer than the operands' that its factor reaches one."""
     if not whole(site.ins[1]):
         return None
     a, b, y = site.quant(0), site.quant(1), site.out_quant
@@ -49,5 +50,5 @@ def rule(site: Site) -> Lowered | None:
     return Lowered("add_s8", {**attrs, **site.bounds})
 
 
-OPS = (Op("add_s8", _forward, same_shape, _sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0), (0, 1))),)
-RULES = {"add": rule}
+OPS = (Op("add_s8", _forward, repeated, _sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+RULES = {"add": rule, "bias": rule}

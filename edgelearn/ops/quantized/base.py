@@ -78,9 +78,12 @@ def factor_of(site: Site) -> float | None:
     return factor if factor < LARGEST_FACTOR else None
 
 
-def same_quant(site: Site) -> bool:
-    """Whether input and output integers stand for the same numbers."""
-    a, b = site.quant(0), site.out_quant
+def same_quant(site: Site, index: int = 0) -> bool:
+    """Whether the integers of an operand and of the output stand for the same numbers."""
+    tensor, b = site.ins[index], site.out_quant
+    if tensor is None or not whole(tensor):
+        return False
+    a = site.quant(index)
     return a.scale == b.scale and a.zero_point == b.zero_point
 
 

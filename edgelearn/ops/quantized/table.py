@@ -1,6 +1,6 @@
 """Any function of one int8 value, tabulated at compile time: y = table[x + 128].
 
-Computes what is left of a ReLU or a change of scale once everything that can be fused is.
+Here the function is a change of scale; activation.py has the others.
 """
 
 from __future__ import annotations
@@ -19,15 +19,19 @@ def _forward(attrs: Attrs, x: np.ndarray, table: np.ndarray) -> Arrays:
     return (table[x.astype(np.int64) - LOWEST],)
 
 
-def rescaling(site: Site) -> Lowered | None:
-    """From one scale to another, clamped: QUANTIZE of int8, and a ReLU with a scale of its own."""
+def tabulated(site: Site, values: np.ndarray) -> Lowered:
+    """The op that looks up `values`, one for each int8 value."""
+    return Lowered("table_s8", {}, {"table": saturate(values, site.low, site.high)})
+
+
+def rescaling(site: Site, low: int = LOWEST) -> Lowered | None:
+    """From one scale to another, at least `low`: QUANTIZE of int8, and a ReLU with a scale of its own."""
     x, y = site.quant(0), site.out_quant
     factor = factor_of(site)
     if factor is None:
         return None
-    multiplier, shift = quantize_multiplier(factor)
-    values = y.zero_point[0] + rescale(DOMAIN - x.zero_point[0], multiplier, shift)
-    return Lowered("table_s8", {}, {"table": saturate(values, site.low, site.high)})
+    values = y.zero_point[0] + rescale(DOMAIN - x.zero_point[0], *quantize_multiplier(factor))
+    return tabulated(site, np.maximum(values, low))
 
 
 OPS = (Op("table_s8", _forward, same_shape, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),)),)

@@ -134,6 +134,10 @@
     void el_mean_fwd_s8__##ISA(const el_window *s, int32_t multiplier, int32_t shift, int32_t x_zero, int32_t y_zero,  \
                                int32_t min, int32_t max, const int8_t *x, int8_t *y);                                  \
     void el_add_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
+    void el_mul_fwd_s8__##ISA(const el_mul_s8 *s, const int8_t *x, const int8_t *b, int8_t *y);                        \
+    void el_concat_fwd_s8__##ISA(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b,       \
+                                 int8_t *y);                                                                           \
+    void el_transpose_fwd_s8__##ISA(const el_transpose *s, const int8_t *x, int8_t *y);                                \
     void el_pad_fwd_s8__##ISA(const el_pad *s, int32_t value, const int8_t *x, int8_t *y);                             \
     void el_reshape_fwd_s8__##ISA(int32_t count, const int8_t *x, int8_t *y);                                          \
     /* y = table[x + 128] */                                                                                           \

@@ -31,15 +31,23 @@ typedef struct {
     int32_t s0, s1, s2;
 } el_transpose;
 
-/* y = a + b over `count` int8 elements: zero points, the factors that bring both operands to one scale and the sum to
- * y's (see el/quant.h), and what y is clamped to. */
+/* y = a + b over int8 elements, b repeated in every row: zero points, the factors that bring both operands to one scale
+ * and the sum to y's (see el/quant.h), and what y is clamped to. */
 typedef struct {
-    int32_t count;
+    int32_t rows, channels;
     int32_t a_zero, b_zero, y_zero;
     int32_t a_multiplier, a_shift;
     int32_t b_multiplier, b_shift;
     int32_t y_multiplier, y_shift;
     int32_t min, max;
 } el_add_s8;
+
+/* y = x * b over int8 elements, b repeated in every row: zero points, the product's factor, and y's bounds. */
+typedef struct {
+    int32_t rows, channels;
+    int32_t x_zero, b_zero, y_zero;
+    int32_t multiplier, shift;
+    int32_t min, max;
+} el_mul_s8;
 
 #endif

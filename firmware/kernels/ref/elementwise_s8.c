@@ -1,16 +1,51 @@
-/* Sums, tables and copies of int8 elements, and the way between int8 and real numbers. */
+/* Sums, products, tables and copies of int8 elements, and the way between int8 and real numbers. */
 #include "el/kernels.h"
 #include "el/quant.h"
 
 void el_add_fwd_s8__ref(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y)
 {
-    for (int32_t i = 0; i < s->count; i++) {
-        /* The fixed-point sum has 20 bits behind the point. */
-        const int32_t wide_a = (a[i] - s->a_zero) * (1 << 20);
-        const int32_t wide_b = (b[i] - s->b_zero) * (1 << 20);
-        const int32_t sum =
-            el_rescale(wide_a, s->a_multiplier, s->a_shift) + el_rescale(wide_b, s->b_multiplier, s->b_shift);
-        y[i] = el_to_s8(el_rescale(sum, s->y_multiplier, s->y_shift), s->y_zero, s->min, s->max);
+    for (int32_t r = 0; r < s->rows; r++) {
+        for (int32_t c = 0; c < s->channels; c++) {
+            /* The fixed-point sum has 20 bits behind the point. */
+            const int32_t wide_a = (*a++ - s->a_zero) * (1 << 20);
+            const int32_t wide_b = (b[c] - s->b_zero) * (1 << 20);
+            const int32_t sum =
+                el_rescale(wide_a, s->a_multiplier, s->a_shift) + el_rescale(wide_b, s->b_multiplier, s->b_shift);
+            *y++ = el_to_s8(el_rescale(sum, s->y_multiplier, s->y_shift), s->y_zero, s->min, s->max);
+        }
+    }
+}
+
+void el_mul_fwd_s8__ref(const el_mul_s8 *s, const int8_t *x, const int8_t *b, int8_t *y)
+{
+    for (int32_t r = 0; r < s->rows; r++) {
+        for (int32_t c = 0; c < s->channels; c++) {
+            const int32_t product = (*x++ - s->x_zero) * (b[c] - s->b_zero);
+            *y++ = el_to_s8(el_rescale(product, s->multiplier, s->shift), s->y_zero, s->min, s->max);
+        }
+    }
+}
+
+void el_concat_fwd_s8__ref(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    for (int32_t o = 0; o < outer; o++) {
+        for (int32_t i = 0; i < first; i++) {
+            *y++ = *a++;
+        }
+        for (int32_t i = 0; i < second; i++) {
+            *y++ = *b++;
+        }
+    }
+}
+
+void el_transpose_fwd_s8__ref(const el_transpose *s, const int8_t *x, int8_t *y)
+{
+    for (int32_t i = 0; i < s->d0; i++) {
+        for (int32_t j = 0; j < s->d1; j++) {
+            for (int32_t k = 0; k < s->d2; k++) {
+                *y++ = x[i * s->s0 + j * s->s1 + k * s->s2];
+            }
+        }
     }
 }
 
