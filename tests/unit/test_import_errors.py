@@ -65,7 +65,7 @@ REASONS = {
     "dilated": ([node("MaxPool", ["x"], "y", kernel_shape=[2], dilations=[2])], (3, 6), {}, "dilations [2] are not"),
     "conv_of_vector": ([node("Conv", ["x", "w"], "y")], (3, 2, 2, 2), {"w": random(1, 3, 1, 1, 1)}, "1-D or 2-D maps"),
     "trans_a": ([node("Gemm", ["x", "w"], "y", transA=1)], (3,), {"w": random(2, 3)}, "mix the samples"),
-    "clip": ([node("Clip", ["x", "l"], "y")], (3,), {"l": np.float32(-1)}, "clips to [-1, inf]"),
+    "clip": ([node("Clip", ["x", "", "h"], "y")], (3,), {"h": np.float32(-1)}, "clips to [-inf, -1]"),
     "concat": ([node("Concat", ["x", "x"], "y", axis=0)], (3,), {}, "along the batch axis"),
     "prod": ([node("ReduceProd", ["x"], "y", axes=[1])], (3,), {}, "supported only on constants"),
     "batch_mean": ([node("ReduceMean", ["x"], "y", axes=[0])], (3, 4), {}, "along the batch axis"),

@@ -92,6 +92,7 @@ CASES |= {
     "slice_two_axes": one("Slice", (5, 6, 4), "slice slice",
                           {"s": np.array([1, 0]), "e": np.array([4, 2]), "a": np.array([1, -1])}),
     "gather_one": one("Gather", (5, 6), "slice", {"i": np.array(-1)}, axis=2),
+    "clip_both_sides": one("Clip", (3, 5), "bias relu bias", {"low": np.float32(-0.25), "high": np.float32(0.5)}),
     "layer_norm": one("LayerNormalization", (5, 8), "layer_norm", {"g": random(8), "b": random(8)}, "gamma beta"),
     "layer_norm_no_bias": one("LayerNormalization", (3, 4, 6), "layer_norm", {"g": random(6)}, "gamma", epsilon=0.01),
     "layer_norm_map": lambda: (
@@ -156,6 +157,12 @@ def join_channels() -> Case:
     return model(nodes, (3, 5, 4), {"w": random(4, 3, 1, 1), "v": random(2, 3, 1, 1)}), [
         "conv2d", "conv2d", "relu", "concat", "concat",
     ], ["weight", "weight"]  # fmt: skip
+
+
+@case
+def sum_of_three() -> Case:
+    nodes = [node("Relu", ["x"], "a"), node("Tanh", ["x"], "b"), node("Sum", ["a", "b", "x"], "y")]
+    return model(nodes, (3, 5, 4)), ["relu", "tanh", "add", "add"], []
 
 
 @case

@@ -15,15 +15,18 @@ REPEATS = {"add": ("bias", "bias"), "mul": ("mul", "scale")}
 
 @handles("Add", "Sum")
 def add(call: Call) -> Result:
-    """A sum of two activations, or a constant that becomes the bias of the layer before it.
+    """A sum of activations, or a constant that becomes the bias of the layer before it.
 
-    Sum only of one or two; of two activations one may be broadcast. A bias of its own stays trainable.
+    Of two activations one may be broadcast. A bias of its own stays trainable.
     """
     if len(call.inputs) == 1:
         return call.raw()
-    if len(call.inputs) != 2:
-        raise Unsupported(f"a sum of {len(call.inputs)} tensors is not supported, only of two")
-    return _binary(call, "add")
+    if len(call.inputs) == 2:
+        return _binary(call, "add")
+    total = call.view(0)
+    for k in range(1, len(call.inputs)):
+        total = _maps(call, "add", total, call.view(k), "" if k == len(call.inputs) - 1 else f"part{k}")
+    return total
 
 
 @handles("Mul")
@@ -41,7 +44,7 @@ def sub(call: Call) -> Result:
     first, second = call.raw(0), call.raw(1)
     if isinstance(second, Const):
         return _constant(call, "add", call.view(0), call.weight(1, "the subtrahend").scaled(-1.0))
-    negated = _number(call, "mul", call.view(1), -1.0, "negated")
+    negated = number(call, "mul", call.view(1), -1.0, "negated")
     if isinstance(first, Const):
         return _constant(call, "add", negated, call.weight(0, "the minuend"))
     return _maps(call, "add", call.view(0), negated)
@@ -66,7 +69,7 @@ def div(call: Call) -> Result:
 @handles("Neg")
 def neg(call: Call) -> Result:
     """The product with -1."""
-    return _number(call, "mul", call.view(), -1.0)
+    return number(call, "mul", call.view(), -1.0)
 
 
 @handles("Reciprocal")
@@ -93,13 +96,13 @@ def _binary(call: Call, op: str) -> Result:
     return _constant(call, op, call.view(1 - position), call.weight(position, "the constant"))
 
 
-def _maps(call: Call, op: str, a: View, b: View) -> Result:
+def _maps(call: Call, op: str, a: View, b: View, suffix: str = "") -> View:
     if len(a.axes) != len(b.axes):
         raise Unsupported(f"combines {a.user_shape} and {b.user_shape}: their batch axes do not meet")
     if a.user_shape == b.user_shape:
         if a.axes != b.axes or a.shape != b.shape:
             (a, b), _ = in_dims(call, (a, b))
-        return a.placed(call.builder.emit(call, op, (a.tensor, b.tensor)).name)
+        return a.placed(call.builder.emit(call, op, (a.tensor, b.tensor), suffix=suffix).name)
     if np.prod(b.user_shape) > np.prod(a.user_shape):
         a, b = b, a
     if any(size not in (1, own) for size, own in zip(b.user_shape, a.user_shape, strict=True)):
@@ -113,10 +116,11 @@ def _maps(call: Call, op: str, a: View, b: View) -> Result:
     tensor = b.tensor
     if not contiguous(b, order) or b.shape[len(b.shape) - len(order) :] != shape:
         tensor = reordered(call, b, order).tensor
-    return a.placed(call.builder.emit(call, REPEATS[op][0], (a.tensor, tensor)).name)
+    return a.placed(call.builder.emit(call, REPEATS[op][0], (a.tensor, tensor), suffix=suffix).name)
 
 
-def _number(call: Call, op: str, view: View, value: float, suffix: str = "") -> View:
+def number(call: Call, op: str, view: View, value: float, suffix: str = "") -> View:
+    """`view` plus (`add`) or times (`mul`) a frozen number."""
     name = call.builder.weight(call, "constant", Const(np.full(1, value, np.float32)))
     return view.placed(call.builder.emit(call, REPEATS[op][0], (view.tensor, name), suffix=suffix).name)
 

@@ -10,9 +10,9 @@ from edgelearn.importers.onnx.view import Pads, Shape, channels_first
 
 
 def _pads(
-    call: Call, size: Shape, kernel: tuple[int, int], stride: tuple[int, int], more: tuple[int, int], rank: int
+    call: Call, size: Shape, kernel: tuple[int, int], stride: tuple[int, int], more: list[int], rank: int
 ) -> Pads:
-    """(top, left, bottom, right), from `output_shape`, `auto_pad` or `pads`."""
+    """(top, left, bottom, right), from `output_shape`, `auto_pad` or `pads`; what lacks is added to `more`."""
     mode = call.text("auto_pad", "NOTSET")
     listed = call.ints("output_shape")
     if listed is None and mode not in ("SAME_UPPER", "SAME_LOWER"):
@@ -26,10 +26,10 @@ def _pads(
     if listed is not None:
         wanted = pair(listed[-rank:], rank, 1, "output_shape")
     ends = []
-    for n, k, s, extra, out in zip(size, kernel, stride, more, wanted, strict=True):
-        total = (n - 1) * s + extra + k - out
-        if total < 0:
-            raise Unsupported(f"output_shape {wanted} is larger than what the kernel reaches")
+    for dim, (n, k, s, out) in enumerate(zip(size, kernel, stride, wanted, strict=True)):
+        total = (n - 1) * s + more[dim] + k - out
+        more[dim] += max(-total, 0)
+        total = max(total, 0)
         small = total // 2
         ends.append((small, total - small) if mode == "SAME_UPPER" else (total - small, small))
     (top, bottom), (left, right) = ends
@@ -54,9 +54,9 @@ def conv_transpose(call: Call) -> Result:
     no_dilation(call)
     stride = pair(call.ints("strides"), rank - 1, 1, "strides")
     listed = call.ints("output_padding") or [0] * (rank - 1)
-    more = (0, listed[0]) if rank == 2 else (listed[0], listed[1])
+    more = [0, listed[0]] if rank == 2 else [listed[0], listed[1]]
     pads = _pads(call, size, kernel, stride, more, rank - 1)
-    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "pads": pads, "output_padding": more}
+    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "pads": pads, "output_padding": tuple(more)}
     if rank == 2:
         w = w.moved(lambda a: a[:, :, None, :])
     depthwise = groups == channels > 1 and w.array.shape[1] == 1

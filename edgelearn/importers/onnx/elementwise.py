@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from edgelearn.importers.onnx.arithmetic import number
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
 from edgelearn.importers.onnx.order import placed
 
@@ -32,7 +33,7 @@ def leaky_relu(call: Call) -> Result:
 
 @handles("Clip")
 def clip(call: Call) -> Result:
-    """Clip from 0 to a positive limit (ReLU6), bounds as attributes up to opset 10, as inputs since."""
+    """Clip from a finite lower limit; from 0 it is a ReLU, else one between two shifts."""
     bounds = []
     for position, name, default in ((1, "min", -math.inf), (2, "max", math.inf)):
         if call.opset < 11:
@@ -45,9 +46,13 @@ def clip(call: Call) -> Result:
     if low == -math.inf and high == math.inf:
         return call.view()
     high = math.inf if high >= float(np.finfo(np.float32).max) else high
-    if low != 0.0 or not high > 0.0:
-        raise Unsupported(f"clips to [{low:g}, {high:g}]; supported is 0 to a positive limit")
-    return _relu(call, 0.0, high)
+    if not math.isfinite(low) or not high > low:
+        raise Unsupported(f"clips to [{low:g}, {high:g}]; supported is a finite lower limit below the upper one")
+    if low == 0.0:
+        return _relu(call, 0.0, high)
+    view = number(call, "add", call.view(), -low, "moved")
+    out = call.builder.emit(call, "relu", (view.tensor,), {"slope": 0.0, "max": high - low}, "clipped")
+    return number(call, "add", view.placed(out.name), low)
 
 
 @handles("Sigmoid", "Tanh")
