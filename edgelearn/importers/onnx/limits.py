@@ -1,0 +1,71 @@
+"""What each ONNX op becomes on the device and what is not supported of it: the data of `edgelearn ops`.
+
+What is meant everywhere: float32 or float16, one sample at a time, nothing along the batch axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The device ops that an op may become ("" if only views), and its restrictions as one sentence, "" if none."""
+
+    becomes: str
+    restrictions: str = ""
+
+
+_MAPS = "1-D and 2-D maps"
+_TWO = "of two activations one may be broadcast; a constant must fit one sample"
+
+LIMITS: dict[str, Limits] = {
+    "Add": Limits("add, bias", f"{_TWO}; a bias is trained unless it is one number or added to the input itself"),
+    "AveragePool": Limits("avg_pool2d", f"{_MAPS}, no dilations, no ceil_mode past a counted padding"),
+    "BatchNormalization": Limits("batch_norm", "inference only: its statistics are frozen"),
+    "Cast": Limits("", "between float32 and float16, which is computed in float32"),
+    "Clip": Limits("relu, bias", "constant bounds, the lower one finite"),
+    "Concat": Limits("concat", "activations only, up to three axes besides the batch"),
+    "Conv": Limits("conv2d, depthwise_conv2d", f"{_MAPS}, constant weights, no dilations, no negative pads"),
+    "ConvTranspose": Limits(
+        "conv_transpose2d, depthwise_conv_transpose2d, bias",
+        f"{_MAPS}, constant weights, no dilations, output_padding below the stride",
+    ),
+    "Div": Limits("mul, reciprocal", f"{_TWO}; a constant divisor is frozen and must not be zero"),
+    "Dropout": Limits("", "inference only, without its mask"),
+    "Elu": Limits("elu", "alpha above zero"),
+    "Flatten": Limits("", "axis 1"),
+    "Gather": Limits("slice", "one constant index"),
+    "Gemm": Limits("dense", "constant weights and bias, no transA"),
+    "GlobalAveragePool": Limits("avg_pool2d", _MAPS),
+    "GlobalMaxPool": Limits("max_pool2d", f"{_MAPS} of at most 256 positions"),
+    "HardSigmoid": Limits("hard_sigmoid"),
+    "HardSwish": Limits("hard_swish"),
+    "Identity": Limits(""),
+    "InstanceNormalization": Limits("instance_norm", _MAPS),
+    "LayerNormalization": Limits("layer_norm", "constant scale and shift; its optional outputs must not be read"),
+    "LeakyRelu": Limits("relu"),
+    "LogSoftmax": Limits("log_softmax", "over the axis that lies last on the device"),
+    "MatMul": Limits("dense, conv2d", "a constant matrix on the right, at most two axes before the last"),
+    "MaxPool": Limits("max_pool2d", f"{_MAPS}, no dilations, no indices, windows of at most 256 elements"),
+    "Mul": Limits("mul", f"{_TWO}; a scale is trained unless it is one number or scales the input itself"),
+    "Neg": Limits("mul"),
+    "PRelu": Limits("prelu", "a constant slope"),
+    "Pad": Limits("pad", f"constant mode, constant pads, not negative, {_MAPS}"),
+    "Pow": Limits("mul", "the exponents 1 and 2"),
+    "Reciprocal": Limits("reciprocal"),
+    "ReduceMean": Limits("avg_pool2d", "one or two axes that are, or can be made, height and width"),
+    "Relu": Limits("relu"),
+    "Reshape": Limits("reshape, transpose", "a constant shape that keeps the batch axis in front"),
+    "Shape": Limits("", "only where it becomes the shape of a Reshape"),
+    "Sigmoid": Limits("sigmoid"),
+    "Slice": Limits("slice", "constant bounds, step 1, up to three axes besides the batch"),
+    "Softmax": Limits("softmax", "over the axis that lies last on the device"),
+    "Split": Limits("slice", "constant sizes, none of them zero, up to three axes besides the batch"),
+    "Squeeze": Limits(""),
+    "Sub": Limits("bias, add, mul", _TWO),
+    "Sum": Limits("add, bias", _TWO),
+    "Tanh": Limits("tanh"),
+    "Transpose": Limits("transpose", "must leave the batch axis in front"),
+    "Unsqueeze": Limits(""),
+}
