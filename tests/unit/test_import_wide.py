@@ -26,13 +26,13 @@ def one(
     op: str, shape: tuple[int, ...], ops: str, weights: dict[str, np.ndarray] | None = None, held: str = "",
     opset: int = 17, first: bool = False, **attrs: object,
 ) -> Callable[[], Case]:  # fmt: skip
-    """A Relu and a node behind it with constants after (or, with `first`, before) the activation."""
+    """A Tanh and a node behind it with constants after (or, with `first`, before) the activation."""
 
     def make() -> Case:
         names = list(weights or {})
         inputs = [*names, "h"] if first else ["h", *names]
-        nodes = [node("Relu", ["x"], "h"), node(op, inputs, "y", **attrs)]
-        return model(nodes, shape, weights, opset=opset), ["relu", *ops.split()], held.split()
+        nodes = [node("Tanh", ["x"], "h"), node(op, inputs, "y", **attrs)]
+        return model(nodes, shape, weights, opset=opset), ["tanh", *ops.split()], held.split()
 
     return make
 
