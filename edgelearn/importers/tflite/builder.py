@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn.formats import F32, S8, Format
-from edgelearn.graph import Graph, Node, Origin, Quant, Role, Tensor, unique_name
+from edgelearn.graph import Graph, Node, Origin, Quant, Role, Tensor
 from edgelearn.importers.onnx.names import printable
 from edgelearn.importers.tflite.call import Call, Const, Shape, Unsupported, Value, sample_shape
 from edgelearn.importers.tflite.file import File, FileTensor
@@ -43,6 +43,9 @@ class Builder:
         self.warnings: list[str] = []
         self.input = ""
         self._taken: set[str] = set()
+        self._numbers: dict[str, int] = {}
+        self._makers: dict[str, Node] = {}
+        self._readers: dict[str, set[str]] = {}
         self._calls: dict[int, str] = {}
         self._weights: dict[tuple[Any, ...], str] = {}
         self._written: dict[int, _Weight] = {}
@@ -54,7 +57,11 @@ class Builder:
 
     def claim(self, *names: str) -> str:
         """The first of some names that nothing has yet; numbered if all are taken."""
-        free = next((n for n in names if n not in self._taken), None) or unique_name(names[-1], self._taken)
+        free = next((n for n in names if n not in self._taken), "")
+        last, number = names[-1], self._numbers.get(names[-1], 2)
+        while not free or free in self._taken:
+            free, number = f"{last}_{number}", number + 1
+            self._numbers[last] = number
         self._taken.add(free)
         return free
 
@@ -120,12 +127,14 @@ class Builder:
 
     def records(self, file: File) -> dict[str, TfliteRecord]:
         """How every weight is written back, by name; warns of those that can't be, because they share their bytes."""
-        used = {index for operator in file.operators for index in operator.inputs if index >= 0}
+        kinds: dict[int, set[tuple[Any, ...]]] = {}
+        for index in {index for operator in file.operators for index in operator.inputs if index >= 0}:
+            tensor = file.tensors[index]
+            kinds.setdefault(tensor.buffer, set()).add((tensor.type, tensor.shape, tensor.scale))
         found = {}
         for buffer, weight in self._written.items():
             stored = weight.file
-            kinds = {(t.type, t.shape, t.scale) for t in file.tensors if t.buffer == buffer and t.index in used}
-            if len(weight.names) > 1 or len(kinds) > 1:
+            if len(weight.names) > 1 or len(kinds[buffer]) > 1:
                 names = " and ".join(sorted(weight.names))
                 self.warnings.append(f"{names} can't be trained: the file keeps the same bytes for another tensor too")
                 continue
@@ -148,7 +157,7 @@ class Builder:
         shape = ins[0].shape if op in CASTS else self._infer(op, attrs, [t.shape for t in ins])
         name = self.called(call) if not suffix else self.claim(f"{self.called(call)}_{suffix}")
         out = self.add(Tensor(self.claim(f"{name}_out"), shape, Role.ACT, fmt, quant=quant))
-        self.nodes.append(Node(op, name, tuple(inputs), (out.name,), attrs, origin=self.origin(call)))
+        self._append(Node(op, name, tuple(inputs), (out.name,), attrs, origin=self.origin(call)))
         return out
 
     @staticmethod
@@ -159,6 +168,12 @@ class Builder:
             return tuple(int(n) for n in infer(attrs, shapes)[0])
         except ValueError as error:
             raise Unsupported(str(error)) from None
+
+    def _append(self, node: Node) -> None:
+        self.nodes.append(node)
+        self._makers[node.outputs[0]] = node
+        for name in node.inputs:
+            self._readers.setdefault(name, set()).add(node.name)
 
     # Layout
 
@@ -173,7 +188,7 @@ class Builder:
             out = self.claim(f"{name}_out")
             shape = self._infer("pad", attrs, [before.shape])
             self.add(Tensor(out, shape, Role.ACT, before.format, quant=before.quant))
-            self.nodes.append(Node("pad", name, (before.name,), (out,), attrs, origin=self.origin(call)))
+            self._append(Node("pad", name, (before.name,), (out,), attrs, origin=self.origin(call)))
             self._settled[value] = out
         return Value(self._settled[value], value.shape)
 
@@ -189,16 +204,15 @@ class Builder:
         if (name, shape) not in self._reshaped:
             title = self.claim(f"{self.called(call)}_reshape")
             out = self.add(replace(tensor, name=self.claim(f"{title}_out"), shape=shape, role=Role.ACT))
-            self.nodes.append(Node("reshape", title, (name,), (out.name,), {"shape": shape}, origin=self.origin(call)))
+            self._append(Node("reshape", title, (name,), (out.name,), {"shape": shape}, origin=self.origin(call)))
             self._reshaped[name, shape] = out.name
         return self._reshaped[name, shape]
 
     def takes(self, name: str, shape: Shape) -> bool:
         """Give the model's input, and a cast right behind it, another shape; False if something has read it already."""
-        maker = next((node for node in self.nodes if name in node.outputs), None)
+        maker = self._makers.get(name)
         chain = [name, *(maker.inputs if maker and maker.op in CASTS else ())]
-        known = {node.name for node in (maker,) if node}
-        free = all(node.name in known for node in self.nodes for read in node.inputs if read in chain)
+        free = all(self._readers.get(t, set()) <= {maker.name if maker else ""} for t in chain)
         if chain[-1] != self.input or not free or math.prod(shape) != self.tensors[name].count:
             return False
         for changed in chain:
