@@ -10,52 +10,11 @@ import pytest
 
 from edgelearn.importers.tflite import load_tflite
 from edgelearn.reference import Reference
-from tests.support.tflite_files import NONE, RELU, RELU6, SAME, VALID, TfliteNet
+from tests.support.int8_nets import Net, Rng, Shape
+from tests.support.tflite_files import NONE, RELU, RELU6, SAME, VALID
 from tests.support.tflm import Tflm, inputs, integer_layers, lowered
 
 SEEDS = range(8)
-Rng = np.random.Generator
-Shape = tuple[int, ...]
-
-
-class Net(TfliteNet):
-    """A file of int8 operators with random scales."""
-
-    def __init__(self, rng: Rng) -> None:
-        super().__init__()
-        self.rng = rng
-
-    def quant(self, least: float = 0.01, most: float = 0.2) -> dict[str, Any]:
-        zero = int(self.rng.choice([-128, 127, 0, int(self.rng.integers(-128, 128))]))
-        return {"kind": "INT8", "scale": float(np.float32(self.rng.uniform(least, most))), "zero": zero}
-
-    def source(self, shape: Shape, **quant: Any) -> int:
-        return self.input(shape, **(quant or self.quant()))
-
-    def scale(self, tensor: int) -> np.float32:
-        return np.float32(self.tensors[tensor].scale[0])
-
-    def weighted(
-        self, op: str, x: int, shape: Shape, y: Shape, axis: int, channels: int, bias: bool = True, **options: Any
-    ) -> int:
-        """A layer with int8 weights; the output's scale is such that some values saturate."""
-        weights = self.rng.integers(-127, 128, shape).astype(np.int8)
-        scale = np.float32(self.rng.uniform(0.001, 0.01, channels if channels > 1 else 1))
-        w = self.const(weights, scale=scale, axis=axis if len(scale) > 1 else 0)
-        operands = [x, w]
-        if bias:
-            values = self.rng.integers(-4000, 4000, y[-1]).astype(np.int32)
-            operands.append(self.const(values, scale=scale * self.scale(x), axis=0))
-        terms = weights.size / y[-1]
-        size = float(self.scale(x)) * 0.005 * 74 * 74 * np.sqrt(terms)
-        out = self.quant(size / 200, size / 50)
-        return self.op(op, operands, y, options, **out)
-
-    def finish(self, x: int) -> bytes:
-        """A dense layer at the end, which trains."""
-        count = int(np.prod(self.tensors[x].shape))
-        self.weighted("FULLY_CONNECTED", x, (3, count), (1, 3), 0, 1)
-        return self.content()
 
 
 def _map(rng: Rng) -> Shape:
