@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 from edgelearn.errors import InputError
 from edgelearn.importers import load
@@ -48,3 +49,32 @@ def test_flags_other_than_0_and_1(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load(path)
     assert "attribute keepdims is 7, expected 0 or 1" in caught.value.details[0]
+
+
+def test_a_split_into_no_parts(tmp_path: Path) -> None:
+    """A damaged num_outputs of 0 divided by zero."""
+    split = helper.make_node("Split", ["x"], ["a", "b"], axis=1, num_outputs=2)
+    made = model([split, node("Relu", ["b"], "y")], (4,), opset=18)
+    made.graph.node[0].attribute[1].i = 0
+    with pytest.raises(InputError) as caught:
+        load(save(made, tmp_path))
+    assert "num_outputs" in caught.value.details[0] or "num_outputs" in caught.value.message
+
+
+def test_an_output_without_a_name(tmp_path: Path) -> None:
+    """It was looked up among the values, which ended in a KeyError."""
+    made = model([node("Relu", ["x"], "y")], (4,))
+    made.graph.output[0].name = ""
+    with pytest.raises(InputError):
+        load(save(made, tmp_path))
+
+
+def test_a_pattern_of_nodes_without_operands(tmp_path: Path) -> None:
+    """Looking for layers that are written out must not trip over nodes that the checker has not seen."""
+    nodes = [node("Clip", [], "c"), node("Mul", ["x", "c"], "m"), node("Sub", ["m"], "d"), node("Sqrt", [], "s"),
+             node("Div", ["d", "s"], "z"), node("Unknown", ["z"], "y")]  # fmt: skip
+    made = model([node("Relu", ["x"], "y")], (4,))
+    del made.graph.node[:]
+    made.graph.node.extend(nodes)
+    with pytest.raises(InputError, match="not supported"):
+        load(save(made, tmp_path))

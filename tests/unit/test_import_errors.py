@@ -83,6 +83,7 @@ REASONS = {
              {"s": np.array([0]), "e": np.array([9]), "a": np.array([1]), "t": np.array([2])}, "only step 1"),
     "elu": ([node("Elu", ["x"], "y", alpha=-1.0)], (3,), {}, "only positive"),
     "zero": ([node("Div", ["x", "z"], "y")], (3,), {"z": np.float32([1, 0, 1])}, "divides by zero"),
+    "tiny": ([node("Div", ["x", "z"], "y")], (3,), {"z": np.float32(1e-45)}, "no inverse of"),
     "cube": ([node("Pow", ["x", "z"], "y")], (3,), {"z": np.float32(3)}, "exponents 1 and 2"),
     "small_up": ([node("ConvTranspose", ["x", "w"], "y", output_padding=[2], strides=[2])], (3, 4),
                  {"w": random(3, 2, 3)}, "not smaller than the stride"),

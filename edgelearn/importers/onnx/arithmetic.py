@@ -55,15 +55,17 @@ def div(call: Call) -> Result:
     """A quotient: the product with the reciprocal. A constant divisor is frozen."""
     first, second = call.raw(0), call.raw(1)
     if isinstance(second, Const):
-        divisor = call.weight(1, "the divisor").array.astype(np.float64)
-        if not divisor.all():
-            raise Unsupported("divides by zero")
-        return _constant(call, "mul", call.view(0), Const((1 / divisor).astype(np.float32)))
+        divisor = call.weight(1, "the divisor").array
+        with np.errstate(all="ignore"):
+            inverse = np.float32(1) / divisor
+        if np.isinf(inverse).any():
+            raise Unsupported("divides by zero, or by what float32 has no inverse of")
+        return _constant(call, "mul", call.view(0), Const(inverse))
     view = call.view(1)
-    inverse = view.placed(call.builder.emit(call, "reciprocal", (view.tensor,), suffix="inverse").name)
+    over = view.placed(call.builder.emit(call, "reciprocal", (view.tensor,), suffix="inverse").name)
     if isinstance(first, Const):
-        return _constant(call, "mul", inverse, call.weight(0, "the dividend"))
-    return _maps(call, "mul", call.view(0), inverse)
+        return _constant(call, "mul", over, call.weight(0, "the dividend"))
+    return _maps(call, "mul", call.view(0), over)
 
 
 @handles("Neg")

@@ -103,7 +103,7 @@ class _Walk:
         return kept
 
     def _result(self) -> View:
-        value, call = self.values[self.output], self.last
+        value, call = self.values.get(self.output), self.last
         if isinstance(value, View) and call is not None:
             value = self.builder.whole(call, self.builder.settle(value, call))
         if not isinstance(value, View) or not self.builder.nodes:

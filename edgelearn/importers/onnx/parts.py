@@ -76,7 +76,9 @@ def split(call: Call) -> list[Result | None]:
     size, count = view.user_shape[axis], len(call.proto.output)
     sizes = call.integers(1, "split")
     if sizes is None:
-        each = math.ceil(size / call.integer("num_outputs", count))
+        if call.integer("num_outputs", count) != count:
+            raise Unsupported("num_outputs is not the number of its outputs")
+        each = math.ceil(size / count)
         sizes = [min(each, size - k * each) for k in range(count)]
     if len(sizes) != count or sum(sizes) != size or min(sizes) < 1:
         raise Unsupported(f"parts {sizes} do not make up the {size} elements of the axis")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,10 +75,12 @@ def steps(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], rank: Cal
         out.append(Step(node, tuple((index, slot) for slot in range(len(node.input)))))
     for index, node in enumerate(graph.node):
         if node.op_type in ("Mul", "Div") and len(node.input) == 2:
-            found = _hard_swish(net, index) or _layer_norm(net, index)
-            if found is not None:
-                last, step = found
-                out[last] = step
+            # A node without its operands, or with attributes of another kind, is no part of a pattern: whoever imports
+            # it says what is wrong with it.
+            with suppress(IndexError, KeyError, TypeError, ValueError):
+                found = _hard_swish(net, index) or _layer_norm(net, index)
+                if found is not None:
+                    out[found[0]] = found[1]
     return out
 
 
