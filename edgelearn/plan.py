@@ -99,6 +99,13 @@ class Plan:
         return self.model_ram + self.board.runtime_ram + self.board.stack
 
     @property
+    def weights(self) -> int:
+        """Trained and frozen weights, without the factors that int8 layers need beside theirs."""
+        factors = set(self.graph.meta.get("factors", ()))
+        held = (*self.params.tensors, *self.consts.tensors)
+        return sum(t.count for t, _ in held if t.name not in factors)
+
+    @property
     def model_flash(self) -> int:
         """Initial and frozen weights. Code comes on top and is known once compiled."""
         return self.params.nbytes + self.consts.nbytes

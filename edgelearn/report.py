@@ -41,11 +41,11 @@ def layers(plan: Plan) -> list[Layer]:
         names = [n.name for n in forward if step.node.name == n.name or step.node.name.startswith(f"{n.name}_")]
         if step.node.phase in (Phase.FORWARD, Phase.BACKWARD) and names:
             owner[step.index] = max(names, key=len)
-    rows = []
+    rows, factors = [], set(plan.graph.meta.get("factors", ()))
     for node in forward:
         own = [s for s in plan.schedule.steps if owner.get(s.index) == node.name]
         macs = {s.index: OPS[s.node.op].macs(dict(plan.sizes[s.index])) for s in own}
-        tensors = [plan.graph.tensors[name] for name in node.inputs if name]
+        tensors = [plan.graph.tensors[name] for name in node.inputs if name and name not in factors]
         rows.append(
             Layer(
                 name=node.name,
@@ -72,7 +72,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         "optimizer": plan.config.rule,
         "batch": plan.config.batch,
         "loss": plan.graph.meta["loss"],
-        "weights": sum(t.count for t, _ in (*plan.params.tensors, *plan.consts.tensors)),
+        "weights": plan.weights,
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {
             "total": plan.ram,

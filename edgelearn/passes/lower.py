@@ -25,7 +25,8 @@ from edgelearn.passes.dequantize import is_quantized, real
 def lower(graph: Graph) -> Graph:
     """A partitioned graph with int8 ops where it is frozen and float32 elsewhere; float graphs come back as they are.
 
-    `meta["int8"]` has the names of the layers that run in int8. Samples and predictions are real numbers.
+    `meta["int8"]` has the names of the layers that run in int8, `meta["factors"]` those of the multipliers, shifts and
+    tables that they read beside their weights. Samples and predictions are real numbers.
     """
     return _Lowering(graph).run() if is_quantized(graph) else graph
 
@@ -40,6 +41,7 @@ class _Lowering:
         self.trained: set[str] = set()  # activations that depend on a trained weight
         self.fused: set[str] = set()  # nodes that another one computes
         self.layers: list[str] = []
+        self.factors: list[str] = []
         self.taken = graph.tensors.keys() | {node.name for node in graph.nodes}
 
     def run(self) -> Graph:
@@ -50,7 +52,7 @@ class _Lowering:
             if node.name not in self.fused and not self._integer_node(node):
                 self._real_node(node)
         outputs = tuple(self._output(name) for name in self.graph.outputs)
-        meta = {**self.graph.meta, "int8": tuple(self.layers)}
+        meta = {**self.graph.meta, "int8": tuple(self.layers), "factors": tuple(self.factors)}
         return self.graph.replace(tensors=self.tensors, nodes=self.nodes, outputs=outputs, meta=meta)
 
     # What is there
@@ -151,6 +153,7 @@ class _Lowering:
         out = Tensor(result.name, result.shape, Role.ACT, S8)
         self.integers[result.name] = self._emit(lowered.op, node.name, inputs, out, lowered.attrs, node.origin)
         self.layers.append(node.name)
+        self.factors += consts
 
     def _clamp(self, node: Node) -> Node | None:
         """The ReLU that `node` can compute as well: its only reader, on the same scale."""

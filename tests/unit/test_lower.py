@@ -18,6 +18,7 @@ from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
 from edgelearn.plan import make_plan
 from edgelearn.reference import Reference, evaluate
+from edgelearn.report import layers, plan_figures
 from tests.support.int8_nets import Net, backbone
 from tests.support.nets import NETS
 from tests.support.tflite_files import RELU, SAME
@@ -153,3 +154,13 @@ def test_the_output_keeps_its_name(source: Graph) -> None:
     assert cut.outputs == (name,)
     assert cut.tensors[name].format is F32
     assert ops(cut)[-1] == "dequantize"
+
+
+def test_factors_are_no_weights(source: Graph) -> None:
+    """Counted are the file's own weights, as many as when all of them train."""
+    counts = []
+    for train in ("last", "all"):
+        plan = make_plan(source, TrainConfig(train=train), load("qemu-m4"))
+        counts.append(plan.weights)
+        assert plan.weights == sum(layer.weights for layer in layers(plan)) == plan_figures(plan)["weights"]
+    assert counts == [sum(t.count for t in source.tensors.values() if t.data is not None)] * 2
