@@ -52,22 +52,28 @@ def _meet(a: Buffer, b: Buffer) -> bool:
     return a.first <= b.last and b.first <= a.last
 
 
-def _place(order: Sequence[Buffer]) -> dict[str, int]:
-    """First fit in the given order: the lowest offset that no placed, meeting buffer covers."""
-    placed: list[tuple[Buffer, int]] = []
-    for buffer in order:
-        offset, size = 0, aligned(buffer.nbytes)
-        busy = sorted((o, o + aligned(b.nbytes)) for b, o in placed if _meet(b, buffer))
-        for start, end in busy:
-            if offset + size <= start:
-                break
-            offset = max(offset, end)
-        placed.append((buffer, offset))
-    return {b.name: o for b, o in placed}
+class _Placer:
+    """First fit: each buffer at the lowest offset that no placed buffer of its lifetime covers."""
 
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self.sizes = {b.name: aligned(b.nbytes) for b in buffers}
+        self.neighbours = {b.name: [c.name for c in buffers if c is not b and _meet(b, c)] for b in buffers}
 
-def _height(buffers: Sequence[Buffer], offsets: dict[str, int]) -> int:
-    return max((offsets[b.name] + aligned(b.nbytes) for b in buffers), default=0)
+    def place(self, order: Sequence[Buffer]) -> dict[str, int]:
+        """Offsets by name, for buffers placed in the given order."""
+        sizes, offsets = self.sizes, dict[str, int]()
+        for name in (b.name for b in order):
+            offset, size = 0, sizes[name]
+            for start, other in sorted((offsets[n], n) for n in self.neighbours[name] if n in offsets):
+                if offset + size <= start:
+                    break
+                offset = max(offset, start + sizes[other])
+            offsets[name] = offset
+        return offsets
+
+    def height(self, offsets: dict[str, int]) -> int:
+        """The arena's size with these offsets."""
+        return max((offset + self.sizes[name] for name, offset in offsets.items()), default=0)
 
 
 ORDERS: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
@@ -86,11 +92,12 @@ def plan_arena(schedule: Schedule) -> Arena:
     loads = {k: sum(aligned(b.nbytes) for b in buffers if b.first <= k <= b.last) for k in steps}
     peak = max(loads, key=lambda k: (loads[k], -k))
     bound = loads[peak]
+    placer = _Placer(buffers)
     best: dict[str, int] = {}
     best_height = -1
     for candidate in _candidates(buffers):
-        offsets = _place(candidate)
-        height = _height(buffers, offsets)
+        offsets = placer.place(candidate)
+        height = placer.height(offsets)
         if best_height < 0 or height < best_height:
             best, best_height = offsets, height
         if best_height == bound:

@@ -28,7 +28,7 @@ COMMANDS = {
     "run": "Train on the board: plan, build, start, train, check, export.",
     "test": "Train on an emulated board and hold limits, for your own CI.",
     "monitor": "Watch a running device.",
-    "export": "Write weights that a run saved back into the ONNX file.",
+    "export": "Write weights that a run saved back into the model file.",
     "flash": "Load the program onto real hardware (not there yet).",
     "boards": "List the boards.",
     "ops": "List the operators a model may use.",

@@ -151,7 +151,7 @@ def make_job(flags: dict[str, Any]) -> Job:
         raise UsageError(
             "no model is given",
             where=FILE if (folder / FILE).is_file() else None,
-            hint="name an ONNX file, or start a project with: edgelearn new demo --example wearable",
+            hint="name an ONNX or TensorFlow Lite file, or start a project with: edgelearn new demo --example wearable",
         )
     data = flags.get("data") or (folder / settings.data if settings.data else None)
     out = flags.get("out") or (folder / settings.out if settings.out else None)

@@ -86,7 +86,7 @@ def train(
     from edgelearn.session import Outcome, Session
 
     make_folder(folder)
-    for stale in ("trained.onnx", "trained.npz", "summary.json", "report.html", "curve.png"):
+    for stale in ("trained.onnx", "trained.tflite", "trained.npz", "summary.json", "report.html", "curve.png"):
         (folder / stale).unlink(missing_ok=True)
     metrics = Metrics(folder, on_line)
     run = Run(plan, image, Outcome(), metrics.events)
@@ -126,14 +126,15 @@ def train(
 
 def save(job: Job, run: Run, folder: Path) -> None:
     """Write weights, the user's model with them, curve, report and summary, as far as the run came."""
-    from edgelearn.export import export_onnx
+    from edgelearn.export import export_model
     from edgelearn.report import run_page
 
     timer, weights = Timer(), run.outcome.weights
     if weights:
         write_arrays(folder / "trained.npz", weights)
-        export_onnx(job.model, run.plan.imported, weights, folder / "trained.onnx")
-        run.files += [folder / "trained.onnx", folder / "trained.npz"]
+        trained = folder / f"trained{job.model.suffix}"
+        export_model(job.model, run.plan.imported, weights, trained)
+        run.files += [trained, folder / "trained.npz"]
     png = _curve(run, folder) if any(e["event"] == "step" for e in run.events) else None
     figures = run.figures
     write_text(folder / "summary.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")
@@ -157,7 +158,7 @@ def _curve(run: Run, folder: Path) -> bytes | None:
 
 def finish(run: Run, folder: Path) -> None:
     """Raise what ended the run, with a word on what was kept."""
-    kept = ", ".join(path.name for path in run.files if path.name in (METRICS, "trained.onnx"))
+    kept = ", ".join(path.name for path in run.files if path.name == METRICS or path.suffix in (".onnx", ".tflite"))
     if run.interrupted:
         say(f"stopped after {run.outcome.samples:,} samples; kept {kept} in {folder}")
         raise KeyboardInterrupt

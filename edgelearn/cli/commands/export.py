@@ -17,26 +17,26 @@ from edgelearn.errors import InputError
 @click.command("export")
 @click.argument("weights", metavar="WEIGHTS")
 @click.option("--model", metavar="ONNX", help="The model that was trained.  [default: from edgelearn.toml]")
-@click.option("--out", metavar="FILE", default="trained.onnx", show_default=True, help="The file to write.")
+@click.option("--out", metavar="FILE", help="The file to write.  [default: trained.onnx or trained.tflite]")
 @json_option
-def command(weights: str, out: str, as_json: bool, **flags: Any) -> None:
-    """Write weights that a run saved back into the ONNX file.
+def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
+    """Write weights that a run saved back into the model file.
 
     WEIGHTS is the trained.npz of a run. The result is your own model with new
     weights; everything else in it stays as it was.
     """
     from edgelearn.cli.files import make_folder
     from edgelearn.cli.settings import make_job
-    from edgelearn.export import export_onnx
+    from edgelearn.export import export_model
     from edgelearn.importers import load
 
     job = make_job(flags)
     arrays = read_weights(Path(weights))
     timer = Timer()
     graph = load(job.model)
-    target = Path(out)
+    target = Path(out or f"trained{job.model.suffix}")
     make_folder(target.parent)
-    export_onnx(job.model, graph, arrays, target)
+    export_model(job.model, graph, arrays, target)
     say(f"exported {len(arrays)} weight tensors in {timer}")
     if as_json:
         emit({"file": str(target), "weights": sorted(arrays)})

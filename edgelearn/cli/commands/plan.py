@@ -24,8 +24,8 @@ LEGEND_ROWS = 12
 def command(as_json: bool, **flags: Any) -> None:
     """Show every byte of RAM and flash before anything is compiled.
 
-    MODEL is an ONNX file. What is not given here comes from edgelearn.toml in
-    the current folder.
+    MODEL is an ONNX or TensorFlow Lite file. What is not given here comes from
+    edgelearn.toml in the current folder.
     """
     from edgelearn.cli.pipeline import plan_job
     from edgelearn.cli.settings import make_job
