@@ -51,11 +51,12 @@ def test_flags_other_than_0_and_1(tmp_path: Path) -> None:
     assert "attribute keepdims is 7, expected 0 or 1" in caught.value.details[0]
 
 
-def test_a_split_into_no_parts(tmp_path: Path) -> None:
-    """A damaged num_outputs of 0 divided by zero."""
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_split_into_another_number_of_parts(count: int, tmp_path: Path) -> None:
+    """A damaged num_outputs divided by zero, or ended the whole process in onnx's shape inference."""
     split = helper.make_node("Split", ["x"], ["a", "b"], axis=1, num_outputs=2)
     made = model([split, node("Relu", ["b"], "y")], (4,), opset=18)
-    made.graph.node[0].attribute[1].i = 0
+    made.graph.node[0].attribute[1].i = count
     with pytest.raises(InputError) as caught:
         load(save(made, tmp_path))
     assert "num_outputs" in caught.value.details[0] or "num_outputs" in caught.value.message

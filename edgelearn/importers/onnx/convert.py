@@ -211,7 +211,9 @@ def _constants(graph: onnx.GraphProto, file: str) -> dict[str, np.ndarray]:
 
 
 def _inferred(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
-    """Shapes that onnx can infer, for messages only; sizes that it does not know are 0."""
+    """Shapes that onnx can infer, for messages and patterns only; sizes that it does not know are 0."""
+    if any(_aborts(node) for node in model.graph.node):
+        return {}
     try:
         graph = onnx.shape_inference.infer_shapes(model).graph
     except (onnx.shape_inference.InferenceError, RuntimeError, ValueError, UnicodeDecodeError):
@@ -221,3 +223,9 @@ def _inferred(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
         for value in (*graph.value_info, *graph.input, *graph.output)
         if value.type.tensor_type.HasField("shape")
     }
+
+
+def _aborts(node: onnx.NodeProto) -> bool:
+    """Whether onnx's shape inference ends the process at this node: 1.23 indexes the outputs without looking."""
+    stated = [attribute.i for attribute in node.attribute if attribute.name == "num_outputs"]
+    return node.op_type == "Split" and bool(stated) and stated[0] != len(node.output)
