@@ -113,6 +113,7 @@ TABLE: tuple[Entry, ...] = (
     *_ref("depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8"),
     *_ref("dense_s8.c", "dense_fwd", fmt="s8"),
     *_ref("pool_s8.c", "max_pool2d_fwd", "avg_pool2d_fwd", "mean_fwd", fmt="s8"),
+    *_ref("softmax_s8.c", "softmax_fwd", fmt="s8"),
     *_ref("elementwise_s8.c", "add_fwd", "mul_fwd", "table_fwd", "reshape_fwd", "concat_fwd", "transpose_fwd",
           "pad_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
 )  # fmt: skip

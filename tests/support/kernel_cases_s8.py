@@ -9,8 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from edgelearn.formats import S8
+from edgelearn.graph import Node, Quant, Role, Tensor
 from edgelearn.ops import OPS
 from edgelearn.ops.fixed_point import quantize_multiplier
+from edgelearn.ops.quantized import RULES, Site
 from tests.support.kernel_cases import DEPTHWISE, POOLS, WINDOWS, Case
 from tools.bench.probe import Alias
 
@@ -116,6 +119,14 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
             real[: min(n, len(ties))] = ties[:n]
             yield from cases("quantize", f"{n} {scale}", {"scale": scale, "zero": zero}, real)
             yield from cases("dequantize", f"{n} {scale}", {"scale": scale, "zero": zero}, x)
+    for scale, rows, classes in ((0.1, 3, 5), (1.7, 1, 10), (1e-3, 2, 33), (0.02, 1, 1), (1e-3, 1, 511)):
+        quant = Quant((scale,), (0,))
+        x = Tensor("x", (rows, classes), Role.ACT, S8, quant=quant)
+        y = Tensor("y", (rows, classes), Role.ACT, S8, quant=Quant((1 / 256,), (-128,)))
+        lowered = RULES["softmax"](Site(Node("softmax", "y", ("x",), ("y",)), (x,), y))
+        assert lowered is not None
+        name = f"{rows}x{classes} {scale}"
+        yield from cases("softmax_s8", name, {}, integers(rng, rows, classes), lowered.consts["exps"])
     for perm in ((2, 0, 1), (1, 0, 2)):
         yield from cases("transpose_s8", f"{perm}", {"perm": perm}, integers(rng, 3, 5, 7))
     domain = np.arange(-128, 128, dtype=np.int8)

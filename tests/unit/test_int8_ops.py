@@ -170,6 +170,12 @@ def transpose(net: Net) -> int:
     return net.op("TRANSPOSE", [net.source((1, 5, 4, 3), **quant), perm], (1, 4, 5, 3), **quant)
 
 
+def softmax(net: Net) -> int:
+    shape = (1, 5, 4, int(net.rng.integers(2, 30)))
+    quant = net.quant(*((0.001, 0.01) if net.rng.integers(2) else (0.05, 1.0)))
+    return net.op("SOFTMAX", [net.source(shape, **quant)], shape, kind="INT8", scale=1 / 256, zero=-128)
+
+
 def quantize(net: Net) -> int:
     quant = net.quant()
     x = net.op("QUANTIZE", [net.input((1, 5, 4, 3))], (1, 5, 4, 3), **quant)
@@ -185,7 +191,7 @@ BUILDERS: dict[str, Callable[[Net], int]] = {
     "leaky": _unary("LEAKY_RELU", Alpha=0.1), "requantize": _unary("QUANTIZE"), "quantize": quantize,
     "hard_swish": _unary("HARD_SWISH"), "hard_swish_wide": _unary("HARD_SWISH", 0.2, 2.0),
     "sigmoid": _unary("LOGISTIC"), "sigmoid_fine": _unary("LOGISTIC", 1e-4, 1e-3), "tanh": _unary("TANH"),
-    "concatenation": concatenation, "transpose": transpose,
+    "softmax": softmax, "concatenation": concatenation, "transpose": transpose,
 }  # fmt: skip
 
 

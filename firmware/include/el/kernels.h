@@ -138,6 +138,8 @@
     void el_concat_fwd_s8__##ISA(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b,       \
                                  int8_t *y);                                                                           \
     void el_transpose_fwd_s8__##ISA(const el_transpose *s, const int8_t *x, int8_t *y);                                \
+    /* exps[d] = e^(-d steps of x), 31 bits behind the point; y has steps of 1/256 */                                  \
+    void el_softmax_fwd_s8__##ISA(int32_t rows, int32_t channels, const int8_t *x, const int32_t *exps, int8_t *y);    \
     void el_pad_fwd_s8__##ISA(const el_pad *s, int32_t value, const int8_t *x, int8_t *y);                             \
     void el_reshape_fwd_s8__##ISA(int32_t count, const int8_t *x, int8_t *y);                                          \
     /* y = table[x + 128] */                                                                                           \

@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* a * b / 2^31 to the nearest integer, ties up. Can't overflow, as b >= 0. */
+/* a * b / 2^31 to the nearest integer, ties up. Overflows only where both are -2^31, which no caller has. */
 static inline int32_t el_high_mul(int32_t a, int32_t b)
 {
     return (int32_t)(((int64_t)a * b + (1 << 30)) >> 31);
