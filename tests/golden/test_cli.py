@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+
 from edgelearn.cli.app import COMMANDS
 from tests.support.cli import MODEL, WEARABLE, edgelearn, tidy
 
 Golden = Callable[[str, str], None]
+ROOT = Path(__file__).parents[2]
 Capture = pytest.CaptureFixture[str]
 
 
@@ -49,6 +51,11 @@ def test_plan(name: str, flags: tuple[str, ...], golden: Golden, capsys: Capture
     said = edgelearn(capsys, "plan", MODEL, *flags)
     assert max(map(len, said.out.splitlines())) <= 80
     golden(f"plan-{name}.txt", said.transcript)
+
+
+def test_the_table_in_the_documents_is_the_one_printed(capsys: Capture) -> None:
+    said = edgelearn(capsys, "ops", "--table")
+    assert (ROOT / "docs" / "OPERATORS.md").read_text().endswith(said.out)
 
 
 def test_inspect(golden: Golden, capsys: Capture) -> None:
