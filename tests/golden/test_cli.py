@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-
 from edgelearn.cli.app import COMMANDS
 from tests.support.cli import MODEL, WEARABLE, edgelearn, tidy
 
