@@ -4,9 +4,9 @@
     python tools/bench --boards qemu-m4 --write record them in tools/bench.json
     python tools/bench --check                  fail if a count is more than 1 % above the recorded one
 
-Counts are executed guest instructions between the marks around a kernel call (tools/insn_plugin.c): exact and
-repeatable for one compiler version, and neither cycles nor time. A training step is the sum of its kernels; the calls'
-own few instructions are not in it.
+Counts are executed guest instructions of a kernel call, repeatable for one compiler version, and neither cycles nor
+time. A training step is the sum of its kernels; the calls' own few instructions are not in it. tools/bench/counting.py
+says how they are counted: exactly by a plugin in QEMU, or to about one instruction by QEMU's -icount.
 """
 
 from __future__ import annotations
@@ -20,12 +20,14 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edgelearn import boards, kernels
+from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
 from tools.bench import probe
 from tools.bench.cases import Bench, single_kernels, training_step
+from tools.bench.counting import Choice, Method, choose
 
 RECORD = Path(__file__).resolve().parents[1] / "bench.json"
-TOLERANCE = 0.01
+TOLERANCE, ROUNDING = 0.01, 2
 Counts = dict[str, Any]
 
 
@@ -34,7 +36,7 @@ def _bind(bench: Bench, isa: str) -> kernels.Kernel | None:
     return entry.bind(bench.sizes) if entry and entry.supports(bench.sizes) else None
 
 
-def measure_kernels(board: str) -> Counts:
+def measure_kernels(board: str, method: Method) -> Counts:
     """{"name": {isa: instructions, "macs": n}} of the single kernels."""
     pairs = [
         (bench, isa, kernel)
@@ -42,19 +44,19 @@ def measure_kernels(board: str) -> Counts:
         for isa in boards.load(board).kernels
         if (kernel := _bind(bench, isa)) is not None
     ]
-    results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=True)
+    results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=method)
     counts: Counts = {}
     for (bench, isa, _), result in zip(pairs, results, strict=True):
         counts.setdefault(bench.name, {"macs": bench.macs})[isa] = result.instructions
     return counts
 
 
-def measure_step(board: str) -> Counts:
+def measure_step(board: str, method: Method) -> Counts:
     """{"name": {"kernel", "macs", "insn"}} of each step of a sample; updates count 1/batch."""
     steps = list(training_step(board))
     kernels_of = [bench.kernel for bench in steps]
     calls = [probe.call_of(b.args, k) for b, k in zip(steps, kernels_of, strict=True) if k is not None]
-    results = probe.run(board, calls, count=True)
+    results = probe.run(board, calls, count=method)
     return {
         b.name: {"kernel": k.name if k else "", "macs": b.macs, "insn": round((r.instructions or 0) * b.share, 1)}
         for b, k, r in zip(steps, kernels_of, results, strict=True)
@@ -65,9 +67,10 @@ def _ratio(macs: int, insns: float) -> str:
     return f"{macs / insns:6.3f}" if macs else "      "
 
 
-def show(board: str, record: Counts) -> None:
+def show(board: str, record: Counts, method: Method) -> None:
     """Two tables: instructions and MAC/insn of single kernels, and the steps of a training sample."""
-    print(f"\n{board}\n{'kernel':34}{'ref':>12}{'MAC/insn':>9}{'blk':>12}{'MAC/insn':>9}{'ref/blk':>9}")
+    print(f"\n{board}, counted by {method.value}, {record['compiler']}")
+    print(f"{'kernel':34}{'ref':>12}{'MAC/insn':>9}{'blk':>12}{'MAC/insn':>9}{'ref/blk':>9}")
     for name, row in record["kernels"].items():
         line = f"{name:34}{row['ref']:12,}   {_ratio(row['macs'], row['ref'])}"
         if "blk" in row:
@@ -95,9 +98,19 @@ def compare(board: str, old: Counts, new: Counts) -> list[str]:
     for name, before, now in flat:
         if now is None:
             problems.append(f"{board}: {name} is not measured any more")
-        elif now > before * (1 + TOLERANCE) + 1:
+        elif now > before * (1 + TOLERANCE) + ROUNDING:
             problems.append(f"{board}: {name} takes {now:,} instructions, recorded are {before:,}")
     return problems
+
+
+def _choice(board: str, wanted: str) -> Choice:
+    """The method to count with; whoever gets the other one is told why."""
+    if wanted:
+        return Choice(Method(wanted))
+    choice = choose(boards.load(board))
+    if choice.reason:
+        print(f"{board}: counting by {choice.method.value}, because {choice.reason}", file=sys.stderr)
+    return choice
 
 
 def main() -> int:
@@ -105,37 +118,44 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="tools/bench", description=(__doc__ or "").partition("\n")[0])
     emulated = [b for b in boards.available() if boards.load(b).emulated]
     parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all)")
+    methods = [method.value for method in Method]
+    parser.add_argument("--count", choices=methods, default="", help="how to count (default: plugin if it works)")
     action = parser.add_mutually_exclusive_group()
     action.add_argument("--write", action="store_true", help=f"record the counts in {RECORD.name}")
     action.add_argument("--check", action="store_true", help="fail if a count is above the recorded one")
     options = parser.parse_args()
     recorded: Counts = json.loads(RECORD.read_text()) if RECORD.exists() else {}
-    problems = []
-    for board in options.boards.split(","):
-        try:
-            now = {
-                "compiler": probe.compiler_version(board),
-                "kernels": measure_kernels(board),
-                "step": measure_step(board),
-            }
-        except EdgelearnError as error:
-            print(error.render(), file=sys.stderr)
-            return error.exit_code
-        if options.check:
+    problems: list[str] = []
+    compared = []
+    try:
+        for board in options.boards.split(","):
+            compiler = find_compiler(boards.load(board)).version
             before = recorded.get(board)
-            if before is None or before["compiler"] != now["compiler"]:
-                print(f"{board}: nothing recorded with {now['compiler']}", file=sys.stderr)
-            else:
+            if options.check and (before is None or before["compiler"] != compiler):
+                theirs = before["compiler"] if before else "no compiler"
+                print(f"{board}: not compared, recorded with {theirs}, installed is {compiler}")
+                continue
+            method = _choice(board, options.count).method
+            now = {
+                "compiler": compiler,
+                "kernels": measure_kernels(board, method),
+                "step": measure_step(board, method),
+            }
+            if before is not None and options.check:
                 problems += compare(board, before, now)
-        else:
-            show(board, now)
-            recorded[board] = now
+                compared.append(board)
+            else:
+                show(board, now, method)
+                recorded[board] = now
+    except EdgelearnError as error:
+        print(error.render(), file=sys.stderr)
+        return error.exit_code
     if options.write:
         RECORD.write_text(json.dumps(recorded, indent=1, sort_keys=False) + "\n")
     for line in problems:
         print(line, file=sys.stderr)
-    if options.check and not problems:
-        print("no kernel got worse")
+    if compared and not problems:
+        print(f"no kernel got worse on {', '.join(compared)}")
     return 1 if problems else 0
 
 

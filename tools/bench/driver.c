@@ -2,9 +2,10 @@
  *
  * Request, all words little-endian: kernel id (0xffffffff ends), number of arguments, then per argument a kind and
  * 0 integer: its word; 1 float: its word; 2 NULL; 3 array: byte count and bytes; 4 alias: index of an earlier argument.
- * Response: the bytes of every array, in order. Marks 1 and 0 enclose the call. */
-#include "el/mark.h"
+ * Response: 8 bytes, the ticks of the board's counter that the call took, then the bytes of every array, in order. */
 #include "probe.h"
+
+uint64_t probe_ticks;
 
 enum { MAX_ARGS = 12 };
 
@@ -43,6 +44,7 @@ int main(void)
             }
         }
         probe_call(id, args);
+        probe_write(&probe_ticks, sizeof probe_ticks);
         for (uint32_t k = 0; k < count; k++) {
             if (bytes[k] != 0) {
                 probe_write(args[k].p, bytes[k]);

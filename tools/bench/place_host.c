@@ -32,6 +32,11 @@ void probe_free_all(void)
     }
 }
 
+uint64_t el_hal_ticks(void)
+{
+    return 0;
+}
+
 void probe_exit(int code)
 {
     exit(code);

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import os
 import re
-import shutil
 import struct
 import subprocess
 import tempfile
@@ -23,14 +22,18 @@ from typing import Any
 import numpy as np
 
 from edgelearn import boards, kernels
-from edgelearn.build.compile import BARE, FLOATS, SECTIONS
-from edgelearn.errors import ToolError
+from edgelearn.build.compile import BARE, FLOATS, SECTIONS, board_header
+from edgelearn.build.toolchain import find_compiler, find_emulator
+from edgelearn.errors import InternalError, ToolError
+from tools.bench import counting
+from tools.bench.counting import CACHE, TIMEOUT, Method, run_tool
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
-PLUGIN = HERE.parent / "insn_plugin.c"
-CACHE = Path(os.environ.get("EDGELEARN_CACHE", HERE.parents[1] / ".cache")) / "probe"
-TIMEOUT = 120
+COUNTER = "uint64_t el_hal_ticks(void)\n{"
+END = struct.pack("<I", 0xFFFFFFFF)
+TICKS = struct.Struct("<Q")
+HEADLESS = ("-display", "none", "-serial", "null", "-monitor", "none", "-semihosting-config", "enable=on,target=native")
 
 
 @dataclass(frozen=True)
@@ -48,35 +51,26 @@ class Result:
     instructions: int | None
 
 
-def run_tool(command: Sequence[str | Path], what: str) -> str:
-    """stdout of a compiler; ToolError with its stderr if it fails."""
-    try:
-        done = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=TIMEOUT)
-    except FileNotFoundError:
-        raise ToolError(f"{command[0]} is not installed") from None
-    if done.returncode:
-        raise ToolError(f"{what} failed", details=tuple(done.stderr.splitlines()[:20]))
-    return done.stdout
-
-
 @functools.cache
-def signatures() -> dict[str, tuple[str, ...]]:
-    """C parameter types of every registered kernel, out of the preprocessed header."""
-    text = run_tool(["cc", "-E", "-P", f"-I{FIRMWARE}/include", FIRMWARE / "include/el/kernels.h"], "preprocessing")
+def signatures(compiler: str = "cc") -> dict[str, tuple[str, ...]]:
+    """C parameter types of every registered kernel, out of the header as any C compiler preprocesses it."""
+    header = FIRMWARE / "include/el/kernels.h"
+    text = run_tool([compiler, "-E", "-P", "-ffreestanding", f"-I{FIRMWARE}/include", header], "preprocessing")
     found = {}
     for name, parameters in re.findall(r"void (el_\w+)\(([^)]*)\);", text):
         found[name] = tuple(re.sub(r"\s*\b\w+$", "", p.strip()).strip() for p in parameters.split(","))
     return {entry.symbol: found[entry.symbol] for entry in kernels.TABLE}
 
 
-def _calls_source() -> str:
-    """probe_call(): one case per kernel."""
-    lines = ['#include "el/kernels.h"', '#include "el/mark.h"', '#include "probe.h"', ""]
+def _calls_source(types_of: Mapping[str, tuple[str, ...]]) -> str:
+    """probe_call(): one case per kernel, and the last one that calls nothing."""
+    lines = ['#include "el/kernels.h"', '#include "probe.h"', ""]
     lines += ["void probe_call(uint32_t id, const probe_arg *a)", "{", "    switch (id) {"]
-    for index, (symbol, types) in enumerate(signatures().items()):
+    for index, (symbol, types) in enumerate(types_of.items()):
         member = ["f" if t == "float" else "i" if t == "int32_t" else "p" for t in types]
         arguments = ", ".join(f"a[{k}].{m}" for k, m in enumerate(member))
-        lines.append(f"    case {index}: {{ EL_MARK(1); {symbol}({arguments}); EL_MARK(0); break; }}")
+        lines.append(f"    case {index}: PROBE_COUNTED({symbol}({arguments})); break;")
+    lines.append(f"    case {len(types_of)}: PROBE_COUNTED((void)a); break;")
     return "\n".join([*lines, "    default: probe_exit(4);", "    }", "}", ""])
 
 
@@ -103,7 +97,7 @@ def kernel_sources() -> list[Path]:
 
 def _digest(*parts: object) -> str:
     files = [p for pattern in ("include/el/*.h", "kernels/**/*.[ch]") for p in FIRMWARE.glob(pattern)]
-    files += [*HERE.glob("*.[ch]"), HERE / "probe.py"]
+    files += [*FIRMWARE.glob("hal/**/*.c"), *HERE.glob("*.[ch]"), HERE / "probe.py"]
     text = repr(parts).encode() + b"".join(f.read_bytes() for f in sorted(files))
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -111,50 +105,44 @@ def _digest(*parts: object) -> str:
 def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
     """The probe for one board, or for this computer with "host"; built once for each state of the sources."""
     board = boards.load(board_id)
-    compiler = compiler or board.build.compilers[0]
-    image = CACHE / f"probe-{board_id}-{_digest(board, flags, compiler, signatures())}.elf"
+    compiler = compiler or find_compiler(board).path
+    types_of = signatures(compiler)
+    version = run_tool([compiler, "--version"], "the compiler")
+    image = CACHE / f"probe-{board_id}-{_digest(board, flags, compiler, version, types_of)}.elf"
     if image.exists():
         return image
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:
         work = Path(folder)
-        (work / "calls.c").write_text(_calls_source())
+        (work / "calls.c").write_text(_calls_source(types_of))
+        (work / "board.h").write_text(board_header(board))
         place = "place_host.c" if board.arch == "host" else "place_bare.c"
         optimize = (*FLOATS, *SECTIONS, board.build.kernel_optimize)  # as the build compiles kernels
         command: list[str | Path] = [compiler, "-std=c11", *board.build.flags, *optimize, *flags]
-        command += [f"-I{FIRMWARE}/include", f"-I{HERE}"]
+        command += [f"-I{FIRMWARE}/include", f"-I{HERE}", f"-I{work}"]
         command += [work / "calls.c", HERE / "driver.c", HERE / place, *kernel_sources(), "-o", work / "image"]
         if board.arch != "host":
             (work / "link.ld").write_text(_link_script(board))
-            command += [*BARE, "-nostdlib", "-static", f"-Wl,-T,{work / 'link.ld'},--gc-sections", "-lgcc"]
+            command += [_counter_source(board), *BARE, "-nostdlib", "-static"]
+            command += [f"-Wl,-T,{work / 'link.ld'},--gc-sections", "-lgcc"]
         run_tool(command, f"compiling the probe for {board_id}")
         os.replace(work / "image", image)  # another test process may have built the same one
     return image
 
 
-def compiler_version(board_id: str) -> str:
-    """First line of the compiler's --version: counts compare only within one."""
-    return run_tool([boards.load(board_id).build.compilers[0], "--version"], "the compiler").splitlines()[0]
+def _counter_source(board: boards.Board) -> Path:
+    """The one file of the board's HAL that reads a counter."""
+    for name in board.hal.common:
+        if COUNTER in (FIRMWARE / "hal" / name).read_text():
+            return FIRMWARE / "hal" / name
+    raise InternalError("no file of the HAL defines el_hal_ticks()", where=board.id)
 
 
-@functools.cache
-def plugin() -> Path:
-    """The instruction counter, built by the host's compiler."""
-    target = CACHE / f"insn-{hashlib.sha256(PLUGIN.read_bytes()).hexdigest()[:16]}.so"
-    if not target.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=CACHE) as folder:
-            output = Path(folder) / "insn.so"
-            run_tool(["cc", "-shared", "-fPIC", "-O2", "-fvisibility=hidden", PLUGIN, "-o", output], "the plugin")
-            os.replace(output, target)
-    return target
-
-
-def _pack(symbol: str, arguments: Sequence[Any]) -> bytes:
-    types = signatures()[symbol]
+def _pack(types_of: Mapping[str, tuple[str, ...]], symbol: str, arguments: Sequence[Any]) -> bytes:
+    types = types_of[symbol]
     if len(types) != len(arguments):
         raise ValueError(f"{symbol} takes {len(types)} arguments, not {len(arguments)}")
-    parts = [struct.pack("<II", list(signatures()).index(symbol), len(arguments))]
+    parts = [struct.pack("<II", list(types_of).index(symbol), len(arguments))]
     for ctype, value in zip(types, arguments, strict=True):
         if value is None:
             parts.append(struct.pack("<I", 2))
@@ -184,43 +172,49 @@ def call_of(arguments: Sequence[Any], kernel: kernels.Kernel) -> tuple[str, list
 
 def run(
     board_id: str, calls: Sequence[tuple[str, Sequence[Any]]], flags: Sequence[str] = (), compiler: str = "",
-    count: bool = False,
+    count: Method | None = None,
 ) -> list[Result]:  # fmt: skip
     """Run calls (kernel symbol, arguments) one after another in one process or emulator."""
     board = boards.load(board_id)
     image = build(board_id, flags, compiler)
-    request = b"".join(_pack(symbol, arguments) for symbol, arguments in calls) + struct.pack("<I", 0xFFFFFFFF)
+    types_of = signatures(compiler or find_compiler(board).path)
+    nothing = struct.pack("<II", len(types_of), 0)
+    request = [nothing, *(_pack(types_of, symbol, arguments) for symbol, arguments in calls), END]
     with tempfile.TemporaryDirectory() as folder:
         counts = Path(folder) / "counts"
-        command = [str(image)] if board.emulator is None else _emulate(board, image, counts if count else None)
-        done = subprocess.run(command, input=request, capture_output=True, timeout=TIMEOUT)
+        command = [str(image)]
+        if board.emulator is not None:
+            command = [find_emulator(board), *board.emulator.args, "-kernel", str(image), *HEADLESS]
+            command += counting.options(board, count, counts) if count else []
+        done = subprocess.run(command, input=b"".join(request), capture_output=True, timeout=TIMEOUT)
         if done.returncode:
             text = done.stderr.decode(errors="replace").splitlines()
             raise ToolError(f"the probe ended with code {done.returncode} on {board_id}", details=tuple(text[:30]))
-        insns = [int(line.split()[1]) for line in counts.read_text().splitlines()] if count else [None] * len(calls)
-    results, at = [], 0
-    for (_, arguments), executed in zip(calls, insns, strict=True):
+        marked = [int(line.split()[1]) for line in counts.read_text().splitlines()] if counts.exists() else []
+    results, ticks = _unpack(calls, done.stdout, board_id)
+    if board.emulator is None or count is None:
+        return results
+    if count is Method.ICOUNT:
+        marked = [counting.instructions(board.emulator, t - ticks[0]) for t in ticks]
+    return [Result(r.arrays, n) for r, n in zip(results, marked[1:], strict=True)]
+
+
+def _unpack(
+    calls: Sequence[tuple[str, Sequence[Any]]], data: bytes, board_id: str
+) -> tuple[list[Result], tuple[int, ...]]:
+    """The arrays of each call, and the ticks of each and, before them, of nothing."""
+    at, ticks, results = TICKS.size, [data[: TICKS.size]], []
+    for _, arguments in calls:
+        ticks.append(data[at : at + TICKS.size])
+        at += TICKS.size
         arrays = {}
         for index, value in enumerate(arguments):
             if isinstance(value, np.ndarray | Mapping):
-                raw = done.stdout[at : at + len(_words(value))]
-                at += len(raw)
-                if isinstance(value, np.ndarray):
+                raw = data[at : at + len(_words(value))]
+                at += len(_words(value))
+                if isinstance(value, np.ndarray) and len(raw) == value.nbytes:
                     arrays[index] = np.frombuffer(raw, value.dtype).reshape(value.shape)
-        results.append(Result(arrays, executed))
-    if at != len(done.stdout):
-        raise ToolError(f"the probe on {board_id} sent {len(done.stdout)} bytes instead of {at}")
-    return results
-
-
-def _emulate(board: boards.Board, image: Path, counts: Path | None) -> list[str]:
-    assert board.emulator is not None
-    program = shutil.which(board.emulator.program)
-    if program is None:
-        raise ToolError(f"{board.emulator.program} is not installed", hint=board.emulator.install)
-    command = [program, *board.emulator.args, "-kernel", str(image), "-display", "none", "-serial", "null"]
-    command += ["-monitor", "none", "-semihosting-config", "enable=on,target=native"]
-    if counts is not None:
-        isa = "riscv" if board.arch == "riscv" else "arm"
-        command += ["-plugin", f"{plugin()},isa={isa},out={counts}"]
-    return command
+        results.append(Result(arrays, None))
+    if at != len(data):
+        raise ToolError(f"the probe on {board_id} sent {len(data)} bytes instead of {at}")
+    return results, tuple(TICKS.unpack(raw)[0] for raw in ticks)
