@@ -42,7 +42,7 @@ def command(as_json: bool, **flags: Any) -> None:
 def _head(plan: Plan) -> list[str]:
     figures = plan.config
     trained = sum(t.count for t, _ in plan.params.tensors)
-    total = trained + sum(t.count for t, _ in plan.consts.tensors)
+    total = plan.weights
     text = (
         f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {figures.rule},"
         f" batch {figures.batch}, {plan.graph.meta['loss']}"
@@ -69,14 +69,15 @@ def _layers(plan: Plan) -> list[str]:
     rows: list[tuple[object, ...]] = []
     found = layers(plan)
     for layer in found:
-        mark = "" if layer.trained == layer.weights else " frozen" if not layer.trained else " part"
-        weights = f"{layer.weights:,}{mark}" if layer.weights else ""
-        row = (_short(layer.name, 16), _short(layer.op, 16), _shape(layer.shape), weights)
+        weights = f"{layer.weights:,}" if layer.trained else f"({layer.weights:,})" if layer.weights else ""
+        row = (_short(layer.name, 16), _short(layer.op, 14), _shape(layer.shape), weights)
         macs = (f"{layer.forward_macs:,}", f"{layer.backward_macs:,}")
         rows.append((*row, *(m if m != "0" else "" for m in macs), _isas(layer.kernels)))
     totals = (f"{sum(x.forward_macs for x in found):,}", f"{sum(x.backward_macs for x in found):,}")
     rows.append(("a sample", "", "", "", *totals, ""))
-    return table(("layer", "op", "output", "weights", "MACs fwd", "MACs bwd", "kernel"), rows, right=(3, 4, 5))
+    lines = table(("layer", "op", "output", "weights", "MACs fwd", "MACs bwd", "kernel"), rows, right=(3, 4, 5))
+    frozen = any(x.weights and not x.trained for x in found)
+    return [*lines, "(weights in brackets are frozen)"] if frozen else lines
 
 
 def _memory(plan: Plan) -> list[str]:
