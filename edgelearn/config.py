@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -70,6 +71,9 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
         raise InputError(
             f"training setting{f' {key!r}' if key else ''}: {message[0].lower()}{message[1:]}", where=where, hint=hint
         ) from None
+    for key, value in msgspec.structs.asdict(config).items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"training setting {key!r}: {value} is not a finite number", where=where)
     if config.optimizer in ("adam", "adamw") and config.momentum == 0.0:
         config = msgspec.structs.replace(config, momentum=0.9)
     return config

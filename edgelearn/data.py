@@ -66,9 +66,10 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         arrays = ", ".join(f"{name}=..." for name in NEEDED)
         raise InputError(f"data file {path} does not exist", hint=f"numpy.savez({str(path)!r}, {arrays})")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise InputError("the data file is a single array, not an npz archive", where=str(path))
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise InputError("the data file is a single array, not an npz archive", where=str(path))
+        with archive:
             return {name: archive[name] for name in archive.files}
     except InputError:
         raise
@@ -84,8 +85,8 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
         problems.append(f"x_{part} holds {x.dtype}, not numbers")
     elif x.shape[1:] != inputs.user_shape or not len(x):
         problems.append(f"x_{part} has shape {x.shape}, the model's input {inputs.name} is (N, {_dims(inputs)})")
-    elif not np.isfinite(x).all():
-        problems.append(f"x_{part} holds NaN or infinity, first in sample {_first_bad(x)}")
+    elif (bad := _first_bad(x)) is not None:
+        problems.append(f"x_{part} holds NaN, infinity or a value beyond float32, first in sample {bad}")
     if len(y) != len(x):
         problems.append(f"y_{part} has {len(y)} targets for {len(x)} samples")
     elif loss == "cross-entropy":
@@ -94,8 +95,8 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
         problems.append(f"y_{part} holds {y.dtype}, not numbers")
     elif y[:1].size != np.prod(outputs.user_shape):
         problems.append(f"y_{part} has shape {y.shape}, the model's output {outputs.name} is (N, {_dims(outputs)})")
-    elif not np.isfinite(y).all():
-        problems.append(f"y_{part} holds NaN or infinity, first in sample {_first_bad(y)}")
+    elif (bad := _first_bad(y)) is not None:
+        problems.append(f"y_{part} holds NaN, infinity or a value beyond float32, first in sample {bad}")
     return problems
 
 
@@ -115,9 +116,11 @@ def _dims(layout: Layout) -> str:
     return ", ".join(map(str, layout.user_shape))
 
 
-def _first_bad(array: np.ndarray) -> int:
-    flat = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-    return int(np.flatnonzero(~flat)[0])
+def _first_bad(array: np.ndarray) -> int | None:
+    """The first sample with a value that float32 does not have."""
+    with np.errstate(over="ignore"):
+        flat = np.isfinite(array.reshape(len(array), -1).astype(np.float32)).all(axis=1)
+    return None if flat.all() else int(np.flatnonzero(~flat)[0])
 
 
 def _targets(y: np.ndarray, kind: type, outputs: Layout) -> np.ndarray:

@@ -284,6 +284,9 @@ def _fitting(plan: Plan) -> str:
         )
         if max(smaller.over()) <= 0:
             return f"{flags} fits: {smaller.ram:,} bytes of RAM"
+    if plan.limits != Limits(plan.board.ram_bytes, plan.board.flash_bytes):
+        flag, need = ("--ram", plan.ram) if plan.over()[0] > 0 else ("--flash", plan.model_flash)
+        return f"no setting that edgelearn knows fits this limit; the plan as it is needs {flag} {need} or more"
     for board_id in available_boards():
         board = load_board(board_id)
         if board.emulated and max(make_plan(plan.imported, config, board).over()) <= 0:

@@ -224,7 +224,7 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
             _table(("what", "value"), facts),
             f"<h2>Arena, {plan.arena_bytes:,} bytes</h2>{plots.arena_svg(plan)}",
             f"<p>The largest live set is {plan.arena.lower_bound:,} bytes, at {escape(peak_step(plan).node.name)}:"
-            " no plan can need less.</p>",
+            " no placement of these steps can need less.</p>",
             f"<h2>Layers</h2>{_table(header, table)}",
             f"<footer>Made by edgelearn {__version__}.</footer></body></html>\n",
         ]

@@ -15,7 +15,7 @@ import numpy as np
 
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
-from edgelearn.errors import InputError, NumbersError
+from edgelearn.errors import EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link
 from edgelearn.ops.optimizers import Optim
@@ -24,7 +24,8 @@ from edgelearn.plan import Plan
 from edgelearn.reference import Reference
 from edgelearn.wire import Hyper, Result, Schedule, Status
 
-CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step
+CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step, at least
+CHECKED_MOST = 256  # and at most: a large batch is followed past its first update only up to here
 LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps build on each other
 DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and there is nothing left to compare
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
@@ -147,6 +148,9 @@ class Session:
             self._train()
             self.outcome.after = self._evaluate("after")
             self._check_outputs()
+        except KeyboardInterrupt:
+            self._keep_what_there_is()
+            raise
         finally:
             self.outcome.seconds = time.monotonic() - start
             self.outcome.link = asdict(self.link.statistics)
@@ -211,7 +215,7 @@ class Session:
         if reference.worst > LOSS_TOLERANCE:
             raise NumbersError(
                 f"the board's losses are {reference.worst:.1e} off the reference's, {LOSS_TOLERANCE:.0e} is allowed",
-                where=f"the first {CHECKED_SAMPLES} training samples",
+                where=f"the first {reference.followed} training samples",
             )
 
     def _emit_step(self, epoch: int, result: Result, losses: Sequence[float], correct: int) -> None:
@@ -232,12 +236,20 @@ class Session:
     def _stop_if_not_finite(self, result: Result, epoch: int, sample: int) -> None:
         if result.ok:
             return
-        self.outcome.stopped = f"loss {result.loss} at step {result.step}, epoch {epoch}, sample {sample}"
+        self.outcome.stopped = f"loss {result.loss} after step {result.step}, epoch {epoch}, sample {sample}"
         raise NumbersError(
-            f"the loss became {result.loss} at step {result.step}",
+            f"the loss became {result.loss} after step {result.step}",
             where=f"epoch {epoch}, training sample {sample}; the weights from the end of epoch {epoch - 1} are kept",
             hint="try a smaller --lr, or --clip-norm 1",
         )
+
+    def _keep_what_there_is(self) -> None:
+        """After an interrupt: the weights as they now are, if the board still answers; else those of the last epoch."""
+        try:
+            self.link.timeout = min(self.link.timeout, 5.0)
+            self._keep()
+        except (EdgelearnError, KeyboardInterrupt):
+            return
 
     def _keep(self) -> None:
         """Read the trained weights; they become the run's result so far, unless training has already broken them."""
@@ -285,13 +297,16 @@ class _Follower:
             )
 
         self.reference = Reference(plan.graph, np.float32, settings)
-        self.left, self.worst = CHECKED_SAMPLES, 0.0
+        # Past the first update, so that the optimizer is checked too.
+        self.left = min(max(CHECKED_SAMPLES, plan.config.batch + 2), CHECKED_MOST)
+        self.followed, self.worst = 0, 0.0
 
     def follow(self, x: np.ndarray, y: np.ndarray, loss: float) -> None:
         """One training sample that the board took, and the loss it reported."""
         if self.left == 0:
             return
         self.left -= 1
+        self.followed += 1
         truth = self.reference.train(x, y).loss
         if not abs(truth) < DIVERGED:
             self.left = 0

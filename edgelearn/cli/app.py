@@ -83,8 +83,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def run(args: list[str]) -> int:
     """Run one command; gives the exit code and never raises."""
-    # A job runner's SIGTERM must end the emulator and keep the metrics just as Ctrl-C does.
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    # A job runner's SIGTERM and a closed terminal's SIGHUP end the emulator and keep the metrics just as Ctrl-C does.
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         return _run(args)
     except BrokenPipeError:
@@ -92,7 +92,8 @@ def run(args: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(args: list[str]) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from edgelearn.errors import InputError
+
+_locks: dict[Path, TextIO] = {}  # a lock lasts as long as its file is open
 
 
 def make_folder(path: Path) -> Path:
@@ -19,6 +23,23 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise _cannot("make the folder", path, error) from None
     return path
+
+
+def lock_folder(path: Path) -> None:
+    """Keep other edgelearn processes out of a folder until this one ends; InputError if one is in it already."""
+    make_folder(path)
+    if path.resolve() in _locks:
+        return
+    try:
+        lock = (path / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise InputError(
+            "another edgelearn is at work in this folder", where=str(path), hint="wait for it, or give another --out"
+        ) from None
+    except OSError as error:
+        raise _cannot("write to the folder", path, error) from None
+    _locks[path.resolve()] = lock
 
 
 def write_bytes(path: Path, data: bytes) -> None:

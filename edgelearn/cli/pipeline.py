@@ -55,12 +55,12 @@ def build_plan(job: Job, plan: Plan, folder: Path) -> Image:
     """Write the C, compile it, and hold the image to the plan."""
     from edgelearn.build import build_image
     from edgelearn.build.verify import verify_image
-    from edgelearn.cli.files import make_folder
+    from edgelearn.cli.files import lock_folder
     from edgelearn.codegen import generate
 
     timer = Timer()
     sources = generate(plan)
-    make_folder(folder)
+    lock_folder(folder)
     image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
     verify_image(plan, image)
     say(

@@ -25,15 +25,14 @@ METRICS = "metrics.jsonl"
 
 
 class Metrics:
-    """Events as JSON lines, on disk as they come and under their final name once `close` is called."""
+    """Events as JSON lines, on disk as they come: whatever ends the run, the lines so far are there."""
 
     def __init__(self, folder: Path, on_line: Callable[[dict[str, Any]], None] | None = None) -> None:
         self.path = folder / METRICS
-        self.partial = folder / f".{METRICS}.partial"
         self.events: list[dict[str, Any]] = []
         self.on_line = on_line
         try:
-            self._file = self.partial.open("w", encoding="utf-8", buffering=1)
+            self._file = self.path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
             raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(self.path)) from None
 
@@ -45,9 +44,8 @@ class Metrics:
             self.on_line(event)
 
     def close(self) -> None:
-        """All that came is now metrics.jsonl."""
+        """No more events."""
         self._file.close()
-        self.partial.replace(self.path)
 
 
 @dataclass

@@ -100,7 +100,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, capsys: Capture
     said = _run(capsys, "--lr", "1e9")
     assert said.code == 5
     assert "error: the loss became" in said.err
-    assert "at step" in said.err
+    assert "after step" in said.err
     assert "kept metrics.jsonl, trained.onnx in out" in said.err
     assert _lines(tmp_path / "out" / "metrics.jsonl")[-1]["event"] == "stopped"
     weights = np.load(tmp_path / "out" / "trained.npz")
@@ -123,7 +123,7 @@ def test_ctrl_c_keeps_what_there_is(number: signal.Signals, tmp_path: Path) -> N
     folder = tmp_path / "ctrl-c-run"
     args = ("run", "--project", WEARABLE, "--out", folder, "--epochs", 4000)
     process = spawn(*args, cwd=tmp_path)
-    partial = folder / ".metrics.jsonl.partial"
+    partial = folder / "metrics.jsonl"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and not (partial.is_file() and '"step"' in partial.read_text()):
         assert process.poll() is None, process.communicate()
@@ -135,7 +135,6 @@ def test_ctrl_c_keeps_what_there_is(number: signal.Signals, tmp_path: Path) -> N
     assert "Traceback" not in err
     assert "kept metrics.jsonl, trained.onnx in" in err
     assert _emulators(folder) == set()
-    assert not partial.exists()
     events = _lines(folder / "metrics.jsonl")
     assert events[-1] == {"event": "stopped", "reason": "interrupted"}
     assert any(e["event"] == "step" for e in events)
@@ -183,3 +182,24 @@ def test_test_calls_wrong_numbers_a_failure(tmp_path: Path, capsys: Capture) -> 
 def test_a_board_that_does_not_count(capsys: Capture) -> None:
     said = edgelearn(capsys, "test", MODEL, "--data", "small.npz", "--board", "host", "--max-insn", 5)
     assert said.code == 2
+
+
+def test_two_runs_in_one_folder_do_not_meet(tmp_path: Path, capsys: Capture) -> None:
+    first = spawn("run", "--project", WEARABLE, "--out", tmp_path / "both", "--epochs", 4000, cwd=tmp_path)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not (tmp_path / "both" / "build" / ".lock").is_file():
+            time.sleep(0.05)
+        said = _run(capsys, "--out", tmp_path / "both")
+        assert said.code == 1
+        assert "another edgelearn is at work in this folder" in said.err
+    finally:
+        first.send_signal(signal.SIGTERM)
+        first.communicate(timeout=60)
+
+
+def test_an_array_is_no_archive(tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "x.npy", np.zeros(3))
+    said = edgelearn(capsys, "run", MODEL, "--data", "x.npy", "--board", "host")
+    assert said.code == 1
+    assert "not an npz archive" in said.err

@@ -106,7 +106,7 @@ def _arena(plan: Plan) -> list[str]:
 
     arena, peak = plan.arena, peak_step(plan)
     above = arena.nbytes - arena.lower_bound
-    reached = "no plan can need less" if above <= 0 else f"{above:,} bytes above the lower bound"
+    reached = "no placement of these steps can need less" if above <= 0 else f"{above:,} bytes above the lower bound"
     lines = [f"arena {arena.nbytes:,} bytes; steps run to the right, addresses down", ""]
     lines += arena_text(plan)
     lines += wrap(
