@@ -53,6 +53,8 @@ want qemu-system-arm qemu-system-arm
 if [ "$goal" = test ]; then
     want gcc gcc
     [ -e /usr/include/stdio.h ] || packages+=(libc6-dev)
+    # A second compiler for the C of the host, with its sanitizers.
+    has clang || packages+=(clang libclang-rt-dev)
     want riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
     want qemu-system-riscv32 qemu-system-riscv
 fi
