@@ -128,3 +128,21 @@ def test_a_loss_that_explodes_stops_and_keeps_the_last_good_weights(tmp_path: Pa
     weights = session.outcome.weights
     assert weights.keys() == {t.name for t, _ in plan.params.tensors}
     assert all(np.isfinite(w).all() for w in weights.values())
+
+
+@pytest.mark.parametrize("board", ["host", "qemu-m4"])
+def test_an_interrupt_brings_home_what_was_trained_since_the_last_epoch(board: str, tmp_path: Path) -> None:
+    plan = make_plan(NETS["mlp"](), TrainConfig(lr=0.05), load(board))
+    sources = generate(plan)
+    image = build_image(sources.files, plan.board, tmp_path, kernel_sources=sources.kernels)
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "step" and event.values["samples"] == 3:
+            raise KeyboardInterrupt
+
+    with open_device(image) as device:
+        session = Session(plan, Link(device), dataset("mlp"), interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            session.run()
+    weights = session.outcome.weights
+    assert all((weights[t.name] != t.data).any() for t, _ in plan.params.tensors if t.data is not None)
