@@ -57,11 +57,15 @@ class Origin:
 
 @dataclass(frozen=True)
 class Quant:
-    """Affine quantization, real = scale * (integer - zero_point): one pair, or one a channel along `axis`."""
+    """Affine quantization, real = scale * (integer - zero_point): one pair, or one a channel along `axis`.
+
+    A real number half way between two integers becomes the even one if `even`, else the one farther from zero.
+    """
 
     scale: tuple[float, ...]
     zero_point: tuple[int, ...]
     axis: int | None = None
+    even: bool = False
 
 
 @dataclass(frozen=True, eq=False)

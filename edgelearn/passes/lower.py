@@ -2,7 +2,8 @@
 
 The frozen part computes with the file's own integers and gives the bits that TensorFlow Lite for Microcontrollers'
 reference kernels give. Where the trained part begins, activations become real numbers; from there on, and in a layer
-that has no int8 kernel, all is float32, with weights that mean what the integers mean.
+that has no int8 kernel, all is float32, with weights that mean what the integers mean. Behind a frozen layer without
+one int8 goes on: its result is rounded where somebody reads it in int8.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from edgelearn.ops import OPS
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, to_integer
 from edgelearn.ops.quantized import RULES
 from edgelearn.ops.quantized.base import Lowered, Site, whole
+from edgelearn.ops.quantized.convert import cast_attrs
 from edgelearn.passes.dequantize import is_quantized, real
 
 
@@ -79,7 +81,7 @@ class _Lowering:
     def _cast(self, op: str, name: str, source: Tensor, origin: Origin) -> str:
         """A `quantize` or `dequantize` node between the two forms of `source`."""
         assert source.quant is not None
-        attrs = {"scale": source.quant.scale[0], "zero": source.quant.zero_point[0]}
+        attrs = cast_attrs(source.quant)
         title = self._claim(f"{source.name}_{op}")
         out = Tensor(self._claim(f"{title}d"), source.shape, Role.ACT, OPS[op].formats[0])
         return self._emit(op, title, (name,), out, attrs, origin)
@@ -107,14 +109,7 @@ class _Lowering:
         """Whether an operand can be read in int8 here."""
         if tensor is None or tensor.data is not None:
             return True
-        return tensor.name in self.integers or (whole(tensor) and self._rounds(tensor.name))
-
-    def _rounds(self, name: str) -> bool:
-        """Whether integers of a tensor come straight from real numbers: the model's input, or the file's QUANTIZE."""
-        maker = self.graph.producer(name)
-        if maker is None:
-            return name in self.graph.inputs
-        return maker.op == "quantize" and self.graph.tensors[maker.inputs[0]].format is F32
+        return tensor.name in self.integers or whole(tensor)
 
     def _take(self, name: str) -> str:
         """The int8 form of an operand."""
@@ -149,7 +144,8 @@ class _Lowering:
 
     def _emit_lowered(self, node: Node, result: Tensor, lowered: Lowered) -> None:
         consts = tuple(self._constant(f"{node.name}_{suffix}", data) for suffix, data in lowered.consts.items())
-        inputs = (*(self._take(name) for name in node.inputs), *consts)
+        own = {k: self._constant(f"{node.inputs[k]}_s32", data) for k, data in lowered.replaced.items()}
+        inputs = (*(own.get(k) or self._take(name) for k, name in enumerate(node.inputs)), *consts)
         out = Tensor(result.name, result.shape, Role.ACT, S8)
         self.integers[result.name] = self._emit(lowered.op, node.name, inputs, out, lowered.attrs, node.origin)
         self.layers.append(node.name)

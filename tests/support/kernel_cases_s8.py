@@ -117,7 +117,8 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
             real = (40 * scale * rng.normal(size=n)).astype(np.float32)
             ties = np.float32(scale) * np.float32([0.5, -0.5, 1.5, -2.5, 126.5, 300, -300, np.inf, -np.inf, np.nan, 0])
             real[: min(n, len(ties))] = ties[:n]
-            yield from cases("quantize", f"{n} {scale}", {"scale": scale, "zero": zero}, real)
+            for even in (False, True):
+                yield from cases("quantize", f"{n} {scale} {even}", {"scale": scale, "zero": zero, "even": even}, real)
             yield from cases("dequantize", f"{n} {scale}", {"scale": scale, "zero": zero}, x)
     for scale, rows, classes in ((0.1, 3, 5), (1.7, 1, 10), (1e-3, 2, 33), (0.02, 1, 1), (1e-3, 1, 511)):
         quant = Quant((scale,), (0,))

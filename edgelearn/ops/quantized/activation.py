@@ -1,6 +1,7 @@
 """Activation functions of one int8 value, tabulated at compile time: the device looks them up (`table_s8`).
 
-Each table has the bits of TensorFlow Lite for Microcontrollers' own fixed-point formula for the function.
+Each table has the bits of TensorFlow Lite for Microcontrollers' own fixed-point formula for the function, or
+where there is none the function itself, rounded once.
 """
 
 from __future__ import annotations
@@ -9,12 +10,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgelearn.ops import hard, smooth
+from edgelearn.ops import relu as real_relu
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier, rescale, saturate, to_integer
 from edgelearn.ops.quantized import exponential
 from edgelearn.ops.quantized.base import LARGEST_FACTOR, Lowered, Rule, Site
+from edgelearn.ops.quantized.convert import quantized
 from edgelearn.ops.quantized.table import DOMAIN, rescaling, tabulated
 
 WIDE = 2**15 - 1  # what an int16 holds
+FUNCTIONS = {op.name: op.compute for module in (hard, real_relu, smooth) for op in module.OPS}
 
 
 def relu(site: Site) -> Lowered | None:
@@ -26,14 +31,25 @@ def relu(site: Site) -> Lowered | None:
     if np.isinf(attrs["max"]):
         return rescaling(site, zero)
     if x != y:
-        return None
+        return exact(site)
     return tabulated(site, np.clip(DOMAIN, zero, zero + to_integer(attrs["max"], x.scale[0])))
+
+
+def exact(site: Site) -> Lowered:
+    """The op's own function at each of the 256 values, in single precision."""
+    x = site.quant(0)
+    real = (DOMAIN - x.zero_point[0]).astype(np.float32) * np.float32(x.scale[0])
+    with np.errstate(over="ignore"):
+        y = FUNCTIONS[site.node.op](site.node.attrs, real)[0]
+    return tabulated(site, quantized(site.out_quant, y))
 
 
 def _leaky(site: Site) -> Lowered | None:
     attrs, x, y = site.node.attrs, site.quant(0), site.out_quant
-    if site.node.origin.op != "LEAKY_RELU" or attrs["slope"] < 0:
+    if site.node.origin.op == "PRELU" or attrs["slope"] < 0:
         return None
+    if site.node.origin.op != "LEAKY_RELU":
+        return exact(site)
     step, slope = np.float32(x.scale[0]), np.float32(attrs["slope"])
     factors = [float(f / np.float32(y.scale[0])) for f in (step, step * slope)]
     if max(factors) >= LARGEST_FACTOR:
@@ -51,6 +67,8 @@ def _short_multiplier(factor: float) -> tuple[int, int]:
 
 def hard_swish(site: Site) -> Lowered | None:
     """x * relu6(x + 3) / 6 in 16 bits: x with 7 bits behind the point, the second factor as a fraction of 2^15."""
+    if site.node.origin.op != "HARD_SWISH":
+        return exact(site)
     x, y = site.quant(0), site.out_quant
     fine = np.float32(1 / 128) * np.float32(x.scale[0])
     out_multiplier, out_shift = _short_multiplier(float(fine / np.float32(y.scale[0])))
@@ -78,8 +96,8 @@ def _curve(function: Callable[[int], int], zero: int, bits: int) -> Rule:
 
     def rule(site: Site) -> Lowered | None:
         x, y = site.quant(0), site.out_quant
-        if y.zero_point[0] != zero or y.scale[0] != 2.0**-bits:
-            return None
+        if y.zero_point[0] != zero or y.scale[0] != 2.0**-bits or y.even:
+            return exact(site)
         factor = x.scale[0] * 2.0**27
         multiplier, shift = quantize_multiplier(factor)
         if shift > 30:
@@ -100,4 +118,6 @@ RULES = {
     "hard_swish": hard_swish,
     "sigmoid": _curve(exponential.sigmoid, LOWEST, 8),
     "tanh": _curve(exponential.tanh, 0, 7),
+    "hard_sigmoid": exact,
+    "elu": exact,
 }

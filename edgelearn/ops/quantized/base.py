@@ -53,11 +53,12 @@ class Site:
 
 @dataclass(frozen=True)
 class Lowered:
-    """An op on integers: `consts` are further operands, behind the node's own."""
+    """An op on integers: `consts` are further operands, behind the node's own; `replaced` stand for some of those."""
 
     op: str
     attrs: Mapping[str, Any]
     consts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    replaced: Mapping[int, np.ndarray] = field(default_factory=dict)
 
 
 Rule = Callable[[Site], Lowered | None]
@@ -106,16 +107,17 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
     w, b = site.ins[1], site.ins[2] if len(site.ins) > 2 else None
     if w is None or w.format is not S8 or w.quant is None or w.data is None or any(w.quant.zero_point):
         return None
-    if b is not None and (b.format is not S32 or b.data is None):
+    if b is not None and b.data is None:
         return None
     channels, scales = w.shape[axis], w.quant.scale
     if len(scales) not in (1, channels) or (len(scales) > 1 and w.quant.axis != axis):
         return None
-    sums = np.abs(w.data.astype(np.int64)).sum(axis=tuple(k for k in range(w.data.ndim) if k != axis))
-    largest = sums * 255 + (0 if b is None or b.data is None else np.abs(b.data.astype(np.int64)))
-    if largest.max() >= 2**31:
-        return None
     x_scale, y_scale = site.quant(0).scale[0], site.out_quant.scale[0]
+    added = None if b is None else _added(b, x_scale * np.asarray(scales, np.float64))
+    sums = np.abs(w.data.astype(np.int64)).sum(axis=tuple(k for k in range(w.data.ndim) if k != axis))
+    largest = sums * 255 + (0 if added is None else np.abs(added))
+    if not largest.max() < 2**31:
+        return None
     if len(scales) == 1 and (op == "dense_s8" or site.node.origin.op == "FULLY_CONNECTED"):
         factors = [float(np.float32(x_scale) * np.float32(scales[0])) / y_scale] * channels
     else:
@@ -129,4 +131,17 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
         "y_zero": site.out_quant.zero_point[0],
         **site.bounds,
     }
-    return Lowered(op, attrs, {"multiplier": pairs[:, 0].copy(), "shift": pairs[:, 1].copy()})
+    consts = {"multiplier": pairs[:, 0].copy(), "shift": pairs[:, 1].copy()}
+    own = added is None or (b is not None and b.format is S32 and np.array_equal(added, np.asarray(b.data)))
+    return Lowered(op, attrs, consts, {} if own or added is None else {2: added.astype(np.int32)})
+
+
+def _added(bias: Tensor, scale: np.ndarray) -> np.ndarray:
+    """A bias in steps of the sum's scale, input times weight: as it stands where it has that scale, else rounded."""
+    data, quant = np.asarray(bias.data, np.float64), bias.quant
+    if bias.format is S32 and (quant is None or np.allclose(quant.scale, scale, rtol=1e-6, atol=0)):
+        return data
+    if quant is not None:
+        data = (data - np.asarray(quant.zero_point)) * np.asarray(quant.scale)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.rint(data / scale))

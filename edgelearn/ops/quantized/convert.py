@@ -1,6 +1,7 @@
-"""Between real numbers and int8: y = clamp(zero + round(x / scale)), ties away from zero, and scale * (x - zero).
+"""Between real numbers and int8: y = clamp(zero + round(x / scale)), and scale * (x - zero).
 
-A NaN becomes the zero point: int8 has nothing to say it with.
+Ties are rounded away from zero, as TensorFlow Lite does, or to the even integer, as ONNX does (`even`). A NaN becomes
+the zero point: int8 has nothing to say it with.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.formats import F32, S8
+from edgelearn.graph import Quant
 from edgelearn.ops.base import Arrays, Attrs, Op, count_sizes, same_shape
 from edgelearn.ops.fixed_point import saturate
 
@@ -16,8 +18,8 @@ def _quantize(attrs: Attrs, x: np.ndarray) -> Arrays:
     with np.errstate(over="ignore", invalid="ignore"):
         ratio = np.nan_to_num(x.astype(np.float32) / np.float32(attrs["scale"]), nan=0.0).astype(np.float64)
     near = np.clip(ratio, -512, 512)
-    rounded = np.copysign(np.floor(np.abs(near) + 0.5), near).astype(np.int64)
-    return (saturate(attrs["zero"] + rounded),)
+    rounded = np.rint(near) if attrs.get("even") else np.copysign(np.floor(np.abs(near) + 0.5), near)
+    return (saturate(attrs["zero"] + rounded.astype(np.int64)),)
 
 
 def _dequantize(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -28,7 +30,21 @@ def _scalars(attrs: Attrs) -> dict[str, float]:
     return {"zero": attrs["zero"], "scale": float(attrs["scale"])}
 
 
+def _rounding(attrs: Attrs) -> dict[str, float]:
+    return {"zero": attrs["zero"], "even": int(attrs.get("even", False)), "scale": float(attrs["scale"])}
+
+
+def cast_attrs(quant: Quant) -> dict[str, float]:
+    """The attributes of a `quantize` or `dequantize` of one scale."""
+    return {"scale": quant.scale[0], "zero": quant.zero_point[0], "even": quant.even}
+
+
+def quantized(quant: Quant, x: np.ndarray) -> np.ndarray:
+    """Real numbers as int8 of one scale."""
+    return _quantize(cast_attrs(quant), x)[0]
+
+
 OPS = (
-    Op("quantize", _quantize, same_shape, count_sizes, scalars=_scalars, fmt=S8, formats=(S8,)),
+    Op("quantize", _quantize, same_shape, count_sizes, scalars=_rounding, fmt=S8, formats=(S8,)),
     Op("dequantize", _dequantize, same_shape, count_sizes, scalars=_scalars, fmt=S8, formats=(F32,)),
 )

@@ -45,11 +45,13 @@ def max_rule(site: Site) -> Lowered | None:
 
 
 def average_rule(site: Site) -> Lowered | None:
-    """avg_pool2d: a mean if the user's file calls it so, else an average that does not count padding."""
+    """avg_pool2d: a mean if the user's file calls it so or it changes the scale, else an average that does not count
+    padding.
+    """
     attrs = site.node.attrs
-    if site.node.origin.op == "MEAN":
+    if site.node.origin.op == "MEAN" or not same_quant(site):
         return _mean_of(site) if _countable(attrs) and not any(attrs["pads"]) else None
-    if not _countable(attrs) or not same_quant(site) or (attrs.get("count_pad", False) and any(attrs["pads"])):
+    if not _countable(attrs) or (attrs.get("count_pad", False) and any(attrs["pads"])):
         return None
     return Lowered("avg_pool2d_s8", {**attrs, "count_pad": False, **site.bounds})
 

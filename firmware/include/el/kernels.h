@@ -144,8 +144,8 @@
     void el_reshape_fwd_s8__##ISA(int32_t count, const int8_t *x, int8_t *y);                                          \
     /* y = table[x + 128] */                                                                                           \
     void el_table_fwd_s8__##ISA(int32_t count, const int8_t *x, const int8_t *table, int8_t *y);                       \
-    /* y = zero + round(x / scale), ties away from zero, NaN as zero; and y = scale * (x - zero) */                    \
-    void el_quantize_fwd_s8__##ISA(int32_t count, int32_t zero, float scale, const float *x, int8_t *y);               \
+    /* y = zero + round(x / scale), ties away from zero or to even, NaN as zero; and y = scale * (x - zero) */         \
+    void el_quantize_fwd_s8__##ISA(int32_t count, int32_t zero, int32_t even, float scale, const float *x, int8_t *y); \
     void el_dequantize_fwd_s8__##ISA(int32_t count, int32_t zero, float scale, const int8_t *x, float *y);
 
 #define EL_NO_SCRATCH
