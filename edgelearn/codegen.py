@@ -214,7 +214,7 @@ def generate(plan: Plan) -> Sources:
         "target": target.name,
         "output": graph.outputs[0],
         "target_kind": "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR",
-        "sample_format": f"EL_SAMPLE_{plan.config.samples.upper()}",
+        "sample_format": f"EL_SAMPLE_{plan.samples.upper()}",
         "loss": writer.names[str(graph.meta["loss_tensor"])],
         "bodies": {p.value: writer.body(p) for p in Program},
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},

@@ -22,8 +22,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     in a vector of class scores, mean squared error otherwise. warmup is in updates; schedule runs over all updates of
     the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
     the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel). samples is
-    the format in which samples travel to the board and are kept there; the model always computes with f32. store is the
-    number of training samples that the board keeps in RAM, so that they travel once and not once an epoch.
+    the format in which samples travel to the board and are kept there: f32, f16, or s8, the integers of an int8 model's
+    input; `auto` is s8 where the layers that read a sample run in int8, f32 elsewhere. store is the number of training
+    samples that the board keeps in RAM, so that they travel once and not once an epoch.
     """
 
     train: str = "all"
@@ -43,7 +44,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     epochs: Annotated[int, Meta(ge=1)] = 5
     seed: Annotated[int, Meta(ge=0)] = 0
     fold_norms: bool = False
-    samples: Literal["f32", "f16"] = "f32"
+    samples: Literal["auto", "f32", "f16", "s8"] = "auto"
     store: Annotated[int, Meta(ge=0)] = 0
 
     def with_changes(self, **changes: Any) -> TrainConfig:

@@ -1,15 +1,24 @@
-"""A user's samples: an npz archive with x_train, y_train, x_test, y_test, checked against the model."""
+"""A user's samples: an npz archive with x_train, y_train, x_test, y_test, checked against the model.
+
+Numbers are real numbers, whatever type they are stored in. One exception: where the model's own input, or for mean
+squared error its output, is int8, an array of type int8 holds the model's integers, and stands for the real numbers
+that they stand for.
+"""
 
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edgelearn.errors import InputError
-from edgelearn.graph import Graph, Layout
+from edgelearn.graph import Graph, Layout, Quant
+from edgelearn.ops.fixed_point import HIGHEST, LOWEST
+from edgelearn.passes.dequantize import real
+from edgelearn.passes.samples import sample_quant
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -19,6 +28,7 @@ class Dataset:
     """Samples in the layout of the user's model, (N, *input shape), and their targets.
 
     Targets are class indices (N,) int64 for cross-entropy, arrays (N, *output shape) for mean squared error.
+    `integers` names the arrays that held the model's own integers.
     """
 
     x_train: np.ndarray
@@ -26,14 +36,18 @@ class Dataset:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: tuple[str, ...] = ()
+    integers: tuple[str, ...] = ()
 
 
 def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
-    """Read and check an archive; InputError says which array is wrong and how, all problems at once.
+    """Read and check an archive for an imported model; InputError says which array is wrong and how, all problems at
+    once.
 
     A missing y_* is allowed for mean squared error where the model reproduces its input (an autoencoder).
     """
     arrays = _read(Path(path))
+    integers = _integer_arrays(arrays, graph, loss)
+    arrays |= {name: real(arrays[name], quant) for name, quant in integers.items()}
     problems: list[str] = []
     inputs, outputs = graph.meta["input"], graph.meta["output"]
     if loss == "mse" and inputs.user_shape == outputs.user_shape:
@@ -58,6 +72,7 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
         x_test=arrays["x_test"].astype(np.float32),
         y_test=_targets(arrays["y_test"], kind, outputs),
         classes=tuple(str(c) for c in arrays.get("classes", ())),
+        integers=tuple(integers),
     )
 
 
@@ -76,6 +91,31 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"the data file can't be read: {reason}", where=str(path)) from None
+
+
+def _integer_arrays(arrays: Mapping[str, np.ndarray], graph: Graph, loss: str) -> dict[str, Quant]:
+    """The arrays that hold the model's own integers, and how these stand for real numbers."""
+    ends = {"x": graph.inputs[0], "y": graph.outputs[0] if loss == "mse" else ""}
+    quants = {part: graph.tensors[name].quant for part, name in ends.items() if name}
+    found = {}
+    for name in NEEDED:
+        quant = quants.get(name[0])
+        if quant is not None and name in arrays and arrays[name].dtype == np.int8:
+            found[name] = quant
+    return found
+
+
+def beyond(x: np.ndarray, graph: Graph) -> tuple[float, tuple[float, float]] | None:
+    """The share of real numbers that an int8 model's input can't hold, and the range that it can; None for float ones.
+
+    A large share is what an archive of integers of another type than int8 looks like.
+    """
+    quant = sample_quant(graph)
+    if quant is None:
+        return None
+    low, high = (float(v) for v in real(np.array([LOWEST, HIGHEST]), quant))
+    half = quant.scale[0] / 2
+    return float(np.mean((x < low - half) | (x > high + half))), (low, high)
 
 
 def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, outputs: Layout, loss: str) -> list[str]:

@@ -15,6 +15,7 @@ from edgelearn.boards import available as available_boards
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
 from edgelearn.errors import EdgelearnError, InputError
+from edgelearn.formats import S8
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor
 from edgelearn.memory import Arena, aligned, plan_arena
 from edgelearn.ops import OPS
@@ -22,10 +23,11 @@ from edgelearn.passes.differentiate import choose_loss, differentiate
 from edgelearn.passes.fold import fold_norms
 from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
+from edgelearn.passes.samples import AUTO, place_samples
 from edgelearn.passes.update import attach_updates
 from edgelearn.schedule import Buffer, Schedule, Step, make_schedule
 
-SAMPLE_BYTES = {"f32": 4, "f16": 2}
+SAMPLE_BYTES = {"f32": 4, "f16": 2, "s8": 1}
 BLOCK = 16  # bytes: alignment and granularity of each array that the linker places
 
 
@@ -73,10 +75,17 @@ class Plan:
         return aligned(self.arena.nbytes, BLOCK)
 
     @property
+    def samples(self) -> str:
+        """The format in which samples travel and are kept, a key of SAMPLE_BYTES."""
+        if self.graph.tensors[self.graph.inputs[0]].format is S8:
+            return "s8"
+        return "f32" if self.config.samples == AUTO else self.config.samples
+
+    @property
     def slot_bytes(self) -> int:
         """One kept sample: the sample as it travels, padded to 4 bytes, and its target."""
         sample, target = (self.graph.tensors[name] for name in self.graph.inputs)
-        return aligned(sample.count * SAMPLE_BYTES[self.config.samples]) + target.nbytes
+        return aligned(sample.count * SAMPLE_BYTES[self.samples]) + target.nbytes
 
     @property
     def store_used(self) -> int:
@@ -163,7 +172,7 @@ def training_graph(source: Graph, config: TrainConfig) -> Graph:
     _check_weights(source)
     trained = methods.select(source, config.train)
     graph, trained = fold_norms(source, trained, force=config.fold_norms)
-    graph = lower(partition(graph, trained))
+    graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
     graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
     return attach_updates(graph, config.rule, clip=config.clip_norm > 0, weight_decay=config.weight_decay > 0)
 
@@ -220,7 +229,7 @@ def _digest(plan: Plan) -> str:
     """16 hex digits over everything that the image and the host must agree on."""
     digest = hashlib.sha256()
     settings = msgspec.structs.asdict(plan.config)
-    for item in (plan.board.id, sorted(settings.items()), plan.graph.inputs, plan.graph.outputs):
+    for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):
         digest.update(repr(item).encode())
     for step, kernel in zip(plan.schedule.steps, plan.chosen, strict=True):
         node = step.node

@@ -80,7 +80,8 @@ class Reference:
     def forward(self, sample: np.ndarray) -> np.ndarray:
         """The prediction for one sample in device layout."""
         tensor = self.graph.tensors[self.graph.inputs[0]]
-        self.values[tensor.name] = np.asarray(sample, self.dtype).reshape(tensor.shape)
+        kind = self.dtype if tensor.format is F32 else tensor.format.dtype
+        self.values[tensor.name] = np.asarray(sample, kind).reshape(tensor.shape)
         self._run(Phase.FORWARD, Optim())
         return self.values[self.graph.outputs[0]]
 

@@ -72,6 +72,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         "optimizer": plan.config.rule,
         "batch": plan.config.batch,
         "loss": plan.graph.meta["loss"],
+        "samples": plan.samples,
         "weights": plan.weights,
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {

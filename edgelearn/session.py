@@ -18,6 +18,7 @@ from edgelearn.data import Dataset
 from edgelearn.errors import EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link
+from edgelearn.ops import OPS
 from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.fold import unfold
 from edgelearn.plan import Plan
@@ -95,7 +96,9 @@ def hyper_of(config: TrainConfig, samples: int) -> Hyper:
 
 @dataclass(frozen=True)
 class Samples:
-    """Samples as the board sees them: `x` float32 in device layout, `y` labels or vectors, `wire` the bytes of both."""
+    """Samples as the board sees them: `x` in device layout, float32 or the model's int8, `y` labels or vectors, `wire`
+    the bytes of both.
+    """
 
     x: np.ndarray
     y: np.ndarray
@@ -109,8 +112,7 @@ def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
     """Samples and targets in the form in which they travel; InputError if f16 can't hold a value."""
     inputs: Layout = plan.graph.meta["input"]
     outputs: Layout = plan.graph.meta["output"]
-    with np.errstate(over="ignore"):
-        values = inputs.to_device(x).astype(WIRE_TYPES[plan.config.samples])
+    values = as_it_travels(plan, inputs.to_device(x))
     if not np.isfinite(values).all():
         raise InputError(
             f"a sample holds {float(np.abs(x).max()):g}, f16 ends at 65504", where="--samples f16", hint="--samples f32"
@@ -119,7 +121,17 @@ def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
     targets = y.astype("<u4").reshape(-1, 1) if labels else outputs.to_device(y).astype("<f4")
     padding = bytes(-values[:1].nbytes % 4)
     wire = tuple((v.tobytes() + padding, t.tobytes()) for v, t in zip(values, targets, strict=True))
-    return Samples(values.astype(np.float32), targets, wire)
+    return Samples(values if values.dtype == np.int8 else values.astype(np.float32), targets, wire)
+
+
+def as_it_travels(plan: Plan, x: np.ndarray) -> np.ndarray:
+    """Real numbers in the plan's sample format; to int8 they are rounded as the board itself would."""
+    quant = plan.graph.tensors[plan.graph.inputs[0]].quant
+    if quant is not None:
+        attrs = {"scale": quant.scale[0], "zero": quant.zero_point[0]}
+        return OPS["quantize"].compute(attrs, x)[0]
+    with np.errstate(over="ignore"):
+        return x.astype(WIRE_TYPES[plan.samples])
 
 
 class Session:

@@ -41,7 +41,12 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print data a
 _project_option = click.option("--project", metavar="DIR", help="Folder of edgelearn.toml.  [default: this one]")
 _model = click.argument("model", required=False)
 board_option = click.option("--board", metavar="ID", help="Board, or a board's TOML file.  [default: qemu-m4]")
-data_option = click.option("--data", metavar="NPZ", help="Samples: x_train, y_train, x_test, y_test.")
+data_option = click.option(
+    "--data",
+    metavar="NPZ",
+    help="Samples: x_train, y_train, x_test, y_test. Real numbers; to an int8 input,"
+    " arrays of type int8 are its own integers.",
+)
 carrier_option = click.option("--carrier", type=click.Choice(("pipe", "uart")), help="How bytes reach the board.")
 limit_options = _all(
     click.option("--ram", type=Size(), metavar="SIZE", help="Use no more RAM than this, e.g. 64K."),
@@ -73,7 +78,12 @@ train_options = _all(
     click.option("--batch", type=int, help="Samples per update."),
     click.option("--epochs", type=int),
     click.option("--seed", type=int, help="Order of the samples."),
-    click.option("--samples", type=_choices("samples"), help="Format in which samples travel and are kept."),
+    click.option(
+        "--samples",
+        type=_choices("samples"),
+        help="Format in which samples travel and are kept: f32, f16, or s8, the integers of an"
+        " int8 model's input.  [default: s8 where the layers that read them run in int8, else f32]",
+    ),
     click.option("--store", type=int, metavar="N", help="Keep N training samples in the board's RAM."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
 )

@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgelearn.cli.output import Timer, say
+from edgelearn.cli.output import Timer, percent, say
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
     from edgelearn.data import Dataset
     from edgelearn.plan import Plan
+
+MOST_BEYOND = 0.1  # the share of values outside of an int8 input's range from which on a word is due
 
 
 def plan_job(job: Job) -> Plan:
@@ -32,13 +34,18 @@ def plan_job(job: Job) -> Plan:
 
 def load_data(job: Job, plan: Plan) -> Dataset:
     """The samples of the job; UsageError if none are named."""
-    from edgelearn.data import load_dataset
+    from edgelearn.data import beyond, load_dataset
     from edgelearn.errors import UsageError
 
     if job.data is None:
         raise UsageError("no data is given", hint="--data samples.npz, with arrays x_train, y_train, x_test and y_test")
-    data = load_dataset(job.data, plan.graph, str(plan.graph.meta["loss"]))
-    say(f"read {job.data.name}: {len(data.x_train):,} samples to train on, {len(data.x_test):,} held out")
+    data = load_dataset(job.data, plan.imported, str(plan.graph.meta["loss"]))
+    integers = f"; {', '.join(data.integers)} as the model's own integers" if data.integers else ""
+    say(f"read {job.data.name}: {len(data.x_train):,} samples to train on, {len(data.x_test):,} held out{integers}")
+    found = beyond(data.x_train, plan.imported)
+    if found and found[0] > MOST_BEYOND:
+        low, high = found[1]
+        say(f"warning: {percent(found[0])} of x_train is outside {low:.4g}..{high:.4g}, what the int8 input can hold")
     return data
 
 

@@ -3,14 +3,15 @@
 
 void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count);
 
-static uint32_t count_of_input(void)
+static uint32_t count_of_halves(void)
 {
     return el_model.input.bytes / 4u;
 }
 
 uint32_t el_sample_bytes(void)
 {
-    return el_model.sample_format == EL_SAMPLE_F16 ? (2u * count_of_input() + 3u) & ~3u : el_model.input.bytes;
+    const uint32_t bytes = el_model.sample_format == EL_SAMPLE_F16 ? 2u * count_of_halves() : el_model.input.bytes;
+    return (bytes + 3u) & ~3u;
 }
 
 uint32_t el_slot_bytes(void)
@@ -42,13 +43,14 @@ static float from_half(uint16_t half)
 static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
 {
     if (el_model.sample_format != EL_SAMPLE_F16) {
-        memcpy((uint8_t *)el_model.input.data + at, bytes, count);
+        const uint32_t left = at < el_model.input.bytes ? el_model.input.bytes - at : 0; /* behind it is padding */
+        memcpy((uint8_t *)el_model.input.data + at, bytes, count < left ? count : left);
         return;
     }
     float *x = el_model.input.data;
     for (uint32_t i = 0; i + 1u < count; i += 2) {
         const uint32_t index = (at + i) / 2u;
-        if (index < count_of_input()) { /* the last two bytes may be padding */
+        if (index < count_of_halves()) { /* the last two bytes may be padding */
             x[index] = from_half((uint16_t)(bytes[i] | (uint32_t)bytes[i + 1u] << 8));
         }
     }

@@ -12,6 +12,7 @@ from edgelearn.config import TrainConfig
 from edgelearn.importers.tflite import load_tflite
 from edgelearn.plan import make_plan
 from edgelearn.reference import Reference
+from edgelearn.session import as_it_travels
 from tests.support.clib import CModel
 from tests.support.tflm import Tflm, inputs, integer_layers, lowered, until_float
 from tools.fetch_assets import MLTK, FetchError, fetch_all
@@ -42,7 +43,8 @@ def test_generated_code_gives_the_integers_of_the_frozen_part(
     for fed, real in inputs(source, SAMPLES):
         want = truth(fed)
         seen.update(want.tolist())
-        np.testing.assert_array_equal(model.forward(real), (want - np.float32(zero)) * np.float32(scale))
+        sample = as_it_travels(plan, real)
+        np.testing.assert_array_equal(model.forward(sample), (want - np.float32(zero)) * np.float32(scale))
     assert len(seen) > 10
 
 

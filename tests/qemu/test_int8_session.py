@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from edgelearn.plan import Plan, make_plan
 from edgelearn.session import Outcome, Session
 from tests.support.int8_nets import backbone
 
-CONFIG = TrainConfig(train="last", lr=0.05, momentum=0.9, batch=2, epochs=3)
+CONFIG = TrainConfig(train="last", lr=0.05, momentum=0.9, batch=2, epochs=3, store=5)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +42,12 @@ def dataset(source: Graph) -> Dataset:
     return Dataset(x[:16], y[:16], x[16:], y[16:])
 
 
-def run(source: Graph, board_id: str, folder: Path, sanitize: bool = False) -> tuple[Plan, Outcome, list[float]]:
+Ran = tuple[Plan, Outcome, list[float]]
+
+
+def run(source: Graph, board_id: str, folder: Path, sanitize: bool = False, **changes: Any) -> Ran:
     board = load(board_id)
-    plan = make_plan(source, CONFIG, board)
+    plan = make_plan(source, CONFIG.with_changes(**changes), board)
     sources = generate(plan)
     image = build_image(sources.files, board, folder, kernel_sources=sources.kernels, sanitize=sanitize)
     if not sanitize:
@@ -60,17 +64,15 @@ def run(source: Graph, board_id: str, folder: Path, sanitize: bool = False) -> t
 
 
 @pytest.fixture(scope="module")
-def host_run(source: Graph, tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Outcome, list[float]]:
+def host_run(source: Graph, tmp_path_factory: pytest.TempPathFactory) -> Ran:
     return run(source, "host", tmp_path_factory.mktemp("host"))
 
 
-def test_the_backbone_is_in_int8_and_the_head_learns(host_run: tuple[Plan, Outcome, list[float]]) -> None:
+def test_the_backbone_is_in_int8_and_the_head_learns(host_run: Ran) -> None:
     plan, outcome, losses = host_run
     ops = [s.node.op for s in plan.schedule.steps if s.program.value == "forward"]
-    assert ops == [
-        "quantize", "conv2d_s8", "depthwise_conv2d_s8", "conv2d_s8", "add_s8", "mean_s8", "dequantize", "dense"
-    ]  # fmt: skip
-    assert plan.graph.meta["int8"] == tuple(s.node.name for s in plan.schedule.steps[1:6])
+    assert ops == ["conv2d_s8", "depthwise_conv2d_s8", "conv2d_s8", "add_s8", "mean_s8", "dequantize", "dense"]
+    assert plan.graph.meta["int8"] == tuple(s.node.name for s in plan.schedule.steps[:5])
     assert {t.format for t, _ in plan.params.tensors} == {F32}
     assert sum(t.count for t, _ in plan.consts.tensors if t.format is S8) == 8 * 27 + 8 * 9 + 8 * 8
     assert np.mean(losses[-4:]) < 0.5 * np.mean(losses[:4])
@@ -78,9 +80,7 @@ def test_the_backbone_is_in_int8_and_the_head_learns(host_run: tuple[Plan, Outco
 
 
 @pytest.mark.parametrize("board", ["qemu-m4", "qemu-m3", "qemu-rv32imac"])
-def test_boards_train_like_the_host(
-    board: str, source: Graph, tmp_path: Path, host_run: tuple[Plan, Outcome, list[float]]
-) -> None:
+def test_boards_train_like_the_host(board: str, source: Graph, tmp_path: Path, host_run: Ran) -> None:
     emulator = load(board).emulator
     if emulator is None or not shutil.which(emulator.program):
         pytest.skip(f"no emulator for {board}")
@@ -95,3 +95,25 @@ def test_boards_train_like_the_host(
 def test_the_whole_run_is_clean_under_the_sanitizers(source: Graph, tmp_path: Path) -> None:
     _, outcome, _ = run(source, "host", tmp_path, sanitize=True)
     assert outcome.after is not None
+
+
+def test_integers_cost_a_quarter_and_train_alike(source: Graph, tmp_path: Path, host_run: Ran) -> None:
+    """The samples that the host rounds are those that the board would have rounded: the same losses, bit by bit."""
+    plan, outcome, losses = host_run
+    floats, other, expected = run(source, "host", tmp_path, samples="f32")
+    count, label = 9 * 7 * 3, 4
+    assert (plan.samples, floats.samples) == ("s8", "f32")
+    assert (plan.slot_bytes, floats.slot_bytes) == ((count + 3) // 4 * 4 + label, 4 * count + label)
+    assert floats.arena_bytes - plan.arena_bytes > 2 * count
+    assert losses == expected
+    for name, weight in outcome.weights.items():
+        np.testing.assert_array_equal(weight, other.weights[name])
+
+
+def test_a_first_layer_that_trains_reads_integers_as_real_numbers(source: Graph, tmp_path: Path) -> None:
+    plan, outcome, losses = run(source, "host", tmp_path, train="all", lr=0.005, samples="s8")
+    assert plan.schedule.steps[0].node.op == "dequantize"
+    assert plan.graph.meta["int8"] == ()
+    assert outcome.loss_error < 1e-4
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    assert make_plan(source, CONFIG.with_changes(train="all"), load("host")).samples == "f32"

@@ -81,7 +81,7 @@ class CModel:
         return np.frombuffer(buffer, dtype)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
-        self._array(self.info.input)[:] = x.reshape(-1)
+        self._array(self.info.input, np.int8 if self.plan.samples == "s8" else np.float32)[:] = x.reshape(-1)
         self.lib.el_model_forward()
         return self._array(self.info.output).copy()
 

@@ -45,7 +45,7 @@ def _head(plan: Plan) -> list[str]:
     total = plan.weights
     text = (
         f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {figures.rule},"
-        f" batch {figures.batch}, {plan.graph.meta['loss']}"
+        f" batch {figures.batch}, {plan.graph.meta['loss']}, samples in {plan.samples}"
     )
     return wrap(text)
 
