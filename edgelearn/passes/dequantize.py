@@ -17,7 +17,8 @@ def real(data: np.ndarray, quant: Quant) -> np.ndarray:
     axis = quant.axis
     shape = [-1 if axis is not None and k == axis else 1 for k in range(data.ndim)]
     scale, zero = (np.asarray(values, np.float64).reshape(shape) for values in (quant.scale, quant.zero_point))
-    return (scale * (data.astype(np.float64) - zero)).astype(np.float32)
+    with np.errstate(over="ignore"):  # an absurd scale makes infinity, which is refused where weights are looked at
+        return (scale * (data.astype(np.float64) - zero)).astype(np.float32)
 
 
 def is_quantized(graph: Graph) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 
 EVIL = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFF, 0x10000, 4)
+MAGIC = b"TFL3"  # at byte 4 of every TensorFlow Lite file
 
 
 def mutate(content: bytes, generator: random.Random) -> bytes:
     """One damaged copy: bits and bytes changed, words replaced, stretches moved, removed or cut off."""
     data = bytearray(content)
-    # Structure stands at both ends of a flatbuffer; weights, in between, are much larger and less interesting.
+    # Structure stands at both ends of a model file; weights, in between, are much larger and less interesting.
     spots = [generator.randrange(len(data)), generator.randrange(min(len(data), 600)), -1 - generator.randrange(600)]
     for _ in range(generator.choice((1, 1, 2, 5, 20))):
         place = generator.choice(spots) % len(data)
@@ -32,5 +33,20 @@ def mutate(content: bytes, generator: random.Random) -> bytes:
         spots = [generator.randrange(len(data)) if generator.random() < 0.5 else s for s in spots] if data else spots
         if not data:
             break
-    data[4:8] = b"TFL3"  # anything else is refused at the first look
+    return _with_magic(data, content)
+
+
+def splice(content: bytes, other: bytes, generator: random.Random) -> bytes:
+    """The beginning of one file and the end of another, or one with a stretch of the other in it."""
+    cut, start = generator.randrange(len(content)), generator.randrange(len(other))
+    if generator.random() < 0.5:
+        return _with_magic(bytearray(content[:cut] + other[start:]), content)
+    size = generator.randrange(1, 400)
+    return _with_magic(bytearray(content[:cut] + other[start : start + size] + content[cut + size :]), content)
+
+
+def _with_magic(data: bytearray, content: bytes) -> bytes:
+    """A TensorFlow Lite file without its magic is refused at the first look."""
+    if content[4:8] == MAGIC:
+        data[4:8] = MAGIC
     return bytes(data)
