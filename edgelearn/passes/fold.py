@@ -58,7 +58,9 @@ def fold_norms(graph: Graph, trained: set[str], force: bool = False) -> tuple[Gr
     for norm in [n for n in graph.nodes if n.op == "batch_norm"]:
         layer = _foldable(graph, norm)
         touched = trained & {*norm.inputs, *(layer.inputs if layer else ())}
-        if layer is None or (touched and not (force and _invertible(graph, norm))):
+        # Scale or shift that train elsewhere too can't be part of this layer's weights.
+        tied = any(len(graph.consumers(name)) > 1 for name in trained & set(norm.inputs))
+        if layer is None or (touched and (tied or not force or not _invertible(graph, norm))):
             continue
         graph, trained = _fold_one(graph, trained, layer, norm)
     return graph, trained

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Layout, unique_name
+from edgelearn.importers.norms import gather_norms
 from edgelearn.importers.onnx.call import HANDLERS
 from edgelearn.importers.onnx.constant import WeightRecord
 from edgelearn.importers.onnx.convert import Conversion, convert
@@ -85,7 +86,8 @@ def _graph(found: Conversion, result: View, path: Path, output: str) -> Graph:
         "export": builder.records(found.shapes),
         "warnings": tuple(builder.warnings),
     }
-    return Graph(identifier(path.stem, "model"), tensors, tuple(nodes), (builder.input,), (name,), meta)
+    graph = Graph(identifier(path.stem, "model"), tensors, tuple(nodes), (builder.input,), (name,), meta)
+    return gather_norms(graph)
 
 
 def _layout(view: View, shape: tuple[int, ...], name: str) -> Layout | None:

@@ -1,0 +1,27 @@
+"""Bugs that norms had, each with the smallest model that showed it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from edgelearn.boards import load as load_board
+from edgelearn.config import TrainConfig
+from edgelearn.graph import Role
+from edgelearn.plan import make_plan
+from tests.unit.import_models import compare, model, node, random, save
+
+
+def test_a_shift_that_two_layers_share_is_not_folded(tmp_path: Path) -> None:
+    """Folding took it out of what trains, so that the other layer's bias stood still."""
+    weights = {"v": random(4, 4), "w": random(4, 4), "b": random(4), "m": random(4), "s": 1 + random(4)}
+    nodes = [
+        node("MatMul", ["x", "v"], "a"), node("Sub", ["a", "m"], "c"), node("Mul", ["c", "s"], "d"),
+        node("Add", ["d", "b"], "e"), node("MatMul", ["x", "w"], "f"), node("Add", ["f", "b"], "g"),
+        node("Add", ["e", "g"], "y"),
+    ]  # fmt: skip
+    graph = compare(save(model(nodes, (4,), weights), tmp_path))
+    plan = make_plan(graph, TrainConfig(fold_norms=True), load_board("host"))
+    assert sum(node.op == "batch_norm" for node in plan.graph.nodes) == 1
+    assert sum(t.count for t in plan.graph.of_role(Role.PARAM)) == sum(np.size(weights[n]) for n in weights)
