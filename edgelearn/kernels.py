@@ -78,6 +78,11 @@ def _four_windows(s: Sizes) -> int:
     return 4 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
 
 
+def _three_wide_windows(s: Sizes) -> int:
+    """Three windows of one group in 16 bits, rounded up to whole words."""
+    return -(-3 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) // 2) * 4
+
+
 def _group_of_zeros(s: Sizes) -> int:
     """One position of dy, for taps outside the map."""
     return s["out_c"] // s["groups"] * FLOAT
@@ -110,6 +115,7 @@ TABLE: tuple[Entry, ...] = (
     *_blk("dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
     *_blk("activation.c", "relu_fwd", "relu_bwd"),
     *_ref("conv2d_s8.c", "conv2d_fwd", fmt="s8"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_s8.c", _three_wide_windows, fmt="s8"),
     *_ref("depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8"),
     *_ref("dense_s8.c", "dense_fwd", fmt="s8"),
     *_ref("pool_s8.c", "max_pool2d_fwd", "avg_pool2d_fwd", "mean_fwd", fmt="s8"),

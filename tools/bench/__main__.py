@@ -32,7 +32,7 @@ Counts = dict[str, Any]
 
 
 def _bind(bench: Bench, isa: str) -> kernels.Kernel | None:
-    entry = kernels.find(bench.step, "f32", isa)
+    entry = kernels.find(bench.step, bench.fmt, isa)
     return entry.bind(bench.sizes) if entry and entry.supports(bench.sizes) else None
 
 

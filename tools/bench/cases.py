@@ -36,6 +36,7 @@ class Bench:
     macs: int
     share: float = 1.0
     kernel: kernels.Kernel | None = None
+    fmt: str = "f32"
 
 
 @functools.cache
@@ -88,14 +89,28 @@ LAYERS = {
 }
 
 
+def _int8(name: str, s: dict[str, int]) -> Bench:
+    """The same convolution of integers, each channel with a multiplier and a shift of its own."""
+    rng = np.random.default_rng(len(name))
+    x = rng.integers(-128, 128, (s["in_h"], s["in_w"], s["in_c"]), np.int8)
+    w = rng.integers(-127, 128, s["out_c"] * s["k_h"] * s["k_w"] * s["in_c"], np.int8)
+    bias = rng.integers(-1000, 1000, s["out_c"], np.int32)
+    multiplier, shift = np.full(s["out_c"], 1 << 30, np.int32), np.full(s["out_c"], -8, np.int32)
+    y = np.zeros((s["out_h"], s["out_w"], s["out_c"]), np.int8)
+    args = (s, -3, 4, -128, 127, x, w, bias, multiplier, shift, y)
+    return Bench(f"{name} fwd int8", "conv2d_fwd", s, args, OPS["conv2d"].macs(s), fmt="s8")
+
+
 def single_kernels() -> Iterator[Bench]:
-    """Typical layers, each with its three kernels."""
+    """Typical layers, each with its three kernels, convolutions in int8 too."""
     for name, (op, s) in LAYERS.items():
         x, y = _random((s["in_h"], s["in_w"], s["in_c"])), _random((s["out_h"], s["out_w"], s["out_c"]))
         w = _random((s["k_h"] * s["k_w"] * s["out_c"] * (s["in_c"] if op == "conv2d" else 1),))
         yield _make(op, s, (), (x, w, _random((s["out_c"],)), y), f"{name} fwd")
         yield _make(f"{op}_bwd_x", s, (), (y, w, x), f"{name} bwd_x")
         yield _make(f"{op}_bwd_w", s, (1.0,), (x, y, w), f"{name} bwd_w")
+        if op == "conv2d":
+            yield _int8(name, s)
     for n, m in ((640, 128), (32, 7)):
         sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
         yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")

@@ -117,10 +117,12 @@
 
 /* int8: y = clamp(y_zero + rescale(sum of (x - x_zero) * w + b), min, max) with a multiplier and a shift for each
  * output channel, see el/quant.h; b may be NULL. The toolchain has made sure that no sum leaves 32 bits. */
-#define EL_KERNELS_S8(ISA)                                                                                             \
+#define EL_CONV2D_S8(ISA, SCRATCH)                                                                                     \
     void el_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,         \
                                  const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,        \
-                                 const int32_t *shift, int8_t *y);                                                     \
+                                 const int32_t *shift, int8_t *y SCRATCH);
+
+#define EL_KERNELS_S8(ISA)                                                                                             \
     void el_depthwise_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min,            \
                                            int32_t max, const int8_t *x, const int8_t *w, const int32_t *b,            \
                                            const int32_t *multiplier, const int32_t *shift, int8_t *y);                \
@@ -155,6 +157,8 @@ EL_CONV2D_F32(ref, EL_NO_SCRATCH)
 EL_KERNELS_F32(ref)
 EL_CONV2D_F32(blk, EL_SCRATCH)
 EL_KERNELS_F32(blk)
+EL_CONV2D_S8(ref, EL_NO_SCRATCH)
+EL_CONV2D_S8(blk, EL_SCRATCH)
 EL_KERNELS_S8(ref)
 
 #endif
