@@ -88,6 +88,21 @@ def _group_of_zeros(s: Sizes) -> int:
     return s["out_c"] // s["groups"] * FLOAT
 
 
+def _states(rows: int) -> Callable[[Sizes], int]:
+    """Rows as long as a recurrent layer's state."""
+    return lambda s: rows * s["hidden"] * FLOAT
+
+
+# How many rows the steps of recurrent layers want.
+_RECURRENT = {"rnn_bwd": 1, "lstm_fwd": 5, "lstm_bwd": 2, "gru_fwd": 4, "gru_bwd": 5}
+
+
+def _recurrent(isa: str, *steps: str) -> Iterable[Entry]:
+    source = f"kernels/{isa}/recurrent.c"
+    yield from (Entry(step, isa, source, _states(rows)) for step, rows in _RECURRENT.items())
+    yield from (Entry(step, isa, source) for step in ("rnn_fwd", "gru_bwd_w", "recurrent_bwd_w", *steps))
+
+
 TABLE: tuple[Entry, ...] = (
     *_ref("conv2d.c", "conv2d_fwd", "conv2d_bwd_x", "conv2d_bwd_w"),
     *_ref("depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w"),
@@ -104,6 +119,7 @@ TABLE: tuple[Entry, ...] = (
           "prelu_fwd", "prelu_bwd_x", "prelu_bwd_w"),
     *_ref("normalize.c", "layer_norm_fwd", "layer_norm_bwd_x", "layer_norm_bwd_w", "instance_norm_fwd",
           "instance_norm_bwd_x", "instance_norm_bwd_w"),
+    *_recurrent(REF, "gru_bias_bwd"),
     *_ref("loss.c", "softmax_xent_fwd", "softmax_xent_bwd", "mse_fwd", "mse_bwd"),
     *_ref("optim.c", "weight_decay_step", "sgd_step", "momentum_step", "adam_step", "adamw_step", "sumsq_step",
           "clip_step"),
@@ -114,6 +130,7 @@ TABLE: tuple[Entry, ...] = (
           supports=_no_multiplier),
     *_blk("dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
     *_blk("activation.c", "relu_fwd", "relu_bwd"),
+    *_recurrent("blk"),
     *_ref("conv2d_s8.c", "conv2d_fwd", fmt="s8"),
     Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_s8.c", _three_wide_windows, fmt="s8"),
     *_ref("depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8"),
@@ -124,8 +141,11 @@ TABLE: tuple[Entry, ...] = (
           "pad_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
 )  # fmt: skip
 
-# Files that call into others: the cross-entropy's gradient is softmax_fwd minus one.
-NEEDS: Mapping[str, tuple[str, ...]] = {"kernels/ref/loss.c": ("kernels/ref/softmax.c",)}
+# Files that call into others: the cross-entropy's gradient is softmax_fwd minus one, a recurrent step a dense layer.
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "kernels/ref/loss.c": ("kernels/ref/softmax.c",),
+    "kernels/blk/recurrent.c": ("kernels/blk/dense.c",),
+}
 
 _INDEX = {(e.step, e.fmt, e.isa): e for e in TABLE}
 

@@ -117,6 +117,8 @@ def _aliases(graph: Graph, steps: tuple[Step, ...], life: dict[str, tuple[int, i
         if OPS[node.op].kind is not Kind.PURE:
             continue
         for out_index, in_index in OPS[node.op].inplace:
+            if out_index >= len(node.outputs):
+                continue  # an output that only training needs
             out, source = node.outputs[out_index], node.inputs[in_index]
             dies = source in life and life[source][1] == step.index and node.inputs.count(source) == 1
             born = out in life and life[out][0] == step.index

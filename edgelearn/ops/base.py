@@ -46,8 +46,17 @@ class Tape(Protocol):
     def weight_grad(self, op: str, weight: str, inputs: Sequence[str], node: Node, **attrs: Any) -> None:
         """Emit the accumulating node for the gradient of a weight, if it is trained."""
 
-    def saved(self, node: Node, index: int, suffix: str) -> str:
-        """The extra output `index` of a forward node (a mask), adding it if it is not there yet."""
+    def saved(self, node: Node, index: int, suffix: str, like: str = "") -> str:
+        """The extra output `index` of a forward node (a mask), adding it if it is not there yet.
+
+        It has the shape of the tensor `like`, by default of the node's own first output.
+        """
+
+    def trains(self, weight: str) -> bool:
+        """Whether this operand is a trained weight; an operand left out is none."""
+
+    def backward(self, op: str, like: Sequence[str], inputs: Sequence[str], node: Node) -> tuple[str, ...]:
+        """Emit a node that several gradients share; gives its outputs, gradients of the shapes of `like`."""
 
 
 @dataclass(frozen=True)

@@ -63,18 +63,20 @@ class _Builder:
         self.tensors[name] = Tensor(name, like.shape, role, like.format)
         return name
 
-    def emit(self, op: str, inputs: Sequence[str], out: str, node: Node | None, phase: Phase, **attrs: Any) -> None:
+    def emit(
+        self, op: str, inputs: Sequence[str], outputs: Sequence[str], node: Node | None, phase: Phase, **attrs: Any
+    ) -> None:
         name = unique_name(f"{node.name}_{op.removeprefix(node.op + '_')}" if node else op, self._taken)
         self._taken.add(name)
         origin = {"origin": node.origin} if node else {}
-        self.nodes.append(Node(op, name, tuple(inputs), (out,), attrs, phase, **origin))
+        self.nodes.append(Node(op, name, tuple(inputs), tuple(outputs), attrs, phase, **origin))
 
     def grad(self, tensor: str) -> str:
         parts = self._partial[tensor]
         while len(parts) > 1:
             first, second = parts.pop(0), parts.pop(0)
             total = self.new(f"d_{tensor}", self.tensors[tensor])
-            self.emit("add", (first, second), total, None, Phase.BACKWARD)
+            self.emit("add", (first, second), (total,), None, Phase.BACKWARD)
             parts.insert(0, total)
         return parts[0]
 
@@ -86,28 +88,36 @@ class _Builder:
         if self.wants(tensor):
             like = self.tensors[tensor]
             out = self.new(f"d_{tensor}", like)
-            self.emit(op, inputs, out, node, Phase.BACKWARD, **{**node.attrs, "x_shape": like.shape, **attrs})
+            self.emit(op, inputs, (out,), node, Phase.BACKWARD, **{**node.attrs, "x_shape": like.shape, **attrs})
             self.pass_grad(tensor, out)
 
     def weight_grad(self, op: str, weight: str, inputs: Sequence[str], node: Node, **attrs: Any) -> None:
-        if weight and self.tensors[weight].role is Role.PARAM:
+        if self.trains(weight):
             out = f"{weight}_grad"
             if out not in self.tensors:
                 self.new(out, self.tensors[weight])
-            self.emit(op, inputs, out, node, Phase.BACKWARD, **{**node.attrs, "scale": 1.0, **attrs})
+            self.emit(op, inputs, (out,), node, Phase.BACKWARD, **{**node.attrs, "scale": 1.0, **attrs})
 
-    def saved(self, node: Node, index: int, suffix: str) -> str:
+    def trains(self, weight: str) -> bool:
+        return bool(weight) and self.tensors[weight].role is Role.PARAM
+
+    def backward(self, op: str, like: Sequence[str], inputs: Sequence[str], node: Node) -> tuple[str, ...]:
+        outputs = tuple(self.new(f"d_{name}", self.tensors[name]) for name in like)
+        self.emit(op, inputs, outputs, node, Phase.BACKWARD, **node.attrs)
+        return outputs
+
+    def saved(self, node: Node, index: int, suffix: str, like: str = "") -> str:
         place = next(k for k, n in enumerate(self.forward) if n.name == node.name)
         current = self.forward[place]
         if len(current.outputs) > index:
             return current.outputs[index]
-        like = self.tensors[node.outputs[0]]
+        shape = self.tensors[like or node.outputs[0]].shape
         fmt = OPS[node.op].formats[index]
         name = unique_name(f"{node.name}_{suffix}", self._taken)
         self._taken.add(name)
-        self.tensors[name] = Tensor(name, like.shape, Role.MASK, fmt)
+        self.tensors[name] = Tensor(name, shape, Role.MASK, fmt)
         self.forward[place] = Node(
-            node.op, node.name, node.inputs, (*node.outputs, name), node.attrs, node.phase, node.origin
+            node.op, node.name, node.inputs, (*current.outputs, name), node.attrs, node.phase, node.origin
         )
         return name
 
@@ -142,8 +152,8 @@ def differentiate(graph: Graph, loss: str, batch: int) -> Graph:
     name = tape.new(target.name, target, Role.INPUT)
     value = tape.new("loss", Tensor("loss", (1,), Role.ACT, F32), Role.ACT)
     seed = tape.new(f"d_{predicted.name}", predicted)
-    tape.emit(op, (predicted.name, name), value, None, Phase.LOSS)
-    tape.emit(f"{op}_bwd", (predicted.name, name), seed, None, Phase.BACKWARD, scale=1.0 / batch)
+    tape.emit(op, (predicted.name, name), (value,), None, Phase.LOSS)
+    tape.emit(f"{op}_bwd", (predicted.name, name), (seed,), None, Phase.BACKWARD, scale=1.0 / batch)
     tape.pass_grad(predicted.name, seed)
     for node in reversed(graph.nodes):
         if not _dead(node, tape):

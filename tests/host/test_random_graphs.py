@@ -21,8 +21,10 @@ from tests.support.nets import Net
 LAYERS = (
     "conv", "depthwise", "norm", "relu", "leaky", "relu6", "sigmoid", "tanh", "max", "avg", "pad", "residual", "scale",
     "shift", "product", "excite", "inverse", "hard_sigmoid", "hard_swish", "elu", "prelu", "concat", "split",
-    "layer_norm", "instance_norm", "up", "depthwise_up", "reshape",
+    "layer_norm", "instance_norm", "up", "depthwise_up", "reshape", "rnn", "gru", "lstm",
 )  # fmt: skip
+# Gates, and the flag that a layer has beside its direction.
+RECURRENT = {"rnn": (1, "relu"), "gru": (3, "linear_before_reset"), "lstm": (4, "unused")}
 
 
 def examples(count: int) -> settings:
@@ -73,6 +75,13 @@ def grow(net: Net, draw: st.DrawFn, layer: str) -> None:
         assume(h * w > 3 if layer == "instance_norm" else np.prod(shape) > 3)
         k = len(net.nodes)
         net.add(layer, net.weight(f"gamma{k}", shape, 0.2, 1.0), net.weight(f"beta{k}", shape), epsilon=0.1)
+    elif layer in RECURRENT:
+        (gates, flag), n = RECURRENT[layer], draw(st.integers(1, 5))
+        net.conv(gates * n, (1, 1))
+        name, attrs = f"{layer}{len(net.nodes)}", {flag: draw(st.booleans()), "reverse": draw(st.booleans())}
+        b = net.weight(f"{name}_b", (gates * n,)) if draw(st.booleans()) else ""
+        first = [net.weight(f"{name}_start", (n,)) if draw(st.booleans()) else "" for _ in ("state", "cell")]
+        net.add(layer, net.weight(f"{name}_r", (gates * n, n)), b, *first[: 2 if layer == "lstm" else 1], **attrs)
     elif layer in ("up", "depthwise_up"):
         k, stride = (draw(size), draw(size)), (draw(size), draw(size))
         more = tuple(draw(st.integers(0, s - 1)) for s in stride)

@@ -348,10 +348,10 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     """Every case, always with the same numbers."""
-    from tests.support import kernel_cases_s8
+    from tests.support import kernel_cases_recurrent, kernel_cases_s8
     from tests.support.kernel_cases_wide import FAMILIES
 
     rng = np.random.default_rng(20)
     families = (convolutions, products, elementwise, activations, windows, losses, optimizers, *FAMILIES)
-    families += kernel_cases_s8.FAMILIES
+    families += kernel_cases_s8.FAMILIES + kernel_cases_recurrent.FAMILIES
     return [case for family in families for case in family(rng)]

@@ -140,7 +140,29 @@ def autoencoder(seed: int = 0) -> Graph:
     return net.graph()
 
 
-NETS = {"mlp": mlp, "conv1d_net": conv1d_net, "residual_net": residual_net, "autoencoder": autoencoder}
+def recurrent_net(seed: int = 0) -> Graph:
+    """A GRU over a signal, an LSTM backwards over its states, a plain layer, and the last state's class."""
+    net = Net((1, 9, 5), "recurrent_net", seed)
+    for op, size, gates, attrs in (
+        ("gru", 7, 3, {"reverse": False, "linear_before_reset": True}),
+        ("lstm", 6, 4, {"reverse": True}),
+        ("rnn", 5, 1, {"reverse": False, "relu": False}),
+    ):
+        net.conv(gates * size, (1, 1), name=f"{op}_input")
+        r, b = net.weight(f"{op}_r", (gates * size, size)), net.weight(f"{op}_b", (gates * size,), 0.3)
+        net.add(op, r, b, "", *([""] if op == "lstm" else []), name=op, **attrs)
+    net.add("slice", axis=1, start=8, stop=9)
+    net.dense(4)
+    return net.graph()
+
+
+NETS = {
+    "mlp": mlp,
+    "conv1d_net": conv1d_net,
+    "residual_net": residual_net,
+    "autoencoder": autoencoder,
+    "recurrent_net": recurrent_net,
+}
 
 
 def sample(graph: Graph, seed: int, loss: str = "cross-entropy") -> tuple[np.ndarray, np.ndarray | int]:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from edgelearn.config import TrainConfig
 from edgelearn.graph import Graph, Node
+from tests.support import torch_recurrent
 
 Values = dict[str, torch.Tensor]
 
@@ -116,6 +117,7 @@ OPS: dict[str, Callable[..., torch.Tensor]] = {
     "instance_norm": _instance_norm,
     "conv_transpose2d": _conv_transpose,
     "depthwise_conv_transpose2d": _conv_transpose,
+    **torch_recurrent.OPS,
 }
 
 

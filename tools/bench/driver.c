@@ -7,7 +7,7 @@
 
 uint64_t probe_ticks;
 
-enum { MAX_ARGS = 12 };
+enum { MAX_ARGS = 16 };
 
 static uint32_t word(void)
 {

@@ -150,6 +150,36 @@
     void el_quantize_fwd_s8__##ISA(int32_t count, int32_t zero, int32_t even, float scale, const float *x, int8_t *y); \
     void el_dequantize_fwd_s8__##ISA(int32_t count, int32_t zero, float scale, const int8_t *x, float *y);
 
+/* Recurrent layers: see kernels/recurrent.h for what the arrays hold and which may be NULL or the same. */
+#define EL_RECURRENT_F32(ISA)                                                                                          \
+    /* h = f(x + b + r h'), f tanh or ReLU */                                                                          \
+    void el_rnn_fwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t relu, const float *x,           \
+                               const float *r, const float *b, const float *start, float *y);                          \
+    void el_rnn_bwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t relu, const float *y,           \
+                               const float *dy, const float *r, float *dx, void *scratch);                             \
+    /* gates i, o, f, g of x + b + r h': c = f c' + i g, h = o tanh(c) */                                              \
+    void el_lstm_fwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, const float *x, const float *r,        \
+                                const float *b, const float *start, const float *cell, float *y, float *gates,         \
+                                float *cells, void *scratch);                                                          \
+    void el_lstm_bwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, const float *gates,                    \
+                                const float *cells, const float *dy, const float *r, const float *cell, float *dx,     \
+                                void *scratch);                                                                        \
+    /* gates z, r, n: h = (1 - z) n + z h' */                                                                          \
+    void el_gru_fwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t linear_before_reset,            \
+                               const float *x, const float *r, const float *b, const float *start, float *y,           \
+                               float *gates, void *scratch);                                                           \
+    void el_gru_bwd_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t linear_before_reset,            \
+                               const float *gates, const float *y, const float *dy, const float *r, const float *b,    \
+                               const float *start, float *dx, float *side, void *scratch);                             \
+    void el_gru_bwd_w_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t linear_before_reset,          \
+                                 float scale, const float *d, const float *side, const float *y, const float *start,   \
+                                 float *dr);                                                                           \
+    void el_gru_bias_bwd_f32__##ISA(int32_t steps, int32_t hidden, float scale, const float *d, const float *side,     \
+                                    float *db);                                                                        \
+    /* of rnn and lstm: dr += scale * sum over steps of d times the state before the step */                           \
+    void el_recurrent_bwd_w_f32__##ISA(int32_t steps, int32_t hidden, int32_t reverse, int32_t gates, float scale,     \
+                                       const float *d, const float *y, const float *start, float *dr);
+
 #define EL_NO_SCRATCH
 #define EL_SCRATCH , void *scratch
 
@@ -157,6 +187,8 @@ EL_CONV2D_F32(ref, EL_NO_SCRATCH)
 EL_KERNELS_F32(ref)
 EL_CONV2D_F32(blk, EL_SCRATCH)
 EL_KERNELS_F32(blk)
+EL_RECURRENT_F32(ref)
+EL_RECURRENT_F32(blk)
 EL_CONV2D_S8(ref, EL_NO_SCRATCH)
 EL_CONV2D_S8(blk, EL_SCRATCH)
 EL_KERNELS_S8(ref)
