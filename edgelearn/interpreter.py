@@ -1,10 +1,14 @@
-"""Runs a TensorFlow Lite file as its own runtime would: for the accuracy of exported files, never to import them."""
+"""Runs a model file as its own runtime would: for the accuracy of exported files, never to import them.
+
+The runtimes are optional: `open_interpreter` says in a ToolError what to type where the one that a file needs is not
+installed.
+"""
 
 from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,6 +16,26 @@ from edgelearn.errors import InputError, ToolError
 
 # Either will do; the first is the one that is maintained.
 PACKAGES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
+ONNX_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(double)": np.float64}
+
+
+class Predictor(Protocol):
+    """A model file that predicts; `runtime` names who computes."""
+
+    runtime: str
+
+    def predict(self, samples: np.ndarray) -> np.ndarray:
+        """Predictions for samples (N, ...) in the user's layout; real numbers in and out."""
+
+
+def open_interpreter(path: str | Path) -> Predictor:
+    """The runtime of a file, TensorFlow Lite by its plain kernels or ONNX, ready to predict.
+
+    ToolError if that runtime is not installed, InputError if it refuses the file.
+    """
+    with Path(path).open("rb") as file:
+        kind = file.read(8)[4:]
+    return Interpreter(path, reference=True) if kind == b"TFL3" else OnnxInterpreter(path)
 
 
 class Interpreter:
@@ -38,6 +62,7 @@ class Interpreter:
             raise InputError(
                 "the TensorFlow Lite runtime refuses the model", where=Path(path).name, details=(reason[:200],)
             ) from None
+        self.runtime = "LiteRT" if runtime.__name__ == PACKAGES[0] else "tflite-runtime"
         self._input = self._interpreter.get_input_details()[0]
         self._output = self._interpreter.get_output_details()[0]
 
@@ -63,13 +88,59 @@ class Interpreter:
         return np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output)[0])
 
 
+class OnnxInterpreter:
+    """An ONNX file of one input and one output in onnxruntime, one sample at a time.
+
+    ToolError if onnxruntime is not installed, InputError if it refuses the file or a sample.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            ort = importlib.import_module("onnxruntime")
+        except ModuleNotFoundError:
+            raise ToolError("onnxruntime is not installed", hint="pip install 'edgelearn[ort]'") from None
+        self._where = Path(path).name
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 4  # what it thinks of a file of the user's is no news to the user
+        # Its exceptions have no common base but Exception.
+        try:
+            self._session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise self._refused(error) from None
+        self.runtime = "onnxruntime"
+        self._input = self._session.get_inputs()[0]
+        if self._input.type not in ONNX_TYPES:
+            raise InputError(f"its input is {self._input.type}, not real numbers", where=self._where)
+
+    def predict(self, samples: np.ndarray) -> np.ndarray:
+        """Predictions for samples (N, ...) in the user's layout, without the batch axis of 1 if the model has one."""
+        return np.stack([self._one(sample) for sample in samples])
+
+    def _one(self, sample: np.ndarray) -> np.ndarray:
+        value = np.asarray(sample, ONNX_TYPES[self._input.type])
+        if len(self._input.shape) > value.ndim:
+            value = value[None]
+        try:
+            (found,) = self._session.run(None, {self._input.name: value})
+        except Exception as error:
+            raise self._refused(error) from None
+        return np.asarray(found, np.float32).reshape(found.shape[1:] if found.ndim and found.shape[0] == 1 else -1)
+
+    def _refused(self, error: Exception) -> InputError:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        return InputError("onnxruntime refuses the model", where=self._where, details=(reason[:200],))
+
+
 def _encode(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
     dtype = np.dtype(detail["dtype"])
     if dtype == np.float32:
         return value
     scale, zero_point = detail["quantization"]
     limits = np.iinfo(dtype)
-    return np.asarray(np.clip(np.round(value / scale) + zero_point, limits.min, limits.max), dtype)
+    ratio = value / np.float32(scale)
+    rounded = np.copysign(np.floor(np.abs(ratio) + np.float32(0.5)), ratio)  # as QUANTIZE does: ties away from zero
+    return np.asarray(np.clip(rounded + zero_point, limits.min, limits.max), dtype)
 
 
 def _decode(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:
@@ -86,5 +157,5 @@ def _runtime() -> Any:
         except ModuleNotFoundError:
             continue
     raise ToolError(
-        "no TensorFlow Lite runtime is installed", hint="install one: pip install 'edgelearn[litert]'"
+        "no TensorFlow Lite runtime is installed", hint="pip install 'edgelearn[litert]'"
     )  # fmt: skip

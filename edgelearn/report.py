@@ -16,6 +16,7 @@ from edgelearn.plan import Plan, peak_step
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
+    from edgelearn.export.score import FileScore
     from edgelearn.session import Outcome
 
 
@@ -133,8 +134,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def run_figures(plan: Plan, image: Image, outcome: Outcome) -> dict[str, Any]:
-    """Everything that a run came to."""
+def run_figures(plan: Plan, image: Image, outcome: Outcome, exported: FileScore | None = None) -> dict[str, Any]:
+    """Everything that a run came to; `exported` is what the file that it wrote is worth in its own runtime."""
     score = {
         when: {k: _plain(v) for k, v in asdict(s).items()} if s else None
         for when, s in (("before", outcome.before), ("after", outcome.after))
@@ -146,6 +147,7 @@ def run_figures(plan: Plan, image: Image, outcome: Outcome) -> dict[str, Any]:
         "plan": plan.hash,
         "edgelearn": __version__,
         **score,
+        "exported": {k: _plain(v) for k, v in asdict(exported).items()} if exported else None,
         "steps": outcome.steps,
         "samples": outcome.samples,
         "seconds": round(outcome.seconds, 3),
@@ -182,13 +184,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _scores(figures: dict[str, Any]) -> str:
-    before, after = figures["before"] or {}, figures["after"] or {}
+    file = figures["exported"]
+    columns = {"before": figures["before"] or {}, "after": figures["after"] or {}}
+    columns |= {f"{file['file']} in {file['runtime']}": file} if file else {}
     rows = [
-        (key, *(f"{s[key]:.4g}" if s.get(key) is not None else "–" for s in (before, after)))
+        (key, *(f"{s[key]:.4g}" if s.get(key) is not None else "–" for s in columns.values()))
         for key in ("accuracy", "loss")
-        if before.get(key) is not None
+        if columns["before"].get(key) is not None
     ]
-    return _table(("held out", "before", "after"), rows)
+    return _table(("held out", *columns), rows)
 
 
 def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any]], png: bytes | None) -> str:

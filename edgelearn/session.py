@@ -18,8 +18,8 @@ from edgelearn.data import Dataset
 from edgelearn.errors import EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link
-from edgelearn.ops import OPS
 from edgelearn.ops.optimizers import Optim
+from edgelearn.ops.quantized.convert import quantized
 from edgelearn.passes.fold import unfold
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
@@ -128,8 +128,7 @@ def as_it_travels(plan: Plan, x: np.ndarray) -> np.ndarray:
     """Real numbers in the plan's sample format; to int8 they are rounded as the board itself would."""
     quant = plan.graph.tensors[plan.graph.inputs[0]].quant
     if quant is not None:
-        attrs = {"scale": quant.scale[0], "zero": quant.zero_point[0]}
-        return OPS["quantize"].compute(attrs, x)[0]
+        return quantized(quant, x)
     with np.errstate(over="ignore"):
         return x.astype(WIRE_TYPES[plan.samples])
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
     from edgelearn.data import Dataset
+    from edgelearn.graph import Graph
     from edgelearn.plan import Plan
 
 MOST_BEYOND = 0.1  # the share of values outside of an int8 input's range from which on a word is due
@@ -34,15 +35,21 @@ def plan_job(job: Job) -> Plan:
 
 def load_data(job: Job, plan: Plan) -> Dataset:
     """The samples of the job; UsageError if none are named."""
-    from edgelearn.data import beyond, load_dataset
     from edgelearn.errors import UsageError
 
     if job.data is None:
         raise UsageError("no data is given", hint="--data samples.npz, with arrays x_train, y_train, x_test and y_test")
-    data = load_dataset(job.data, plan.imported, str(plan.graph.meta["loss"]))
+    return read_data(job.data, plan.imported, str(plan.graph.meta["loss"]))
+
+
+def read_data(path: Path, graph: Graph, loss: str) -> Dataset:
+    """The samples of an archive for an imported model."""
+    from edgelearn.data import beyond, load_dataset
+
+    data = load_dataset(path, graph, loss)
     integers = f"; {', '.join(data.integers)} as the model's own integers" if data.integers else ""
-    say(f"read {job.data.name}: {len(data.x_train):,} samples to train on, {len(data.x_test):,} held out{integers}")
-    found = beyond(data.x_train, plan.imported)
+    say(f"read {path.name}: {len(data.x_train):,} samples to train on, {len(data.x_test):,} held out{integers}")
+    found = beyond(data.x_train, graph)
     if found and found[0] > MOST_BEYOND:
         low, high = found[1]
         say(f"warning: {percent(found[0])} of x_train is outside {low:.4g}..{high:.4g}, what the int8 input can hold")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgelearn.cli.files import make_folder, write_arrays, write_bytes, write_text
 from edgelearn.cli.live import make_display
+from edgelearn.cli.measure import measure
 from edgelearn.cli.output import Timer, say
 from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
     from edgelearn.data import Dataset
+    from edgelearn.export.score import FileScore
     from edgelearn.plan import Plan
     from edgelearn.session import Event, Outcome
 
@@ -59,13 +61,14 @@ class Run:
     files: list[Path] = field(default_factory=list)
     error: EdgelearnError | None = None
     interrupted: bool = False
+    exported: FileScore | None = None
 
     @property
     def figures(self) -> dict[str, Any]:
         """The run's figures, for summary.json and `--json`."""
         from edgelearn.report import run_figures
 
-        return run_figures(self.plan, self.image, self.outcome)
+        return run_figures(self.plan, self.image, self.outcome, self.exported)
 
 
 def train(
@@ -122,8 +125,11 @@ def train(
     return run
 
 
-def save(job: Job, run: Run, folder: Path) -> None:
-    """Write weights, the user's model with them, curve, report and summary, as far as the run came."""
+def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
+    """Write weights, the user's model with them, curve, report and summary, as far as the run came.
+
+    The model's accuracy is measured in its own runtime if the run came to its end and that runtime is installed.
+    """
     from edgelearn.export import export_model
     from edgelearn.report import run_page
 
@@ -133,6 +139,8 @@ def save(job: Job, run: Run, folder: Path) -> None:
         trained = folder / f"trained{job.model.suffix}"
         export_model(job.model, run.plan.imported, weights, trained)
         run.files += [trained, folder / "trained.npz"]
+        if not run.outcome.stopped:
+            run.exported = measure(trained, data, str(run.plan.graph.meta["loss"]))
     png = _curve(run, folder) if any(e["event"] == "step" for e in run.events) else None
     figures = run.figures
     write_text(folder / "summary.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")

@@ -8,6 +8,7 @@ from edgelearn.errors import InputError
 from edgelearn.formats import F32, S8
 from edgelearn.graph import Graph, Node, Quant, Role, Tensor
 from edgelearn.ops.quantized.base import whole
+from edgelearn.ops.quantized.convert import cast_attrs
 
 AUTO, INTEGERS = "auto", "s8"
 
@@ -59,8 +60,7 @@ def _placed(graph: Graph, name: str, quant: Quant, casts: list[Node], read_as_fl
         title = graph.unique(f"{name}_dequantize")
         real = Tensor(graph.unique(f"{title}d"), source.shape, Role.ACT, F32)
         tensors[real.name] = real
-        attrs = {"scale": quant.scale[0], "zero": quant.zero_point[0]}
-        front = [Node("dequantize", title, (name,), (real.name,), attrs)]
+        front = [Node("dequantize", title, (name,), (real.name,), cast_attrs(quant))]
         gone |= {name: real.name}
     kept = [node for node in graph.nodes if node not in casts]
     integer = {key for key, value in gone.items() if value == name}

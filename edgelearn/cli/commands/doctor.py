@@ -14,7 +14,12 @@ from edgelearn.cli.options import json_option
 from edgelearn.cli.output import emit, table, tell
 from edgelearn.errors import ToolError
 
-OPTIONAL = {"matplotlib": "pip install 'edgelearn[plot]'"}
+# Optional packages, any of which will do; what needs them; what to type.
+OPTIONAL = (
+    (("matplotlib",), "curve.png", "pip install 'edgelearn[plot]'"),
+    (("ai-edge-litert", "tflite-runtime"), "accuracy of trained.tflite", "pip install 'edgelearn[litert]'"),
+    (("onnxruntime",), "accuracy of trained.onnx", "pip install 'edgelearn[ort]'"),
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,9 @@ def find_tools() -> list[Tool]:
         assert users[0].emulator is not None
         install = users[0].emulator.install
         tools.append(Tool(program, _program_version(program), tuple(b.id for b in users), install))
-    tools += [Tool(n, _package_version(n), ("curve.png",), hint, required=False) for n, hint in OPTIONAL.items()]
+    for names, user, hint in OPTIONAL:
+        found = next((n for n in names if _package_version(n)), names[0])
+        tools.append(Tool(found, _package_version(found), (user,), hint, required=False))
     return tools
 
 

@@ -36,9 +36,10 @@ def command(as_json: bool, **flags: Any) -> None:
     """Train on the board: plan, build, start, train, check, export.
 
     Evaluates on held-out samples before and after, compares the board with the
-    desktop reference, and writes trained.onnx, metrics.jsonl, curve.png and
-    report.html. With --json every event is one line of JSON, the last one
-    sums up.
+    desktop reference, and writes trained.onnx or trained.tflite, metrics.jsonl,
+    curve.png and report.html. Where the runtime of such a file is installed,
+    the accuracy of what was written is measured too. With --json every event is
+    one line of JSON, the last one sums up.
     """
     from edgelearn.cli.pipeline import build_plan, check_tools, load_data, plan_job
     from edgelearn.cli.settings import make_job
@@ -51,7 +52,7 @@ def command(as_json: bool, **flags: Any) -> None:
     folder = job.out
     image = build_plan(job, plan, folder / "build")
     run = train(job, plan, image, data, folder, on_line=emit if as_json else None)
-    save(job, run, folder)
+    save(job, run, data, folder)
     if as_json:
         emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})
     else:
@@ -62,12 +63,15 @@ def command(as_json: bool, **flags: Any) -> None:
 def _summary(run: Run) -> None:
     from edgelearn.plots import ASCII, BLOCKS, sparkline
 
-    before, after = run.outcome.before, run.outcome.after
+    before, after, file = run.outcome.before, run.outcome.after, run.exported
     if before and after:
-        rows = [("loss", f"{before.loss:.4f}", f"{after.loss:.4f}")]
-        if before.accuracy is not None and after.accuracy is not None:
-            rows.insert(0, ("accuracy", f"{before.accuracy:.3f}", f"{after.accuracy:.3f}"))
-        for line in table((f"on {after.samples:,} held-out samples", "before", "after"), rows, right=(1, 2)):
+        scores = {"before": before, "after": after} | ({file.file: file} if file else {})
+        rows = [
+            (key, *(f"{getattr(s, key):{form}}" if getattr(s, key) is not None else "" for s in scores.values()))
+            for key, form in (("accuracy", ".3f"), ("loss", ".4f"))
+            if getattr(after, key) is not None
+        ]
+        for line in table((f"on {after.samples:,} held-out samples", *scores), rows, right=(1, 2, 3)):
             tell(line)
     losses = [e["loss"] for e in run.events if e["event"] == "step" and e["loss"] is not None]
     if losses:

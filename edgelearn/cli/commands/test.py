@@ -93,7 +93,7 @@ def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
         data = load_data(job, plan)
         image = build_plan(job, plan, folder / "build")
         run = train(job, plan, image, data, folder, count=job.checks.max_insn is not None)
-        save(job, run, folder)
+        save(job, run, data, folder)
     except EdgelearnError as error:
         return [failed_case(error)], error
     if run.interrupted:

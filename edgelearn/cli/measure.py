@@ -1,0 +1,32 @@
+"""The accuracy of a written model file, as a status line; a runtime that is missing or refuses is a line as well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgelearn.cli.output import Timer, say
+from edgelearn.errors import InputError, ToolError
+
+if TYPE_CHECKING:
+    from edgelearn.data import Dataset
+    from edgelearn.export.score import FileScore
+
+
+def measure(path: Path, data: Dataset, loss: str) -> FileScore | None:
+    """Predict the held-out samples with a file in its own runtime; None, and a word why, where that can't be done."""
+    from edgelearn.export.score import score_file
+
+    timer = Timer()
+    try:
+        score = score_file(path, data, loss)
+    except (ToolError, InputError) as error:
+        say(f"no accuracy of {path.name}: {'; '.join(filter(None, (error.message, *error.details[:1], error.hint)))}")
+        return None
+    say(f"measured {score.file} in {score.runtime}: {result(score)} on {score.samples:,} held-out samples in {timer}")
+    return score
+
+
+def result(score: FileScore) -> str:
+    """`accuracy 0.981`, or the loss where there are no labels."""
+    return f"loss {score.loss:.4g}" if score.accuracy is None else f"accuracy {score.accuracy:.3f}"
