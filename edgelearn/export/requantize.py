@@ -16,10 +16,11 @@ _S8_MAX, _S32_MAX = 127, 2**31 - 1
 
 @dataclass(frozen=True)
 class Requantized:
-    """The new integers of one tensor and their scales."""
+    """The new integers of one tensor, their scales and their zero points: 0 where the scale is new."""
 
     data: np.ndarray
     scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
 
 
 def requantized(graph: Graph, weights: Mapping[str, np.ndarray]) -> dict[str, Requantized]:
@@ -60,18 +61,20 @@ def _weight(graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str
     shape = [-1 if k == axis else 1 for k in range(value.ndim)]
     fresh = np.clip(np.round(value / scale.astype(np.float64).reshape(shape)), -_S8_MAX, _S8_MAX)
     kept = np.broadcast_to(~moved.reshape(shape), value.shape)
-    return Requantized(np.where(kept, data, fresh).astype(np.int8), tuple(float(s) for s in scale))
+    zero = np.where(moved, 0, quant.zero_point)
+    integers = np.where(kept, data, fresh).astype(np.int8)
+    return Requantized(integers, tuple(float(s) for s in scale), tuple(int(z) for z in zero))
 
 
 def _least(graph: Graph, node: Node, weights: Mapping[str, np.ndarray], scales: int) -> np.ndarray:
     """The smallest weight scales with which the bias still fits 32 bits."""
-    bias = node.inputs[2]
-    if not bias or graph.tensors[bias].format is not S32:
+    bias, source = node.inputs[2], _input_scale(graph, node)
+    if not bias or graph.tensors[bias].format is not S32 or not source:
         return np.zeros(scales)
     magnitude = np.abs(_bias_value(graph, bias, weights)).astype(np.float64)
     if scales == 1:
         magnitude = magnitude.max(keepdims=True)
-    return np.asarray(magnitude / (_input_scale(graph, node) * _S32_MAX))
+    return np.asarray(magnitude / (source * _S32_MAX))
 
 
 def _bias(
@@ -80,10 +83,13 @@ def _bias(
     old = graph.tensors[node.inputs[2]]
     quant, data = _known(old)
     value = _bias_value(graph, old.name, weights)
-    scale = quant.scale if weight is None else tuple(_input_scale(graph, node) * s for s in weight.scale)
+    scale, source = quant.scale, _input_scale(graph, node)
+    if weight is not None and source and len(weight.scale) in (1, len(scale)):
+        scale = tuple(source * s for s in weight.scale)
     same = (value == real(data, quant)) & (np.asarray(scale) == np.asarray(quant.scale))
     fresh = np.clip(np.round(value.astype(np.float64) / np.asarray(scale)), -_S32_MAX, _S32_MAX)
-    return None if same.all() else Requantized(np.where(same, data, fresh).astype(np.int32), scale)
+    zero = (0,) * len(scale)
+    return None if same.all() else Requantized(np.where(same, data, fresh).astype(np.int32), scale, zero)
 
 
 def _bias_value(graph: Graph, name: str, weights: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -94,9 +100,9 @@ def _bias_value(graph: Graph, name: str, weights: Mapping[str, np.ndarray]) -> n
 
 
 def _input_scale(graph: Graph, node: Node) -> float:
+    """The scale of a layer's input, which its bias follows; 0 where that is float and the bias has its own."""
     quant = graph.tensors[node.inputs[0]].quant
-    assert quant is not None
-    return quant.scale[0]
+    return 0.0 if quant is None else quant.scale[0]
 
 
 def _known(tensor: Tensor) -> tuple[Quant, np.ndarray]:

@@ -30,13 +30,16 @@ class Folded:
 
 
 def _foldable(graph: Graph, norm: Node) -> Node | None:
-    """The layer that `norm` can be folded into: its only reader, with weights of its own."""
+    """The layer that `norm` can be folded into: its only reader, with weights of its own, none of them quantised."""
     layer = graph.producer(norm.inputs[0])
     if layer is None or layer.op not in CHANNEL_AXIS or norm.inputs[0] in graph.outputs:
         return None
     alone = len(graph.consumers(layer.outputs[0])) == 1
     own = all(len(graph.consumers(w)) == 1 for w in layer.inputs[1:] if w)
-    return layer if alone and own else None
+    real = all(
+        graph.tensors[name].quant is None for name in (*layer.inputs[1:], *layer.outputs, *norm.inputs[1:]) if name
+    )
+    return layer if alone and own and real else None
 
 
 def _invertible(graph: Graph, norm: Node) -> bool:

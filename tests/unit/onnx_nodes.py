@@ -21,20 +21,26 @@ from edgelearn.errors import InputError
 from edgelearn.importers.onnx import load_onnx
 from edgelearn.importers.onnx.call import HANDLERS
 from edgelearn.importers.onnx.file import NEWEST
+from edgelearn.passes.lower import lower
 from tests.unit.import_models import run
 
 ELEMENTWISE = frozenset(
-    "Add Cast Clip Div Dropout Elu HardSigmoid HardSwish Identity LeakyRelu Mul Neg PRelu Pow Reciprocal Relu Sigmoid"
-    " Sub Tanh".split()
+    "Add Cast Clip DequantizeLinear Div Dropout Elu HardSigmoid HardSwish Identity LeakyRelu Mul Neg PRelu Pow"
+    " QuantizeLinear Reciprocal Relu Sigmoid Sub Tanh".split()
 )
 # Cases whose expected output was printed with four digits.
 ROUNDED = frozenset(("test_averagepool_2d_ceil_last_window_starts_on_pad",))
 FLOATS = (np.float32, np.float16)
 # What leaves nothing on the device: a layer behind it shows where the elements went.
-LAYOUT = frozenset("Cast Clip Dropout Flatten Identity Reshape Squeeze Sum Transpose Unsqueeze".split())
+LAYOUT = frozenset(
+    "Cast Clip DequantizeLinear Dropout Flatten Identity Reshape Squeeze Sum Transpose Unsqueeze".split()
+)
 JOINS = frozenset(("Concat", "Sum"))
 # Outputs that stand for themselves: each is a model of its own.
 SEVERAL = frozenset(("Split",))
+# Positions of the scales of integer inputs and outputs: what the device has instead are the real numbers.
+INPUT_SCALE = {"DequantizeLinear": 1, "QLinearConv": 1, "QLinearMatMul": 1}
+OUTPUT_SCALE = {"QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6}
 # Outputs behind the first that only training needs.
 FIRST_ONLY = frozenset(("LayerNormalization",))
 
@@ -84,6 +90,15 @@ def _cut(node: onnx.NodeProto, inputs: Sequence[np.ndarray]) -> tuple[list[onnx.
     return [*nodes, node], np.concatenate([array.reshape(1, -1) for array in inputs], axis=1)
 
 
+def _constants(node: onnx.NodeProto, case: Any) -> list[onnx.TensorProto]:
+    """The operands behind the first as initializers."""
+    found = []
+    for name, value in list(zip([n for n in node.input if n], case.data_sets[0][0], strict=True))[1:]:
+        found.append(value if isinstance(value, onnx.TensorProto) else numpy_helper.from_array(np.asarray(value), name))
+        found[-1].name = name
+    return found
+
+
 def models(case: Any) -> list[tuple[onnx.ModelProto, np.ndarray, np.ndarray]]:
     """The models of a case, each with its input and the output that it must give."""
     node = onnx.NodeProto.FromString(case.model.graph.node[0].SerializeToString())
@@ -93,16 +108,16 @@ def models(case: Any) -> list[tuple[onnx.ModelProto, np.ndarray, np.ndarray]]:
     if inputs[0] is None:  # no tensor, or of a format that numpy does not know
         whole = onnx.ModelProto.FromString(case.model.SerializeToString())
         whole.opset_import[0].version = version
+        whole.graph.initializer.extend(_constants(node, case))
         return [(whole, np.zeros(0), np.zeros(0))]
     x, stored, nodes = inputs[0], [], [node]
-    named = dict(zip([name for name in node.input if name], inputs, strict=True))
     batched = node.op_type in ELEMENTWISE | JOINS
     first = node.input[0]
     if node.op_type in JOINS:
         nodes, x = _cut(node, inputs)
         first = "whole"
     else:
-        stored = [numpy_helper.from_array(np.asarray(a), name) for name, a in named.items() if name != first]
+        stored = _constants(node, case)
         x = x[None] if batched else x
     names = [name for name in node.output if name]
     groups = [[name] for name in names] if node.op_type in SEVERAL else [names]
@@ -121,8 +136,21 @@ def models(case: Any) -> list[tuple[onnx.ModelProto, np.ndarray, np.ndarray]]:
     return made
 
 
+def _pair(model: onnx.ModelProto, places: dict[str, int]) -> tuple[np.ndarray, np.ndarray] | None:
+    """A scale and zero point of a model's node, None if it has none there."""
+    node = model.graph.node[0]
+    if node.op_type not in places:
+        return None
+    stored = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    scale, zero = (stored[name] for name in node.input[places[node.op_type] :][:2])
+    return scale.astype(np.float32), zero
+
+
 def outcome(case: Any, folder: Path) -> str:
-    """ "" if the device graph gives what the case says; the importer's words if it refuses. AssertionError else."""
+    """ "" if the device graph gives what the case says; the importer's words if it refuses. AssertionError else.
+
+    Integers must be the very same.
+    """
     path = folder / f"{case.name}.onnx"
     for model, x, y in models(case):
         path.write_bytes(model.SerializeToString())
@@ -130,9 +158,15 @@ def outcome(case: Any, folder: Path) -> str:
             graph = load_onnx(path)
         except InputError as error:
             return " / ".join((error.message, *error.details))
-        found = run(graph, x)
+        before, after = _pair(model, INPUT_SCALE), _pair(model, OUTPUT_SCALE)
+        x = x if before is None else (x.astype(np.float32) - before[1]) * before[0]
+        found = run(lower(graph), x)
         assert found.shape == y.shape, (case.name, found.shape, y.shape)
+        if after is not None:
+            limits = np.iinfo(y.dtype)
+            found = np.clip(np.rint(found / after[0]) + after[1], limits.min, limits.max)
+        exact = before is not None or after is not None
         rough = np.float16 in (x.dtype, y.dtype) or case.name in ROUNDED
-        close = (1e-3 if rough else 1e-5) * max(1.0, float(np.abs(y).max()))
+        close = 0.0 if exact else (1e-3 if rough else 1e-5) * max(1.0, float(np.abs(y).max()))
         np.testing.assert_allclose(found, y, rtol=0, atol=close, err_msg=case.name)
     return ""

@@ -13,6 +13,14 @@ from tests.unit.onnx_nodes import cases, outcome
 REFUSED: tuple[tuple[str, str], ...] = (
     ("cast_FLOAT_to_FLOAT16 cast_FLOAT16_to_FLOAT", ""),  # these two pass
     ("pow_example pow pow_bcast_array pow_types_float32_*", "supported are the exponents 1 and 2"),
+    ("quantizelinear_uint16 quantizelinear_int16", ": activations of "),
+    ("dequantizelinear_*int16", "INT16, supported is FLOAT"),
+    ("quantizelinear_*blocked* dequantizelinear_blocked", "blocked quantisation (block_size 2) is not supported"),
+    ("*quantizelinear_axis", "an activation has 3 scales, one a channel; supported is one"),
+    ("quantizelinear_*int[24] quantizelinear_float* quantizelinear_e*m*", "not supported, only int8 and uint8"),
+    ("dequantizelinear_*int[24] dequantizelinear_float* dequantizelinear_e*m*", ", supported is FLOAT"),
+    ("qlinearmatmul_2D_*", ""),  # these four pass
+    ("qlinearmatmul_3D_*", "expected 2 axes"),
     ("*_int8 *_int16 *_uint8 *_uint16 *_uint32 *_uint64 *_int32_trunc clip_default_int8_*", ", supported is FLOAT"),
     ("edge_pad reflect_pad wrap_pad pow_types_int*", ", supported is FLOAT"),
     ("identity_sequence identity_opt", "is no type, supported is FLOAT"),

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.graph import Node, Origin, Role, Tensor, unique_name
+from edgelearn.formats import F32, S8, S32, Format
+from edgelearn.graph import Node, Origin, Quant, Role, Tensor, unique_name
 from edgelearn.importers.onnx.call import Call, Unsupported
-from edgelearn.importers.onnx.constant import Const, WeightRecord
+from edgelearn.importers.onnx.constant import Const, Scales, WeightRecord
 from edgelearn.importers.onnx.names import node_name, printable
 from edgelearn.importers.onnx.view import Factor, Shape, View, cut, dim_of, merged, offsets, ordered
 from edgelearn.ops import OPS
@@ -22,19 +23,25 @@ LARGEST = 1 << 24
 WRITABLE = ("weight", "bias", "gamma", "beta", "scale", "slope")
 NO_ATTRS: Mapping[str, Any] = {}
 LAYERS = ("conv2d", "depthwise_conv2d", "dense")
+# Ops whose result consists of elements of their operands: quantised if those are.
+MOVES = ("reshape", "transpose", "slice", "concat", "max_pool2d")
+# Quantised constants of layers, which training quantises anew, and the formats of others that stay as they are.
+QUANTIZED = {"weight": (S8,), "bias": (S8, S32), "scale": (S8,), "slope": (S8,), "constant": (S8,)}
 
 
 @dataclass
 class _Weight:
     const: Const
     uses: list[tuple[int, int]] = field(default_factory=list)
+    coded: Scales | None = None
 
 
 class Builder:
     """The graph under construction.
 
     `file` is the file's name for messages, `readers` counts how often each ONNX value is read, `batch` is the
-    batch size that the file fixes, or None.
+    batch size that the file fixes, or None. `integers` has the ONNX values that are integers in the file, with what
+    they are above the device's int8: 128 for uint8, 0 for int8.
     """
 
     def __init__(self, file: str, readers: dict[str, int], batch: int | None) -> None:
@@ -45,6 +52,9 @@ class Builder:
         self.nodes: list[Node] = []
         self.warnings: list[str] = []
         self.input = ""
+        self.integers: dict[str, int] = {}
+        self.casts: dict[tuple[str, Quant], str] = {}
+        self._places: dict[str, int] = {}
         self._taken: set[str] = set()
         self._weights: dict[tuple[Any, ...], str] = {}
         self._written: dict[str, _Weight] = {}
@@ -101,15 +111,20 @@ class Builder:
         name = self._weights.get(key) if key else None
         if name is None:
             name = self.claim(f"{owner or self.called(call)}_{suffix}")
-            data = np.ascontiguousarray(const.array, np.float32)
+            data, fmt, quant = _stored(const, suffix)
             self.tensor(name, data.shape, Role.CONST, data)
+            self.tensors[name] = replace(self.tensors[name], format=fmt, quant=quant)
             if key:
                 self._weights[key] = name
-            if not np.isfinite(data).all():
+            if fmt is F32 and not np.isfinite(data).all():
                 self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
-        if const.source and const.index is not None:
-            self._written.setdefault(name, _Weight(const)).uses.append(const.use)
-        elif suffix in WRITABLE:
+        # A quantised constant of another kind than a layer's weight or bias stays as it is: nothing quantises it anew.
+        kept = const.coded is not None and self.tensors[name].format is not (S8 if suffix == "weight" else S32)
+        if const.source and const.index is not None and not kept:
+            written = self._written.setdefault(name, _Weight(const))
+            written.uses.append(const.use)
+            written.coded = _scales(const, written.coded)
+        elif suffix in WRITABLE and not kept:
             self.warnings.append(f"{name} is computed in the file and can't be written back ({self.origin(call)})")
         return name
 
@@ -120,30 +135,53 @@ class Builder:
             const = weight.const
             if const.index is not None:
                 uses = tuple(dict.fromkeys(weight.uses))
-                found[name] = WeightRecord(const.source, shapes[const.source], const.index.ravel(), const.scale, uses)
+                shape, order = shapes[const.source], const.index.ravel()
+                found[name] = WeightRecord(const.source, shape, order, const.scale, uses, weight.coded)
         return found
 
     # Nodes
 
     def emit(
-        self, call: Call, op: str, inputs: Sequence[str], attrs: Mapping[str, Any] = NO_ATTRS, suffix: str = ""
+        self,
+        call: Call,
+        op: str,
+        inputs: Sequence[str],
+        attrs: Mapping[str, Any] = NO_ATTRS,
+        suffix: str = "",
+        owner: str = "",
     ) -> Tensor:
-        """Add a node; its output's shape comes from the op's own rule. Unsupported if that refuses."""
+        """Add a node; its output's shape comes from the op's own rule. Unsupported if that refuses.
+
+        It is named after the layer `owner`, by default the one that the ONNX node becomes.
+        """
         infer = OPS[op].infer
         assert infer is not None
         try:
             shape = infer(attrs, [self.tensors[name].shape for name in inputs if name])[0]
         except ValueError as error:
             raise Unsupported(str(error)) from None
-        name = self.called(call) if not suffix else self.claim(f"{self.called(call)}_{suffix}")
+        name = self.called(call) if not suffix else self.claim(f"{owner or self.called(call)}_{suffix}")
         out = self.tensor(self.claim(f"{name}_out"), tuple(int(n) for n in shape), Role.ACT)
+        quants = [self.tensors[source].quant for source in inputs if source]
+        exact = op in MOVES or (op == "pad" and attrs["value"] == 0.0)
+        if exact and quants[0] and all(quant == quants[0] for quant in quants):
+            self.quantized(out, quants[0])
+        self._places[out] = len(self.nodes)
         self.nodes.append(Node(op, name, tuple(inputs), (out,), attrs, origin=self.origin(call)))
         self._made[out] = call.proto.output[0]
         return self.tensors[out]
 
+    def quantized(self, name: str, quant: Quant) -> None:
+        """Make an activation one of integers that stand for real numbers."""
+        self.tensors[name] = replace(self.tensors[name], format=S8, quant=quant)
+
+    def producer(self, tensor: str) -> Node | None:
+        """The node that makes a tensor, None for the model's input."""
+        return self.nodes[self._places[tensor]] if tensor in self._places else None
+
     def add_bias(self, call: Call, view: View, const: Const) -> bool:
         """Give `const`, one value a channel, to the layer that makes `view`, if it has no bias yet."""
-        at = next((k for k, n in enumerate(self.nodes) if view.tensor in n.outputs), -1)
+        at = self._places.get(view.tensor, -1)
         node = self.nodes[at] if at >= 0 else None
         if node is None or node.op not in LAYERS or node.inputs[2] or view.inner is not None:
             return False
@@ -235,3 +273,26 @@ class Builder:
     def flat_order(self, view: View) -> np.ndarray:
         """For every element in the user's order, where it lies in the device tensor; (count,) int64."""
         return offsets(view.axes).ravel()
+
+
+def _stored(const: Const, suffix: str) -> tuple[np.ndarray, Format, Quant | None]:
+    """A constant as the device has it: quantised where the file quantises it and an op may read it so."""
+    found = const.integers()
+    fmt = next((f for f in QUANTIZED.get(suffix, ()) if found and found[0].dtype == f.dtype), None)
+    single = found is not None and len(found[1].scale) == 1
+    if found is None or fmt is None or not (suffix in ("weight", "bias") or single):
+        return np.ascontiguousarray(const.array, np.float32), F32, None
+    return np.ascontiguousarray(found[0]), fmt, found[1]
+
+
+def _scales(const: Const, known: Scales | None) -> Scales | None:
+    """Where a quantised weight's scales are, with those that are known from other uses of it."""
+    found = const.integers()
+    if const.coded is None or found is None:
+        return None
+    coded = const.coded
+    if known is None:
+        return Scales(coded.scales, coded.zeros, found[2], coded.shift)
+    pairs = ((known.scales, coded.scales), (known.zeros, coded.zeros))
+    scales, zeros = ({s: (*a.get(s, ()), *b.get(s, ())) for s in a | b} for a, b in pairs)
+    return Scales(scales, zeros, known.order, known.shift)

@@ -8,13 +8,34 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from edgelearn.graph import Quant
+
+Uses = dict[str, tuple[tuple[int, int], ...]]  # (node, input) pairs by the constant that they read
+
+
+@dataclass(frozen=True, eq=False)
+class Coded:
+    """How a constant's values stand in the file as integers.
+
+    `integers` and `channel`, which scale each of them has, are in the file's flat order; `quant` has the scales, its
+    axis is not used. `shift` is what the file adds to an int8: 128 for uint8. `scales` and `zeros` say what reads them.
+    """
+
+    integers: np.ndarray
+    channel: np.ndarray
+    quant: Quant
+    shift: int
+    scales: Uses
+    zeros: Uses
+
 
 @dataclass(frozen=True)
 class Const:
     """A tensor known at import.
 
     `source` is the initializer or Constant output it comes from, "" if it was computed; `index` then says for every
-    element where it stands in that tensor's flat order; `use` is the (node, input) that reads `source`.
+    element where it stands in that tensor's flat order; `use` is the (node, input) that reads `source`. `coded` is set
+    where the file has integers for these values.
     """
 
     array: np.ndarray
@@ -22,6 +43,7 @@ class Const:
     index: np.ndarray | None = None
     use: tuple[int, int] = (-1, -1)
     scale: float = 1.0
+    coded: Coded | None = None
 
     def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> Const:
         """The constant after a function that only rearranges elements."""
@@ -33,9 +55,28 @@ class Const:
         if factor == 1.0:
             return self
         array = (self.array.astype(np.float64) * factor).astype(self.array.dtype)
-        if factor == 0.0 or not math.isfinite(factor):
+        if factor == 0.0 or not math.isfinite(factor) or self.coded:
             return Const(array)
         return replace(self, array=array, scale=self.scale * factor)
+
+    def integers(self) -> tuple[np.ndarray, Quant, np.ndarray] | None:
+        """The integers in this arrangement, their quantisation, and which of the file's scales each of its scales is.
+
+        None where there are none, or where no axis has its scales along it.
+        """
+        if self.coded is None or self.index is None:
+            return None
+        known = self.coded.quant
+        data, channel = self.coded.integers[self.index], self.coded.channel[self.index]
+        if len(known.scale) == 1:
+            return data, replace(known, axis=None), np.zeros(1, np.int64)
+        for axis, size in enumerate(channel.shape):
+            along = np.moveaxis(channel, axis, 0).reshape(size, -1)
+            if size == len(known.scale) and (along == along[:, :1]).all():
+                order = along[:, 0]
+                scale, zero = (tuple(values[k] for k in order) for values in (known.scale, known.zero_point))
+                return data, Quant(scale, zero, axis, known.even), order
+        return None
 
 
 def indexed(array: np.ndarray, source: str, use: tuple[int, int]) -> Const:
@@ -44,12 +85,25 @@ def indexed(array: np.ndarray, source: str, use: tuple[int, int]) -> Const:
 
 
 @dataclass(frozen=True, eq=False)
+class Scales:
+    """Where the scales and zero points of a quantised weight stand in the file, and who reads them for it.
+
+    `order[k]` is the file's place of the k-th scale on the device, `shift` what the file adds to an int8.
+    """
+
+    scales: Uses
+    zeros: Uses
+    order: np.ndarray
+    shift: int
+
+
+@dataclass(frozen=True, eq=False)
 class WeightRecord:
     """How one weight tensor of the graph is written back.
 
     `source` is the initializer or the output of the Constant node, `shape` its shape in the file, `order` the flat
     position there of every device element, `scale` the factor that was folded in, `uses` the (node index, input
-    index) pairs that read `source` for this weight.
+    index) pairs that read `source` for this weight. `coded` is set for a weight that the file quantises.
     """
 
     source: str
@@ -57,12 +111,14 @@ class WeightRecord:
     order: np.ndarray
     scale: float
     uses: tuple[tuple[int, int], ...]
+    coded: Scales | None = None
 
-    def to_onnx(self, array: np.ndarray) -> np.ndarray:
-        """A weight in device layout as float32 in the file's layout; ValueError if the size differs."""
+    def to_onnx(self, array: np.ndarray, kind: str = "float32") -> np.ndarray:
+        """A weight in device layout as numbers of `kind` in the file's layout; ValueError if the size differs."""
         if array.size != self.order.size:
             raise ValueError(f"{array.size} values for {self.order.size} weights")
-        out = np.empty(self.order.size, np.float32)
-        flat = np.asarray(array, np.float32).ravel()
+        dtype = np.dtype(kind)
+        out = np.empty(self.order.size, dtype)
+        flat = np.asarray(array, dtype).ravel()
         out[self.order] = flat if self.scale == 1.0 else (flat.astype(np.float64) / self.scale)
         return out.reshape(self.shape)

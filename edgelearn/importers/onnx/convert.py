@@ -11,17 +11,28 @@ import onnx
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Role
-from edgelearn.importers.onnx import arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, shape
+from edgelearn.importers.onnx import (
+    arithmetic,
+    conv,
+    conv_transpose,
+    elementwise,
+    linear,
+    norm,
+    parts,
+    pool,
+    quantized,
+    shape,
+)
 from edgelearn.importers.onnx.builder import Builder
-from edgelearn.importers.onnx.call import HANDLERS, Call, Result, Unsupported
+from edgelearn.importers.onnx.call import HANDLERS, Call, Handler, Result, Unsupported
 from edgelearn.importers.onnx.constant import Const, indexed
-from edgelearn.importers.onnx.file import as_array, one_input, one_output
+from edgelearn.importers.onnx.file import as_array, input_shift, one_input, one_output
 from edgelearn.importers.onnx.fold import FOLDS, foldable
 from edgelearn.importers.onnx.names import identifier, printable
 from edgelearn.importers.onnx.patterns import Step, steps
 from edgelearn.importers.onnx.view import Shape, View, ordered
 
-FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, shape)
+FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, quantized, shape)
 # Control flow by name, so that the message can say what is wrong with it.
 CONTROL = ("If", "Loop", "Scan")
 # What broken attributes and operands lead to inside a handler; anything else is a fault of ours and may be seen.
@@ -75,6 +86,9 @@ class _Walk:
         self.builder.input = self.builder.tensor(name, device, Role.INPUT)
         start = ordered(name, device, self.sample, order)
         self.values[self.input] = start
+        shift = input_shift(self.graph, self.input)
+        if shift is not None:
+            self.builder.integers[self.input] = shift
         needed = self._needed()
         for index, step in enumerate(self.steps):
             if index in needed:
@@ -108,7 +122,9 @@ class _Walk:
             value = self.builder.whole(call, self.builder.settle(value, call))
         if not isinstance(value, View) or not self.builder.nodes:
             raise InputError("the output does not depend on the input through any layer", where=self.file)
-        return value
+        if self.input in self.builder.integers and self.builder.tensors[self.builder.input].quant is None:
+            raise Unsupported("its input is integers without a scale")
+        return quantized.absorb(self.builder, value)
 
     def _single(self, name: str, array: np.ndarray) -> np.ndarray:
         """A constant with float16 widened to float32."""
@@ -135,16 +151,11 @@ class _Walk:
 
     def _import(self, index: int, step: Step) -> Result | list[Result | None] | None:
         node = step.node
-        if node.domain not in ("", "ai.onnx"):
-            raise Unsupported(f"domain {printable(node.domain)} is not supported")
+        handler = _handler(node)
         if node.op_type == "Constant":
             name = node.output[0]
             self.stored[name] = self._single(name, _constant(node, self.file))
             return None
-        if node.op_type in CONTROL:
-            raise Unsupported("control flow is not supported: a device runs the same layers for every sample")
-        if node.op_type not in HANDLERS and node.op_type not in FOLDS:
-            raise Unsupported("this op is not supported")
         extra = [name for name in node.output[1:] if name and self.readers[name] and node.op_type != "Split"]
         if extra:
             raise Unsupported(f"its output '{printable(extra[0])}' is used, only the first is supported")
@@ -156,12 +167,13 @@ class _Walk:
                 return None  # made by a node that is already on the list of problems
             else:
                 inputs.append(self.values[name] if name else None)
+        quantized.pass_integers(self.builder, node)
         call = self.last = Call(node, index, self.opset, inputs, self.builder)
         if foldable(node.op_type, inputs):
             return FOLDS[node.op_type](call)
-        if node.op_type not in HANDLERS:
+        if handler is None:
             raise Unsupported("supported only on constants")
-        return HANDLERS[node.op_type](call)
+        return handler(call)
 
     def _problem(self, index: int, node: onnx.NodeProto, why: str) -> Result | None:
         shapes = ", ".join(self._describe(name) for name in node.input if name) or "no inputs"
@@ -185,6 +197,22 @@ class _Walk:
         if known is None and name in self.inferred:
             known = self.inferred[name][1:]
         return "(?)" if known is None else "(" + ", ".join(["N", *map(str, known)]) + ")"
+
+
+def _handler(node: onnx.NodeProto) -> Handler | None:
+    """What imports a node; None if only constants can be folded by it, or it is one. Unsupported if nothing does."""
+    op = node.op_type
+    if node.domain == quantized.MICROSOFT:
+        if op not in quantized.CONTRIB_HANDLERS:
+            raise Unsupported(quantized.why_not(op, f"domain {node.domain} is not supported"))
+        return quantized.CONTRIB_HANDLERS[op]
+    if node.domain not in ("", "ai.onnx"):
+        raise Unsupported(f"domain {printable(node.domain)} is not supported")
+    if op in CONTROL:
+        raise Unsupported("control flow is not supported: a device runs the same layers for every sample")
+    if op not in HANDLERS and op not in FOLDS and op != "Constant":
+        raise Unsupported(quantized.why_not(op, "this op is not supported"))
+    return HANDLERS.get(op)
 
 
 def _constant(node: onnx.NodeProto, file: str) -> np.ndarray:

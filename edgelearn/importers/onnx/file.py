@@ -14,6 +14,7 @@ from edgelearn.errors import InputError
 from edgelearn.importers.onnx.names import printable
 
 OLDEST, NEWEST = 7, 21
+INTEGERS = {onnx.TensorProto.INT8: 0, onnx.TensorProto.UINT8: 128}  # and what they are above the device's int8
 MOST_BYTES = 256 << 20
 MOST_NODES = 10_000
 MOST_ELEMENTS = 1 << 26
@@ -158,7 +159,7 @@ def as_array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
 def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...], int | None]:
     """The model's input: name, shape of one sample, and the batch size if the file fixes it.
 
-    InputError unless there is exactly one, float32 or float16, with a batch axis and fixed sizes behind it.
+    InputError unless there is exactly one, float or quantised, with a batch axis and fixed sizes behind it.
     """
     stored = {tensor.name for tensor in graph.initializer}
     inputs = [value for value in graph.input if value.name not in stored]
@@ -168,7 +169,8 @@ def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...],
     value = inputs[0]
     name = printable(value.name)
     kind = value.type.tensor_type
-    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
+    quantised = kind.elem_type in INTEGERS and _states_scales(graph)
+    if kind.elem_type not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16) and not quantised:
         found = onnx.TensorProto.DataType.Name(kind.elem_type) if kind.elem_type in range(1, 24) else "no type"
         raise InputError(f"input '{name}' is {found}, supported is FLOAT", where=where)
     dims = list(kind.shape.dim)
@@ -187,6 +189,17 @@ def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...],
         raise InputError(f"one sample of input '{name}' has the shape {shape}: more than any board holds", where=where)
     batch = dims[0].dim_value if dims[0].HasField("dim_value") and dims[0].dim_value > 0 else None
     return value.name, shape, batch
+
+
+def input_shift(graph: onnx.GraphProto, name: str) -> int | None:
+    """What the input's integers are above int8, 128 or 0; None for a float input."""
+    kinds = [value.type.tensor_type.elem_type for value in graph.input if value.name == name]
+    return INTEGERS.get(kinds[0]) if kinds else None
+
+
+def _states_scales(graph: onnx.GraphProto) -> bool:
+    """Whether a file says somewhere what integers mean."""
+    return any("Linear" in node.op_type or node.op_type == "QGemm" for node in graph.node)
 
 
 def one_output(graph: onnx.GraphProto, where: str) -> str:

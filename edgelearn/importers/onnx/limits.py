@@ -17,6 +17,7 @@ class Limits:
 
 
 _MAPS = "1-D and 2-D maps"
+_INT8 = "int8 and uint8, constant scales, one for an activation, no block_size"
 _TWO = "of two activations one may be broadcast; a constant must fit one sample"
 
 LIMITS: dict[str, Limits] = {
@@ -31,6 +32,7 @@ LIMITS: dict[str, Limits] = {
         "conv_transpose2d, depthwise_conv_transpose2d, bias",
         f"{_MAPS}, constant weights, no dilations, output_padding below the stride",
     ),
+    "DequantizeLinear": Limits("dequantize", f"{_INT8}; of constants also int16, uint16 and int32"),
     "Div": Limits("mul, reciprocal", f"{_TWO}; a constant divisor is frozen and must not be zero"),
     "Dropout": Limits("", "inference only, without its mask"),
     "Elu": Limits("elu", "alpha above zero"),
@@ -53,6 +55,9 @@ LIMITS: dict[str, Limits] = {
     "PRelu": Limits("prelu", "a constant slope"),
     "Pad": Limits("pad", f"constant mode, constant pads, not negative, {_MAPS}"),
     "Pow": Limits("mul", "the exponents 1 and 2"),
+    "QLinearConv": Limits("conv2d, depthwise_conv2d", f"{_INT8}; otherwise as Conv"),
+    "QLinearMatMul": Limits("dense, conv2d", f"{_INT8}; otherwise as MatMul"),
+    "QuantizeLinear": Limits("quantize, relu", f"{_INT8}; zero points that leave nothing below zero make a ReLU"),
     "Reciprocal": Limits("reciprocal"),
     "ReduceMean": Limits("avg_pool2d", "one or two axes that are, or can be made, height and width"),
     "Relu": Limits("relu"),
