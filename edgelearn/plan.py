@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
 import numpy as np
 
-from edgelearn import kernels, methods
+from edgelearn import kernels
 from edgelearn.boards import Board
 from edgelearn.boards import available as available_boards
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
+from edgelearn.costs import step_sizes
 from edgelearn.errors import EdgelearnError, InputError
 from edgelearn.formats import S8
-from edgelearn.graph import Graph, Node, Phase, Role, Tensor
+from edgelearn.graph import Graph, Phase, Role, Tensor
 from edgelearn.memory import Arena, aligned, plan_arena
 from edgelearn.ops import OPS
-from edgelearn.passes.differentiate import choose_loss, differentiate
-from edgelearn.passes.fold import fold_norms
-from edgelearn.passes.lower import lower
-from edgelearn.passes.partition import partition
-from edgelearn.passes.samples import AUTO, place_samples
-from edgelearn.passes.update import attach_updates
-from edgelearn.schedule import Buffer, Schedule, Step, make_schedule
+from edgelearn.passes.samples import AUTO
+from edgelearn.schedule import Schedule, Step, make_schedule
+from edgelearn.training import training_graph
 
 SAMPLE_BYTES = {"f32": 4, "f16": 2, "s8": 1}
 BLOCK = 16  # bytes: alignment and granularity of each array that the linker places
@@ -160,35 +157,13 @@ def _mixed_block(tensors: list[Tensor]) -> Block:
     return Block(tuple(placed), offset)
 
 
-def step_sizes(graph: Graph, node: Node) -> dict[str, int]:
-    """The shape arguments of a node's kernel."""
-    ins = [graph.tensors[n].shape if n else () for n in node.inputs]
-    outs = [graph.tensors[n].shape for n in node.outputs]
-    return OPS[node.op].sizes(node.attrs, ins, outs)
-
-
-def training_graph(source: Graph, config: TrainConfig) -> Graph:
-    """The imported graph with everything that training adds; InputError where a choice does not fit the model."""
-    _check_weights(source)
-    trained = methods.select(source, config.train)
-    graph, trained = fold_norms(source, trained, force=config.fold_norms)
-    graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
-    graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
-    return attach_updates(graph, config.rule, clip=config.clip_norm > 0, weight_decay=config.weight_decay > 0)
-
-
-def _check_weights(graph: Graph) -> None:
-    weights = [t for t in graph.tensors.values() if t.data is not None and t.data.dtype.kind == "f"]
-    bad = [t.name for t in weights if not np.isfinite(np.asarray(t.data)).all()]
-    if bad:
-        raise InputError(f"{len(bad)} weight tensors hold NaN or infinity", where=graph.name, details=tuple(bad[:20]))
-
-
-def _select(schedule: Schedule, board: Board) -> Iterator[tuple[dict[str, int], kernels.Kernel]]:
-    for step in schedule.steps:
-        sizes = step_sizes(schedule.graph, step.node)
-        op = OPS[step.node.op]
-        yield sizes, kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
+def _select(graph: Graph, board: Board) -> dict[str, tuple[dict[str, int], kernels.Kernel]]:
+    """Shape arguments and kernel of each node, by its name."""
+    found = {}
+    for node in graph.nodes:
+        sizes, op = step_sizes(graph, node), OPS[node.op]
+        found[node.name] = sizes, kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
+    return found
 
 
 def make_plan(
@@ -199,14 +174,9 @@ def make_plan(
     `ram` and `flash` lower the board's limits, in bytes.
     """
     graph = training_graph(source, config)
-    schedule = make_schedule(graph)
-    pairs = list(_select(schedule, board))
-    scratch = tuple(
-        Buffer(f"{step.node.name}_scratch", (), kernel.scratch, step.index, step.index)
-        for step, (_, kernel) in zip(schedule.steps, pairs, strict=True)
-        if kernel.scratch
-    )
-    schedule = replace(schedule, buffers=(*schedule.buffers, *scratch))
+    chosen = _select(graph, board)
+    schedule = make_schedule(graph, {name: kernel.scratch for name, (_, kernel) in chosen.items()})
+    pairs = [chosen[step.node.name] for step in schedule.steps]
     used = {name for node in graph.nodes for name in node.inputs}
     plan = Plan(
         graph=graph,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from types import MappingProxyType
 
 from edgelearn.graph import Graph, Node, Phase, Role
 from edgelearn.ops import OPS, Kind
+from edgelearn.ordering import ARENA_ROLES, best_order
 from edgelearn.passes.update import writes
 
-ARENA_ROLES = (Role.INPUT, Role.ACT, Role.GRAD, Role.MASK)
+NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
 class Program(Enum):
@@ -34,7 +37,7 @@ class Step:
 class Buffer:
     """Bytes of the arena that live from step `first` to step `last`, both included; first -1: before the first step.
 
-    `tensors` share it one after another (in-place ops); `name` is the first of them.
+    `tensors` share it one after another (in-place ops); `name` is the first of them. A kernel's scratch has none.
     """
 
     name: str
@@ -46,11 +49,12 @@ class Buffer:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All steps in order and the arena buffers that they need."""
+    """All steps in order and the arena buffers that they need; `exact` if no other order needs less at its fullest."""
 
     graph: Graph
     steps: tuple[Step, ...]
     buffers: tuple[Buffer, ...]
+    exact: bool = True
 
     def live(self, index: int) -> list[Buffer]:
         """The buffers alive during a step."""
@@ -80,15 +84,25 @@ def _hoist(nodes: list[Node]) -> list[Node]:
     return ordered
 
 
-def order(graph: Graph) -> tuple[Step, ...]:
-    """All nodes in the order in which they run."""
+def order(graph: Graph, scratch: Mapping[str, int] = NOTHING, *, search: bool = True) -> tuple[tuple[Step, ...], bool]:
+    """All nodes in the order in which they run, and whether no other order has a smaller peak.
+
+    Without `search` they run as differentiation wrote them, with updates as early as they can be.
+    """
     batch = int(graph.meta.get("batch", 1))
-    nodes = list(graph.nodes)
-    if batch == 1:
-        nodes = _hoist(nodes)
+    nodes = _hoist(list(graph.nodes)) if batch == 1 else list(graph.nodes)
     programs = {p: [n for n in nodes if _program(n, batch) is p] for p in Program}
+    exact = search
+    later = {*graph.outputs, str(graph.meta.get("loss_tensor", ""))}
+    for program in (*reversed(Program),) if search else ():
+        if program in (Program.BACKWARD, Program.UPDATE):
+            found = best_order(graph, programs[program], later - set(graph.outputs), scratch)
+        else:
+            found = best_order(graph, programs[program], later, scratch)
+        programs[program], exact = list(found.nodes), exact and found.exact
+        later |= {name for n in found.nodes for name in (*n.inputs, *n.outputs)}
     flat = [(n, p) for p in Program for n in programs[p]]
-    return tuple(Step(k, node, program) for k, (node, program) in enumerate(flat))
+    return tuple(Step(k, node, program) for k, (node, program) in enumerate(flat)), exact
 
 
 def _lifetimes(graph: Graph, steps: tuple[Step, ...]) -> dict[str, tuple[int, int]]:
@@ -128,9 +142,12 @@ def _aliases(graph: Graph, steps: tuple[Step, ...], life: dict[str, tuple[int, i
     return taken
 
 
-def make_schedule(graph: Graph) -> Schedule:
-    """Order the graph and find every arena tensor's lifetime."""
-    steps = order(graph)
+def make_schedule(graph: Graph, scratch: Mapping[str, int] = NOTHING, *, search: bool = True) -> Schedule:
+    """Order the graph and find every arena tensor's lifetime; `scratch` is what each node's kernel needs, in bytes.
+
+    `search=False` keeps the order in which the nodes were written.
+    """
+    steps, exact = order(graph, scratch, search=search)
     life = _lifetimes(graph, steps)
     aliases = _aliases(graph, steps, life)
     groups: dict[str, list[str]] = {}
@@ -144,7 +161,10 @@ def make_schedule(graph: Graph) -> Schedule:
         names.sort(key=lambda n: life[n][0])
         first, last = min(life[n][0] for n in names), max(life[n][1] for n in names)
         buffers.append(Buffer(root, tuple(names), graph.tensors[root].nbytes, first, last))
-    return Schedule(graph, steps, tuple(buffers))
+    for step in steps:
+        if nbytes := scratch.get(step.node.name, 0):
+            buffers.append(Buffer(f"{step.node.name}_scratch", (), nbytes, step.index, step.index))
+    return Schedule(graph, steps, tuple(buffers), exact)
 
 
 def check_order(schedule: Schedule) -> list[str]:

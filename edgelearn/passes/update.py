@@ -1,6 +1,8 @@
 """Attaches the optimizer: who holds a gradient, and which step turns it into a new weight.
 
 * batch 1, plain SGD, no clipping: the gradient kernel adds -lr * gradient straight to the weight; no buffer at all.
+  The weight must then have been read for the last time; where holding its gradient back lets a large map die earlier
+  (`held`), it gets a buffer in the arena.
 * momentum without clipping: gradients accumulate straight into the momentum buffer.
 * everything else: a gradient buffer. With batch 1 it lives in the arena for as long as it is needed, else it is state.
 """
@@ -33,14 +35,25 @@ RULES = {
 }
 
 
-def attach_updates(graph: Graph, rule: str, *, clip: bool, weight_decay: bool) -> Graph:
-    """The graph with UPDATE nodes for every trained weight that gets a gradient; others become CONST."""
-    return _Updater(graph, RULES[rule], clip, weight_decay).run()
+def attach_updates(
+    graph: Graph, rule: str, *, clip: bool, weight_decay: bool, held: frozenset[str] = frozenset()
+) -> Graph:
+    """The graph with UPDATE nodes for every trained weight that gets a gradient; others become CONST.
+
+    `held`: weights whose gradient goes into a buffer although it could go into the weight.
+    """
+    return _Updater(graph, rule, clip, weight_decay, held).run()
+
+
+def may_hold(rule: str, batch: int, *, clip: bool) -> bool:
+    """Whether gradients go straight into the weights, so that holding one back is a choice."""
+    return RULES[rule].step == "sgd_step" and batch == 1 and not clip
 
 
 class _Updater:
-    def __init__(self, graph: Graph, rule: Rule, clip: bool, weight_decay: bool) -> None:
-        self.graph, self.rule, self.clip, self.weight_decay = graph, rule, clip, weight_decay
+    def __init__(self, graph: Graph, rule: str, clip: bool, weight_decay: bool, held: frozenset[str]) -> None:
+        self.graph, self.rule_name, self.rule = graph, rule, RULES[rule]
+        self.clip, self.weight_decay, self.held = clip, weight_decay, held
         self.batch = int(graph.meta["batch"])
         self.tensors = dict(graph.tensors)
         self.updates: list[Node] = []
@@ -77,6 +90,8 @@ class _Updater:
             return [replace(n, outputs=(state[0],)) if grad in n.outputs else n for n in nodes]
         self._step(step, grad, weight.name, state)
         zero = Node("zero", f"{grad}_zero", (), (grad,), {"shape": weight.shape}, Phase.UPDATE)
+        if weight.name in self.held:
+            nodes = _first(nodes, sources[0], weight.name)
         if self.batch == 1:
             first = next(k for k, n in enumerate(nodes) if grad in n.outputs)
             return [*nodes[:first], replace(zero, phase=Phase.BACKWARD), *nodes[first:]]
@@ -86,7 +101,7 @@ class _Updater:
 
     def _in_place(self, weight: Tensor, sources: list[Node]) -> bool:
         """Whether the gradient may go straight into the weight: nobody reads the weight after it changed."""
-        plain = self.rule.step == "sgd_step" and self.batch == 1 and not self.clip
+        plain = may_hold(self.rule_name, self.batch, clip=self.clip) and weight.name not in self.held
         return plain and len(sources) == 1 and sum(weight.name in n.inputs for n in self.graph.nodes) <= 2
 
     def _redirect(self, nodes: list[Node], grad: str, weight: Tensor) -> Iterator[Node]:
@@ -101,6 +116,13 @@ class _Updater:
 
     def _step(self, name: str, grad: str, weight: str, state: list[str]) -> None:
         self.updates.append(Node(self.rule.step, name, (grad,), (weight, *state), {}, Phase.UPDATE))
+
+
+def _first(nodes: list[Node], source: Node, weight: str) -> list[Node]:
+    """The gradient of a weight before the input's gradient: its layer's input then is not needed any longer."""
+    rest = [n for n in nodes if n is not source]
+    place = next((k for k, n in enumerate(rest) if n.phase is Phase.BACKWARD and weight in n.inputs), None)
+    return nodes if place is None else [*rest[:place], source, *rest[place:]]
 
 
 def writes(node: Node) -> bool:

@@ -14,8 +14,9 @@ from edgelearn.graph import Graph, Role
 from edgelearn.ops import OPS
 from edgelearn.passes.differentiate import differentiate
 from edgelearn.passes.partition import partition
-from edgelearn.plan import make_plan, training_graph
+from edgelearn.plan import make_plan
 from edgelearn.reference import Reference
+from edgelearn.training import training_graph
 from tests.support.clib import CModel
 from tests.support.compare import apart, optim
 from tests.support.nets import NETS, sample
@@ -25,6 +26,8 @@ from tests.unit.test_gradients import CASES, single
 CONFIGS = {
     "sgd": TrainConfig(lr=0.05),
     "sgd-decay": TrainConfig(lr=0.05, weight_decay=0.01),
+    "sgd-recompute": TrainConfig(lr=0.05, weight_decay=0.01, recompute=1.0),
+    "momentum-recompute": TrainConfig(lr=0.02, momentum=0.9, recompute=0.5),
     "sgd-batch": TrainConfig(lr=0.05, batch=3, weight_decay=0.01),
     "momentum": TrainConfig(lr=0.02, momentum=0.9),
     "momentum-batch": TrainConfig(lr=0.02, momentum=0.9, batch=2, weight_decay=0.01),

@@ -18,8 +18,9 @@ from edgelearn.importers import load
 from edgelearn.importers.tflite.parse import read_file
 from edgelearn.interpreter import Interpreter
 from edgelearn.passes.dequantize import dequantize
-from edgelearn.plan import make_plan, training_graph
+from edgelearn.plan import make_plan
 from edgelearn.reference import Reference
+from edgelearn.training import training_graph
 from tests.host.test_training import run_three
 from tests.support.compare import apart
 from tests.support.tflite_files import check, run, samples, step

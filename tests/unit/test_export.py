@@ -17,9 +17,9 @@ from edgelearn.graph import Graph
 from edgelearn.importers.onnx import load_onnx
 from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.fold import unfold
-from edgelearn.plan import training_graph
 from edgelearn.reference import Reference
-from tests.unit.import_models import model, node, predict, random, run, save
+from edgelearn.training import training_graph
+from tests.unit.import_models import model, node, predict, random, run, samples, save
 from tests.unit.test_import_ops import CASES
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "wearable" / "wearable.onnx"
@@ -47,8 +47,7 @@ def with_weights(graph: Graph, weights: dict[str, np.ndarray]) -> Graph:
 
 def agree(path: Path, graph: Graph) -> None:
     """onnxruntime on the file computes what the graph computes."""
-    layout = graph.meta["input"]
-    x = np.random.default_rng(3).normal(size=(2, *layout.user_shape)).astype(np.float32)
+    x = samples(graph, 2, 3)
     expected, found = predict(path, x), run(graph, x)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * max(1.0, float(np.abs(expected).max())))
 

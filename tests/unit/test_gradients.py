@@ -13,8 +13,8 @@ from edgelearn.ops import OPS, Example, Shape
 from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.differentiate import differentiate
 from edgelearn.passes.partition import partition
-from edgelearn.plan import training_graph
 from edgelearn.reference import Reference
+from edgelearn.training import training_graph
 from tests.support.nets import NETS, sample
 
 CASES = [(op.name, k) for op in OPS.values() for k in range(len(op.examples))]

@@ -37,7 +37,7 @@ def test_adam_at_batch_one_keeps_gradients_in_the_arena_only_while_needed() -> N
     assert plan.state.used == 2 * plan.params.used
     grads = [b for b in plan.schedule.buffers if b.name.endswith("_grad")]
     assert grads
-    assert all(b.last - b.first <= 4 for b in grads)
+    assert all(b.last - b.first <= 5 for b in grads)
 
 
 def test_relu_keeps_one_bit_an_element_and_max_pool_one_byte() -> None:

@@ -1,0 +1,100 @@
+"""The training graph of an imported model: what trains, its gradients and updates, in as little memory as they need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from edgelearn import methods
+from edgelearn.config import TrainConfig
+from edgelearn.costs import node_macs
+from edgelearn.errors import InputError
+from edgelearn.graph import Graph, Phase
+from edgelearn.ops import OPS
+from edgelearn.passes.differentiate import choose_loss, differentiate
+from edgelearn.passes.fold import fold_norms
+from edgelearn.passes.lower import lower
+from edgelearn.passes.partition import partition
+from edgelearn.passes.samples import place_samples
+from edgelearn.passes.update import attach_updates, may_hold
+from edgelearn.recompute import Recomputed, loads, recompute, recompute_within
+from edgelearn.schedule import make_schedule
+
+
+def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) -> Graph:
+    """The imported graph with everything that training adds; InputError where a choice does not fit the model.
+
+    Without `thrifty` nothing is done to lower the arena's peak. meta["held"] and meta["dropped"] name the weights whose
+    gradient is held back and the activations that are computed twice.
+    """
+    _check_weights(source)
+    trained = methods.select(source, config.train)
+    graph, trained = fold_norms(source, trained, force=config.fold_norms)
+    graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
+    graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
+    return _Thrift(graph, config).best() if thrifty else _attach(graph, config)
+
+
+def _attach(graph: Graph, config: TrainConfig, held: frozenset[str] = frozenset()) -> Graph:
+    decays, clips = config.weight_decay > 0, config.clip_norm > 0
+    return attach_updates(graph, config.rule, clip=clips, weight_decay=decays, held=held)
+
+
+def _check_weights(graph: Graph) -> None:
+    weights = [t for t in graph.tensors.values() if t.data is not None and t.data.dtype.kind == "f"]
+    bad = [t.name for t in weights if not np.isfinite(np.asarray(t.data)).all()]
+    if bad:
+        raise InputError(f"{len(bad)} weight tensors hold NaN or infinity", where=graph.name, details=tuple(bad[:20]))
+
+
+class _Thrift:
+    """Which gradients are held back, and which activations are computed twice, so that the arena's peak is small."""
+
+    def __init__(self, graph: Graph, config: TrainConfig) -> None:
+        self.graph, self.config = graph, config
+        backward = (Phase.FORWARD, Phase.BACKWARD)
+        self.budget = int(config.recompute * sum(node_macs(graph, n) for n in graph.nodes if n.phase in backward))
+
+    def best(self) -> Graph:
+        """The graph with the smallest peak; the plain one where nothing is gained."""
+        found = self._spend(frozenset())
+        peak = _peak(found.graph)
+        held = frozenset(self._worth_holding())
+        if held:
+            attempt = self._spend(held)
+            if (reached := _peak(attempt.graph)) < peak:
+                held, found = self._fewer(held, attempt, reached)
+            else:
+                held = frozenset()
+        return found.graph.replace(meta={**found.graph.meta, "held": sorted(held), "dropped": found.dropped})
+
+    def _spend(self, held: frozenset[str]) -> Recomputed:
+        graph = _attach(self.graph, self.config, held)
+        if not self.budget:
+            return Recomputed(graph, (), 0)
+        return recompute_within(graph, self.budget, lambda g: make_schedule(g, search=False))
+
+    def _worth_holding(self) -> Iterator[str]:
+        """Weights of which one layer's input is at least twice as large: what dies early outweighs the buffer."""
+        if not may_hold(self.config.rule, self.config.batch, clip=self.config.clip_norm > 0):
+            return
+        tensors = self.graph.tensors
+        for node in self.graph.nodes:
+            slots = OPS[node.op].weights if node.phase is Phase.FORWARD else ()
+            for name in (node.inputs[k] for k in slots if k < len(node.inputs) and node.inputs[k]):
+                matrix = len(tensors[name].shape) > 1
+                if matrix and f"{name}_grad" in tensors and 2 * tensors[name].nbytes < tensors[node.inputs[0]].nbytes:
+                    yield name
+
+    def _fewer(self, held: frozenset[str], found: Recomputed, peak: int) -> tuple[frozenset[str], Recomputed]:
+        """Hold back only what the peak needs, the largest weights being let go first."""
+        for name in sorted(held, key=lambda n: (-self.graph.tensors[n].nbytes, n)):
+            attempt = recompute(_attach(self.graph, self.config, held - {name}), set(found.dropped))
+            if _peak(attempt) <= peak:
+                held, found = held - {name}, Recomputed(attempt, found.dropped, found.cost)
+        return held, found
+
+
+def _peak(graph: Graph) -> int:
+    return max(loads(make_schedule(graph)), default=0)
