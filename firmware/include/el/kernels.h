@@ -10,6 +10,9 @@
 #include "el/model.h"
 #include "el/ops.h"
 
+/* So many rows are summed apart: a float sum of thousands loses the digits that its last terms would add. */
+enum { EL_SUM_ROWS = 128 };
+
 /* y = conv(x, w) + b, b may be NULL; and the gradient of x */
 #define EL_CONV2D_F32(ISA, SCRATCH)                                                                                    \
     void el_conv2d_fwd_f32__##ISA(const el_window *s, const float *x, const float *w, const float *b,                  \

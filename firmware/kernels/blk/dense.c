@@ -76,24 +76,38 @@ void el_bias_bwd_f32__blk(int32_t rows, int32_t channels, float scale, const flo
 {
     int32_t c = 0;
     for (; c + 4 <= channels; c += 4, dy += 4) {
-        float s0 = 0.0f;
-        float s1 = 0.0f;
-        float s2 = 0.0f;
-        float s3 = 0.0f;
+        float sum0 = 0.0f;
+        float sum1 = 0.0f;
+        float sum2 = 0.0f;
+        float sum3 = 0.0f;
         const float *p = dy;
-        for (int32_t r = rows; r > 0; r--, p += channels) {
-            s0 += p[0];
-            s1 += p[1];
-            s2 += p[2];
-            s3 += p[3];
+        for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
+            float s0 = 0.0f;
+            float s1 = 0.0f;
+            float s2 = 0.0f;
+            float s3 = 0.0f;
+            for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
+                s0 += p[0];
+                s1 += p[1];
+                s2 += p[2];
+                s3 += p[3];
+            }
+            sum0 += s0;
+            sum1 += s1;
+            sum2 += s2;
+            sum3 += s3;
         }
-        el_row_add(4, scale, s0, s1, s2, s3, db + c);
+        el_row_add(4, scale, sum0, sum1, sum2, sum3, db + c);
     }
     for (; c < channels; c++, dy++) {
         float sum = 0.0f;
         const float *p = dy;
-        for (int32_t r = rows; r > 0; r--, p += channels) {
-            sum += *p;
+        for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
+            float part = 0.0f;
+            for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
+                part += *p;
+            }
+            sum += part;
         }
         db[c] += scale * sum;
     }

@@ -38,10 +38,14 @@ void el_dense_bwd_w_f32__ref(int32_t in, int32_t out, float scale, const float *
 void el_bias_bwd_f32__ref(int32_t rows, int32_t channels, float scale, const float *dy, float *db)
 {
     for (int32_t c = 0; c < channels; c++) {
-        float acc = 0.0f;
-        for (int32_t r = 0; r < rows; r++) {
-            acc += dy[r * channels + c];
+        float sum = 0.0f;
+        for (int32_t r = 0; r < rows;) {
+            float part = 0.0f;
+            for (const int32_t end = rows - r < EL_SUM_ROWS ? rows : r + EL_SUM_ROWS; r < end; r++) {
+                part += dy[r * channels + c];
+            }
+            sum += part;
         }
-        db[c] += scale * acc;
+        db[c] += scale * sum;
     }
 }
