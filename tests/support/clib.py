@@ -12,7 +12,7 @@ import numpy as np
 
 from edgelearn.codegen import generate
 from edgelearn.ops.optimizers import Optim
-from edgelearn.plan import Plan
+from edgelearn.plan import Block, Plan
 from edgelearn.share import firmware_dir
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
@@ -109,8 +109,12 @@ class CModel:
         return loss
 
     def weights(self) -> dict[str, np.ndarray]:
-        flat = self._array(self.info.params)
-        return {
-            t.name: flat[offset // 4 : offset // 4 + t.count].reshape(t.shape).copy()
-            for t, offset in self.plan.params.tensors
-        }
+        return self._tensors(self.info.params, self.plan.params)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """What the optimizer keeps; for batches of more than one the gradients gathered so far."""
+        return self._tensors(self.info.state, self.plan.state)
+
+    def _tensors(self, region: Region, block: Block) -> dict[str, np.ndarray]:
+        flat = self._array(region)
+        return {t.name: flat[at // 4 : at // 4 + t.count].reshape(t.shape).copy() for t, at in block.tensors}
