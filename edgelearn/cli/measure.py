@@ -1,7 +1,8 @@
-"""The accuracy of a written model file, as a status line; a runtime that is missing or refuses is a line as well."""
+"""Writing a model file and measuring its accuracy, with their status lines."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,23 @@ from edgelearn.cli.output import Timer, say
 from edgelearn.errors import InputError, ToolError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgelearn.data import Dataset
     from edgelearn.export.score import FileScore
+    from edgelearn.graph import Graph
+
+
+def export_samples(
+    source: Path, graph: Graph, weights: Mapping[str, np.ndarray], target: Path, data: Dataset | None
+) -> None:
+    """Write the user's model with new weights, and say how many activations got new ranges for them."""
+    from edgelearn.export import export_model
+
+    changed = export_model(source, graph, weights, target, data.x_train if data else None)
+    if changed:
+        said = f"{len(changed)} activations" if len(changed) > 1 else "1 activation"
+        say(f"gave {said} behind the trained layers a new range in {target.name}")
 
 
 def measure(path: Path, data: Dataset, loss: str) -> FileScore | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from edgelearn.cli.files import make_folder, write_arrays, write_bytes, write_text
 from edgelearn.cli.live import make_display
-from edgelearn.cli.measure import measure
+from edgelearn.cli.measure import export_samples, measure
 from edgelearn.cli.output import Timer, say
 from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
 
@@ -130,14 +130,13 @@ def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
 
     The model's accuracy is measured in its own runtime if the run came to its end and that runtime is installed.
     """
-    from edgelearn.export import export_model
     from edgelearn.report import run_page
 
     timer, weights = Timer(), run.outcome.weights
     if weights:
         write_arrays(folder / "trained.npz", weights)
         trained = folder / f"trained{job.model.suffix}"
-        export_model(job.model, run.plan.imported, weights, trained)
+        export_samples(job.model, run.plan.imported, weights, trained, data)
         run.files += [trained, folder / "trained.npz"]
         if not run.outcome.stopped:
             run.exported = measure(trained, data, str(run.plan.graph.meta["loss"]))

@@ -17,16 +17,23 @@ _TFLITE = b"TFL3"  # at offset 4 of every TensorFlow Lite file
 
 
 def export_model(
-    source_path: str | Path, graph: Graph, weights: Mapping[str, np.ndarray], out_path: str | Path
-) -> None:
+    source_path: str | Path,
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    out_path: str | Path,
+    samples: np.ndarray | None = None,
+) -> tuple[str, ...]:
     """Write a copy of the model at `source_path`, ONNX or TensorFlow Lite, with new values for the named weights.
 
-    See `export_onnx` and `export_tflite`; the result is a file of the same kind.
+    See `export_onnx` and `export_tflite`; the result is a file of the same kind. Gives the names of the activations
+    that got new ranges, which only an int8 TensorFlow Lite file does, and only with `samples` to measure them by.
     """
     try:
         with Path(source_path).open("rb") as file:
             start = file.read(8)
     except OSError:
         start = b""  # the importer of the file says what is wrong with it
-    write = export_tflite if start[4:] == _TFLITE else export_onnx
-    write(source_path, graph, weights, out_path)
+    if start[4:] == _TFLITE:
+        return export_tflite(source_path, graph, weights, out_path, samples)
+    export_onnx(source_path, graph, weights, out_path)
+    return ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from edgelearn.graph import Graph, Node, Quant, Tensor
 from edgelearn.passes.dequantize import real
 
 _S8_MAX, _S32_MAX = 127, 2**31 - 1
+_AS_THEY_ARE: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -23,29 +25,35 @@ class Requantized:
     zero_point: tuple[int, ...]
 
 
-def requantized(graph: Graph, weights: Mapping[str, np.ndarray]) -> dict[str, Requantized]:
-    """The integer tensors of an int8 graph that change if `weights` (float, by name) take new values.
+def requantized(
+    graph: Graph, weights: Mapping[str, np.ndarray], sources: Mapping[str, float] = _AS_THEY_ARE
+) -> dict[str, Requantized]:
+    """The integer tensors of an int8 graph that change if `weights` (float, by name) take new values, and if the inputs
+    of some layers take new scales: `sources`, by the layer's name.
 
-    With a weight's scales the scales of its biases change too, so that a bias may be among the results although it
-    is not among `weights`.
+    With a weight's or an input's scales the scales of biases change too, so that a bias may be among the results
+    although it is not among `weights`.
     """
     layers = [n for n in graph.nodes if len(n.inputs) > 2 and graph.tensors[n.inputs[1]].format is S8]
     out: dict[str, Requantized] = {}
     for name in dict.fromkeys(n.inputs[1] for n in layers):
         readers = [n for n in layers if n.inputs[1] == name]
-        new = _weight(graph, graph.tensors[name], readers, weights) if name in weights else None
+        new = _weight(graph, graph.tensors[name], readers, weights, sources) if name in weights else None
         if new is not None:
             out[name] = new
         for node in readers:
             bias = node.inputs[2]
-            if bias and graph.tensors[bias].format is S32 and (new is not None or bias in weights):
-                changed = _bias(graph, node, weights, new)
+            touched = new is not None or bias in weights or node.name in sources
+            if bias and graph.tensors[bias].format is S32 and touched:
+                changed = _bias(graph, node, weights, new, sources)
                 if changed is not None:
                     out[bias] = changed
     return out
 
 
-def _weight(graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str, np.ndarray]) -> Requantized | None:
+def _weight(
+    graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str, np.ndarray], sources: Mapping[str, float]
+) -> Requantized | None:
     quant, data = _known(old)
     value = weights[old.name]
     axis = quant.axis
@@ -54,7 +62,7 @@ def _weight(graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str
     if not moved.any():
         return None
     largest = np.atleast_1d(np.abs(value).max(axis=others if axis is not None else None)).astype(np.float64)
-    least = np.max([_least(graph, node, weights, len(quant.scale)) for node in readers], axis=0)
+    least = np.max([_least(graph, node, weights, len(quant.scale), sources) for node in readers], axis=0)
     scale = np.maximum(largest / _S8_MAX, least)
     keep = ~moved | (scale == 0)
     scale = np.where(keep, quant.scale, scale).astype(np.float32)
@@ -66,9 +74,11 @@ def _weight(graph: Graph, old: Tensor, readers: list[Node], weights: Mapping[str
     return Requantized(integers, tuple(float(s) for s in scale), tuple(int(z) for z in zero))
 
 
-def _least(graph: Graph, node: Node, weights: Mapping[str, np.ndarray], scales: int) -> np.ndarray:
+def _least(
+    graph: Graph, node: Node, weights: Mapping[str, np.ndarray], scales: int, sources: Mapping[str, float]
+) -> np.ndarray:
     """The smallest weight scales with which the bias still fits 32 bits."""
-    bias, source = node.inputs[2], _input_scale(graph, node)
+    bias, source = node.inputs[2], _input_scale(graph, node, sources)
     if not bias or graph.tensors[bias].format is not S32 or not source:
         return np.zeros(scales)
     magnitude = np.abs(_bias_value(graph, bias, weights)).astype(np.float64)
@@ -78,14 +88,19 @@ def _least(graph: Graph, node: Node, weights: Mapping[str, np.ndarray], scales: 
 
 
 def _bias(
-    graph: Graph, node: Node, weights: Mapping[str, np.ndarray], weight: Requantized | None
+    graph: Graph,
+    node: Node,
+    weights: Mapping[str, np.ndarray],
+    weight: Requantized | None,
+    sources: Mapping[str, float],
 ) -> Requantized | None:
     old = graph.tensors[node.inputs[2]]
     quant, data = _known(old)
     value = _bias_value(graph, old.name, weights)
-    scale, source = quant.scale, _input_scale(graph, node)
-    if weight is not None and source and len(weight.scale) in (1, len(scale)):
-        scale = tuple(source * s for s in weight.scale)
+    scale, source = quant.scale, _input_scale(graph, node, sources)
+    own = weight.scale if weight is not None else _known(graph.tensors[node.inputs[1]])[0].scale
+    if (weight is not None or node.name in sources) and source and len(own) in (1, len(scale)):
+        scale = tuple(source * s for s in own)
     same = (value == real(data, quant)) & (np.asarray(scale) == np.asarray(quant.scale))
     fresh = np.clip(np.round(value.astype(np.float64) / np.asarray(scale)), -_S32_MAX, _S32_MAX)
     zero = (0,) * len(scale)
@@ -99,8 +114,10 @@ def _bias_value(graph: Graph, name: str, weights: Mapping[str, np.ndarray]) -> n
     return real(data, quant)
 
 
-def _input_scale(graph: Graph, node: Node) -> float:
+def _input_scale(graph: Graph, node: Node, sources: Mapping[str, float]) -> float:
     """The scale of a layer's input, which its bias follows; 0 where that is float and the bias has its own."""
+    if node.name in sources:
+        return sources[node.name]
     quant = graph.tensors[node.inputs[0]].quant
     return 0.0 if quant is None else quant.scale[0]
 

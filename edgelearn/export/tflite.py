@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,23 +11,30 @@ import numpy as np
 
 from edgelearn.errors import InputError
 from edgelearn.export.files import write_whole
+from edgelearn.export.ranges import MOST_SAMPLES, input_scales, new_ranges
 from edgelearn.export.requantize import requantized
 from edgelearn.formats import F32
-from edgelearn.graph import Graph
+from edgelearn.graph import Graph, Quant
+from edgelearn.passes.dequantize import is_quantized
 
 if TYPE_CHECKING:
-    from edgelearn.importers.tflite.file import FileTensor
+    from edgelearn.importers.tflite.file import File, FileTensor
 
 
 def export_tflite(
-    source_path: str | Path, graph: Graph, weights: Mapping[str, np.ndarray], out_path: str | Path
-) -> None:
+    source_path: str | Path,
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    out_path: str | Path,
+    samples: np.ndarray | None = None,
+) -> tuple[str, ...]:
     """Write a copy of the model at `source_path` with new values for the named weights.
 
     `graph` is what the importer made of that file, quantised or dequantised; `weights` are float arrays in device
     layout by tensor name, not necessarily all. Int8 weights are quantised anew with the scales that their new range
     needs (as many as the file has), biases with the scales that follow. A weight, and of int8 weights a channel, that
-    did not change keeps its exact bits.
+    did not change keeps its exact bits. With `samples`, real numbers (N, *input shape) in the user's layout, the
+    activations behind changed weights get new ranges where their old ones do not fit; gives the names of those.
 
     Raises InputError: a name is no weight of the file, a shape differs, a value is not finite or does not fit the
     file's format, the file is not the one that was imported, or the result can't be written. The output appears whole
@@ -51,7 +59,11 @@ def export_tflite(
         tensor = own.tensors[name]
         if tensor.format is F32 and not np.array_equal(array, np.asarray(tensor.data)):
             put(stored.span, _packed(name, array, stored.type))
-    for name, new in requantized(own, arrays).items():
+    ranges = _ranges(file, own, arrays, samples)
+    for index, quant in ranges.items():
+        put(file.tensors[index].scale_span, np.asarray(quant.scale, "<f4").tobytes())
+        put(file.tensors[index].zero_span, np.asarray(quant.zero_point, "<i8").tobytes())
+    for name, new in requantized(own, arrays, input_scales(file, own, ranges)).items():
         record = own.meta["export"].get(name)
         if record is None:
             raise InputError(f"'{name}' shares its bytes with other tensors and can't be written back", where=file.name)
@@ -62,6 +74,14 @@ def export_tflite(
             put(stored.scale_span, np.asarray(new.scale, "<f4").tobytes())
     parse(bytes(content), source.name)
     write_whole(Path(out_path), bytes(content))
+    return tuple(file.tensors[index].name for index in sorted(ranges))
+
+
+def _ranges(file: File, own: Graph, weights: Mapping[str, np.ndarray], samples: np.ndarray | None) -> dict[int, Quant]:
+    if samples is None or not len(samples) or not is_quantized(own):
+        return {}
+    chosen = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
+    return new_ranges(file, own, weights, own.meta["input"].to_device(np.asarray(chosen, np.float32)))
 
 
 def _checked(name: str, array: np.ndarray, graph: Graph, own: Graph, where: str) -> np.ndarray:

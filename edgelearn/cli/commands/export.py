@@ -30,13 +30,13 @@ def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
 
     WEIGHTS is the trained.npz of a run. The result is your own model with new
     weights; everything else in it stays as it was. With data, the accuracy of
-    the result is measured in its own runtime.
+    the result is measured in its own runtime, and activations of an int8 model
+    that the new weights drive out of their range get a new one.
     """
     from edgelearn.cli.files import make_folder
-    from edgelearn.cli.measure import measure
+    from edgelearn.cli.measure import export_samples, measure
     from edgelearn.cli.pipeline import read_data
     from edgelearn.cli.settings import make_job
-    from edgelearn.export import export_model
     from edgelearn.importers import load
     from edgelearn.passes.dequantize import dequantize
     from edgelearn.passes.differentiate import choose_loss
@@ -49,7 +49,7 @@ def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
     loss = choose_loss(dequantize(graph), job.config.loss)
     data = read_data(job.data, graph, loss) if job.data else None
     make_folder(target.parent)
-    export_model(job.model, graph, arrays, target)
+    export_samples(job.model, graph, arrays, target, data)
     say(f"exported {len(arrays)} weight tensors in {timer}")
     score = measure(target, data, loss) if data else None
     if as_json:

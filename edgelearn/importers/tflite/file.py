@@ -25,7 +25,8 @@ class Span:
 class FileTensor:
     """A tensor as the file states it. `data` is set for constants and is a view of the file's bytes.
 
-    `scale` and `zero_point` are empty where the file has none; `scale_span` says where the scales stand.
+    `scale` and `zero_point` are empty where the file has none; `scale_span` and `zero_span` say
+    where they stand.
     """
 
     index: int
@@ -39,6 +40,7 @@ class FileTensor:
     zero_point: tuple[int, ...]
     axis: int
     scale_span: Span | None
+    zero_span: Span | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -153,9 +153,9 @@ class _Reader:
         kind = self.types.get(tensor.Type(), f"type {tensor.Type()}")
         span = self.spans[tensor.Buffer()]
         data = None if span is None else self._data(name, shape, kind, span)
-        scale, zero_point, axis, scale_span = self._quantization(tensor.Quantization())
+        scale, zero_point, axis, *spans = self._quantization(tensor.Quantization())
         return FileTensor(
-            index, name, shape, kind, tensor.Buffer(), data, span, scale, zero_point, axis, scale_span
+            index, name, shape, kind, tensor.Buffer(), data, span, scale, zero_point, axis, *spans
         )  # fmt: skip
 
     def _data(self, name: str, shape: tuple[int, ...], kind: str, span: Span) -> np.ndarray | None:
@@ -170,15 +170,21 @@ class _Reader:
             )
         return np.frombuffer(self.content, dtype, math.prod(shape), span.offset).reshape(shape)
 
-    def _quantization(self, quantization: Any) -> tuple[tuple[float, ...], tuple[int, ...], int, Span | None]:
+    def _quantization(
+        self, quantization: Any
+    ) -> tuple[tuple[float, ...], tuple[int, ...], int, Span | None, Span | None]:
         if quantization is None or not quantization.ScaleLength():
-            return (), (), 0, None
+            return (), (), 0, None, None
         counts = quantization.ScaleLength(), quantization.ZeroPointLength()
         if max(counts) > MOST_ELEMENTS:
             raise ValueError(f"{max(counts)} scales")
         span = self._within(Span(quantization._tab.Vector(quantization._tab.Offset(8)), 4 * counts[0]))
         scale = np.frombuffer(self.content, "<f4", counts[0], span.offset)
-        zero_point = quantization.ZeroPointAsNumpy() if counts[1] else np.zeros(counts[0], np.int64)
+        zero_point, zero_span = np.zeros(counts[0], np.int64), None
+        if counts[1]:
+            zero_point = quantization.ZeroPointAsNumpy()
+            zero_span = self._within(Span(quantization._tab.Vector(quantization._tab.Offset(10)), 8 * counts[1]))
         return (
-            tuple(float(s) for s in scale), tuple(int(z) for z in zero_point), quantization.QuantizedDimension(), span
+            tuple(float(s) for s in scale), tuple(int(z) for z in zero_point), quantization.QuantizedDimension(), span,
+            zero_span,
         )  # fmt: skip
