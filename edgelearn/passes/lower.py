@@ -2,8 +2,8 @@
 
 The frozen part computes with the file's own integers and gives the bits that TensorFlow Lite for Microcontrollers'
 reference kernels give. Where the trained part begins, activations become real numbers; from there on, and in a layer
-that has no int8 kernel, all is float32, with weights that mean what the integers mean. Behind a frozen layer without
-one int8 goes on: its result is rounded where somebody reads it in int8.
+that has no int8 kernel, all is float32, with weights that mean what the integers mean. The result of a frozen layer
+without one is rounded to the int8 that the file has there, and int8 goes on.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class _Lowering:
     def _integer_node(self, node: Node) -> bool:
         """Whether `node` was emitted in int8."""
         ins = tuple(self.graph.tensors[name] if name else None for name in node.inputs)
-        if node.op not in RULES or any(t and (t.name in self.trained or t.role is Role.PARAM) for t in ins):
+        if node.op not in RULES or not self._frozen(node):
             return False
         out, clamp = self.graph.tensors[node.outputs[0]], self._clamp(node)
         result = self.graph.tensors[clamp.outputs[0]] if clamp else out
@@ -171,16 +171,30 @@ class _Lowering:
 
     def _real_node(self, node: Node) -> None:
         out = self.graph.tensors[node.outputs[0]]
-        if any(name in self.trained or self.graph.tensors[name].role is Role.PARAM for name in node.inputs if name):
+        frozen = self._frozen(node)
+        if not frozen:
             self.trained.update(node.outputs)
         if node.op in ("quantize", "dequantize"):
-            # A float activation is the same on both sides. One in int8 gets its cast where somebody reads it.
+            # Where something trains, a float activation is the same on both sides.
             self.reals[out.name] = self._real(node.inputs[0])
+            if frozen and any(self._frozen(reader) for reader in self.graph.consumers(out.name)):
+                self._round(out)
             return
         inputs = tuple(self._real(name) for name in node.inputs)
         for name in node.outputs:
             self.reals[name] = self._add(replace(self.graph.tensors[name], format=F32, quant=None))
         self.nodes.append(replace(node, inputs=inputs))
+        if frozen:
+            self._round(out)
+
+    def _frozen(self, node: Node) -> bool:
+        """Whether nothing that trains stands in front of a node, as far as is known before it is reached."""
+        return not any(n in self.trained or self.graph.tensors[n].role is Role.PARAM for n in node.inputs if n)
+
+    def _round(self, out: Tensor) -> None:
+        """Make a float result the int8 that the file has there; what reads it as float reads what that stands for."""
+        if whole(out) and out.name not in self.integers:
+            self.integers[out.name] = self._cast("quantize", self.reals.pop(out.name), out, self._origin(out.name))
 
     def _output(self, name: str) -> str:
         """The float32 form of a model's output, under the output's own name."""

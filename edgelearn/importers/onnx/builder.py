@@ -42,6 +42,7 @@ class Builder:
     `file` is the file's name for messages, `readers` counts how often each ONNX value is read, `batch` is the
     batch size that the file fixes, or None. `integers` has the ONNX values that are integers in the file, with what
     they are above the device's int8: 128 for uint8, 0 for int8.
+    `broken` has the values of nodes that could not be imported.
     """
 
     def __init__(self, file: str, readers: dict[str, int], batch: int | None) -> None:
@@ -53,6 +54,7 @@ class Builder:
         self.warnings: list[str] = []
         self.input = ""
         self.integers: dict[str, int] = {}
+        self.broken: set[str] = set()
         self.casts: dict[tuple[str, Quant], str] = {}
         self._places: dict[str, int] = {}
         self._taken: set[str] = set()

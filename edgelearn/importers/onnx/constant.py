@@ -62,9 +62,9 @@ class Const:
     def integers(self) -> tuple[np.ndarray, Quant, np.ndarray] | None:
         """The integers in this arrangement, their quantisation, and which of the file's scales each of its scales is.
 
-        None where there are none, or where no axis has its scales along it.
+        None where there are none, not all of them are here, or no axis has the scales along it.
         """
-        if self.coded is None or self.index is None:
+        if self.coded is None or self.index is None or self.index.size != self.coded.integers.size:
             return None
         known = self.coded.quant
         data, channel = self.coded.integers[self.index], self.coded.channel[self.index]

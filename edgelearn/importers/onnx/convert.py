@@ -179,6 +179,7 @@ class _Walk:
         shapes = ", ".join(self._describe(name) for name in node.input if name) or "no inputs"
         title = f"'{printable(node.name)}'" if node.name else "(no name)"
         self.problems.append(f"node {index} {title}: {printable(node.op_type)} of {shapes}: {why}")
+        self.builder.broken.update(node.output)
         known = self.inferred.get(node.output[0]) if node.output else None
         if known is None or len(known) < 2 or any(size < 1 for size in known[1:]):
             return None

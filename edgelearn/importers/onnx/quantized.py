@@ -155,6 +155,8 @@ def _dequantized(call: Call, position: int, at: int, axis: int) -> Result:
                 raise Unsupported(f"the zero point is {stated.kind}, the integers are {kind}")
             return _coded(value, value.array, stated, axis)
         return _requantized(value, stated, axis)
+    if name in call.builder.broken:
+        return value  # a stand-in: what is wrong with it has been said
     if name not in call.builder.integers:
         raise Unsupported("its input is not quantised")
     shift = call.builder.integers[name]
