@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -72,6 +73,8 @@ def judge(checks: Checks, plan: Plan, image: Image, outcome: Outcome) -> list[Ca
     ]
     if checks.min_accuracy is not None:
         cases.append(_accuracy(checks.min_accuracy, outcome))
+    if checks.max_loss is not None:
+        cases.append(_loss(checks.max_loss, outcome))
     if checks.max_ram is not None:
         cases.append(_at_most("RAM", plan.ram, int(checks.max_ram), "bytes"))
     if checks.max_flash is not None:
@@ -87,6 +90,15 @@ def _accuracy(limit: float, outcome: Outcome) -> Case:
         return Case("held-out accuracy", False, broken="there is no accuracy: the model is not trained on labels")
     texts = (f"{value:.4f}", f"{limit:.4f}", f"{value - limit:+.4f}")
     return Case("held-out accuracy", value >= limit, *texts, measured=value, bound=limit)
+
+
+def _loss(limit: float, outcome: Outcome) -> Case:
+    # A loss that is not finite has no JSON number, and is worse than any limit.
+    value = outcome.after.loss if outcome.after else math.inf
+    if not math.isfinite(value):
+        return Case("held-out loss", False, f"{value}", f"{limit:.4f}", reason=f"the loss is {value}")
+    texts = (f"{value:.4f}", f"{limit:.4f}", f"{value - limit:+.4f}")
+    return Case("held-out loss", value <= limit, *texts, measured=value, bound=limit)
 
 
 def failed_case(error: EdgelearnError) -> Case:

@@ -36,6 +36,7 @@ class Checks(_Strict, frozen=True):
     """`[test]`: what `edgelearn test` holds."""
 
     min_accuracy: Share | None = None
+    max_loss: Annotated[float, msgspec.Meta(ge=0)] | None = None
     max_ram: int | str | None = None
     max_flash: int | str | None = None
     max_insn: Annotated[int, msgspec.Meta(gt=0)] | None = None

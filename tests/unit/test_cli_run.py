@@ -143,23 +143,23 @@ def test_ctrl_c_keeps_what_there_is(number: signal.Signals, tmp_path: Path) -> N
 
 def test_test_holds_limits(tmp_path: Path, capsys: Capture) -> None:
     common = ("test", MODEL, "--data", DATA, "--board", "qemu-m4", "--lr", "0.005", "--epochs", 1, "--json")
-    good = ("--min-accuracy", "0.3", "--max-ram", "256K", "--max-flash", "256K", "--max-insn", 5_000_000)
+    good = ("--min-accuracy", "0.3", "--max-loss", "2", "--max-ram", "256K", "--max-flash", "256K", "--max-insn", 5_000_000)
     said = edgelearn(capsys, *common, *good, "--junit", "good.xml")
     assert said.code == 0
     cases = {case["name"]: case for case in json.loads(said.out)["cases"]}
     assert all(case["passed"] for case in cases.values())
     assert 100_000 < cases["insn for a training sample"]["value"] < 5_000_000
-    bad = ("--min-accuracy", "1", "--max-ram", "20K", "--max-flash", "256K")
+    bad = ("--min-accuracy", "1", "--max-loss", "0.01", "--max-ram", "20K", "--max-flash", "256K")
     said = edgelearn(capsys, *common, *bad, "--junit", "bad.xml")
     assert said.code == 5
     lines = said.out.splitlines()
     cases = {case["name"]: case for case in json.loads(lines[0])["cases"]}
-    assert [name for name, case in cases.items() if not case["passed"]] == ["held-out accuracy", "RAM"]
+    assert [name for name, case in cases.items() if not case["passed"]] == ["held-out accuracy", "held-out loss", "RAM"]
     ram = cases["RAM"]
     assert ram["difference"] == ram["value"] - 20 * 1024
     suite = ElementTree.parse(tmp_path / "bad.xml").getroot()
-    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("5", "2", "0")
-    assert len(suite.findall(".//failure")) == 2
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("6", "3", "0")
+    assert len(suite.findall(".//failure")) == 3
     assert "difference +" in (suite.find(".//testcase[@name='RAM']/failure").get("message") or "")  # type: ignore[union-attr]
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @carrier_option
 @out_option("out")
 @click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Held-out accuracy after training, 0 to 1.")
+@click.option("--max-loss", type=click.FloatRange(0), help="Held-out loss after training.")
 @click.option("--max-ram", type=Size(), metavar="SIZE", help="RAM: weights, state, arena, runtime and stack.")
 @click.option("--max-flash", type=Size(), metavar="SIZE", help="Flash: code and constants as linked.")
 @click.option(
