@@ -21,6 +21,7 @@ from edgelearn.graph import Graph, Phase, Role, Tensor
 from edgelearn.memory import Arena, aligned, plan_arena
 from edgelearn.ops import OPS
 from edgelearn.passes.samples import AUTO
+from edgelearn.recompute import is_again
 from edgelearn.schedule import Schedule, Step, make_schedule
 from edgelearn.training import training_graph
 
@@ -125,6 +126,12 @@ class Plan:
     def training_macs(self) -> int:
         """Multiply-accumulates of one training sample: forward, input and weight gradients."""
         return self.macs(Phase.FORWARD, Phase.BACKWARD)
+
+    @property
+    def recomputed_macs(self) -> int:
+        """Of these, what computes dropped activations a second time."""
+        pairs = zip(self.schedule.steps, self.sizes, strict=True)
+        return sum(OPS[s.node.op].macs(dict(size)) for s, size in pairs if is_again(s.node))
 
     def kept(self) -> list[Tensor]:
         """What the forward pass leaves for the backward pass: activations, masks and the sample itself."""
@@ -251,6 +258,7 @@ def _fitting(plan: Plan) -> str:
     without_store: list[tuple[str, dict[str, object]]] = [(empty.strip(), {"store": 0})] if empty else []
     tries: list[tuple[str, dict[str, object]]] = [
         *without_store,
+        (f"--recompute 0.3{empty}", {"recompute": 0.3, "store": 0}),
         (f"--fold-norms{empty}", {"fold_norms": True, "store": 0}),
         (plain, thrifty),
         (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),

@@ -7,8 +7,10 @@ dropped is what frees most bytes where the arena is fullest for the fewest MACs)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from edgelearn.costs import node_macs
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor
@@ -86,6 +88,11 @@ class _Rewriter:
         return name in self.dropped or self.tensors[name].nbytes >= self.tensors[target].nbytes
 
 
+def is_again(node: Node) -> bool:
+    """Whether a node runs a forward layer a second time."""
+    return node.phase is Phase.BACKWARD and node.name.endswith(AGAIN)
+
+
 def candidates(graph: Graph) -> list[Tensor]:
     """Activations that the forward pass keeps for the backward pass and that one output of one layer."""
     read = {i for n in graph.nodes if n.phase is Phase.BACKWARD for i in n.inputs}
@@ -125,57 +132,56 @@ class _Search:
 
     def best(self) -> Recomputed:
         """The smallest peak within the budget."""
-        found = Recomputed(self.graph, (), 0)
-        high = max(loads(self.schedules(self.graph)), default=0)
-        low = 0
+        dropped: set[str] = set()
+        low, high = 0, max(loads(self.schedules(self.graph)), default=0)
         for _ in range(BISECTIONS):
             aim = (low + high) // 2
             attempt, reached = self.aim(aim)
             if reached <= aim:
-                found, high = attempt, reached
+                dropped, high = attempt, reached
             else:
                 low = aim
-        return found
+        dropped = self._spare(dropped, high)
+        graph = recompute(self.graph, dropped)
+        return Recomputed(graph, tuple(sorted(dropped)), self.cost(graph))
 
-    def aim(self, target: int) -> tuple[Recomputed, int]:
-        """Drop activations until no step needs more than `target`, or nothing helps within the budget."""
+    def aim(self, target: int) -> tuple[set[str], int]:
+        """What to drop so that no step needs more than `target`, and the peak that is reached within the budget."""
         dropped: set[str] = set()
         barred: set[str] = set()
-        graph = self.graph
-        now = loads(schedule := self.schedules(graph))
-        while max(now, default=0) > target:
-            name = self._pick(schedule, now, target, dropped | barred)
+        now = np.array(loads(schedule := self.schedules(self.graph)))
+        while now.max(initial=0) > target:
+            name = self._pick(schedule, now - target, dropped | barred)
             if name is None:
                 break
             attempt = recompute(self.graph, dropped | {name})
-            then = loads(trial := self.schedules(attempt))
+            then = np.array(loads(trial := self.schedules(attempt)))
             if self.cost(attempt) <= self.budget and _excess(then, target) < _excess(now, target):
-                dropped, graph, now, schedule = dropped | {name}, attempt, then, trial
+                dropped, now, schedule = dropped | {name}, then, trial
             else:
                 barred.add(name)
-        graph, dropped = self._spare(graph, dropped, max(target, max(now, default=0)))
-        return Recomputed(graph, tuple(sorted(dropped)), self.cost(graph)), max(loads(self.schedules(graph)), default=0)
+        return dropped, int(now.max(initial=0))
 
-    def _pick(self, schedule: Schedule, now: list[int], target: int, out: set[str]) -> str | None:
-        """What frees most above the target for its cost."""
-        best, name = 0.0, None
+    def _pick(self, schedule: Schedule, over: np.ndarray, out: set[str]) -> str | None:
+        """What frees most of what is `over` at each step, for its cost."""
+        best, found = 0.0, None
+        last, first = _uses(schedule)
         for tensor in self.choices:
-            if tensor.name in out:
+            name = tensor.name
+            if name in out or name not in last or name not in first:
                 continue
-            first, last = _gap(schedule, tensor.name)
-            gain = sum(min(tensor.nbytes, now[k] - target) for k in range(first + 1, last) if now[k] > target)
-            score = gain / (1 + self.macs[tensor.name])
-            if score > best:
-                best, name = score, tensor.name
-        return name
+            gain = np.clip(over[last[name] + 1 : first[name]], 0, tensor.nbytes).sum()
+            if (score := gain / (1 + self.macs[name])) > best:
+                best, found = score, name
+        return found
 
-    def _spare(self, graph: Graph, dropped: set[str], peak: int) -> tuple[Graph, set[str]]:
+    def _spare(self, dropped: set[str], peak: int) -> set[str]:
         """Take back what turned out not to be needed, the dearest first."""
         for name in sorted(dropped, key=lambda n: (-self.macs[n], n)):
             attempt = recompute(self.graph, dropped - {name})
             if max(loads(self.schedules(attempt)), default=0) <= peak:
-                graph, dropped = attempt, dropped - {name}
-        return graph, dropped
+                dropped = dropped - {name}
+        return dropped
 
 
 def _maker(graph: Graph, name: str) -> Node:
@@ -184,22 +190,21 @@ def _maker(graph: Graph, name: str) -> Node:
     return found
 
 
-def _excess(now: list[int], target: int) -> int:
-    return sum(load - target for load in now if load > target)
+def _excess(now: np.ndarray, target: int) -> int:
+    return int(np.maximum(now - target, 0).sum())
 
 
-def _uses(schedule: Schedule, name: str) -> Iterator[tuple[int, Phase]]:
+def _uses(schedule: Schedule) -> tuple[dict[str, int], dict[str, int]]:
+    """Step numbers by tensor: the last use in the forward pass, the first behind it."""
+    last: dict[str, int] = {}
+    first: dict[str, int] = {}
     for step in schedule.steps:
-        if name in step.node.inputs or name in step.node.outputs:
-            yield step.index, step.node.phase
-
-
-def _gap(schedule: Schedule, name: str) -> tuple[int, int]:
-    """The last use in the forward pass and the first in the backward pass, as step numbers."""
-    uses = list(_uses(schedule, name))
-    forward = [k for k, phase in uses if phase is Phase.FORWARD]
-    backward = [k for k, phase in uses if phase is not Phase.FORWARD]
-    return max(forward, default=0), min(backward, default=0)
+        for name in (*step.node.inputs, *step.node.outputs):
+            if step.node.phase is Phase.FORWARD:
+                last[name] = step.index
+            else:
+                first.setdefault(name, step.index)
+    return last, first
 
 
 def recompute_within(graph: Graph, budget: int, schedules: Schedules) -> Recomputed:

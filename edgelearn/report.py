@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edgelearn import __version__, plots
 from edgelearn.graph import Phase, Role
 from edgelearn.ops import OPS
+from edgelearn.peaks import peaks
 from edgelearn.plan import Plan, peak_step
 
 if TYPE_CHECKING:
@@ -95,6 +96,10 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         "arena": {
             "bytes": plan.arena.nbytes,
             "lower_bound": plan.arena.lower_bound,
+            "order_is_optimal": plan.schedule.exact,
+            "recomputed": list(plan.graph.meta["dropped"]),
+            "held_gradients": list(plan.graph.meta["held"]),
+            "peaks": [asdict(p) for p in peaks(plan)],
             "fullest_step": peak.index,
             "fullest_step_name": peak.node.name,
             "buffers": [
@@ -151,7 +156,7 @@ def run_figures(plan: Plan, image: Image, outcome: Outcome, exported: FileScore 
         "steps": outcome.steps,
         "samples": outcome.samples,
         "seconds": round(outcome.seconds, 3),
-        "insn_per_sample": outcome.insn_per_sample or None,
+        "insn_per_sample": outcome.insn_per_sample,
         "ram": image_figures(image)["ram"] if image.board.emulated else {"total": plan.ram},
         "flash": image_figures(image)["flash"],
         "stack_used": outcome.stack_used,
@@ -195,6 +200,10 @@ def _scores(figures: dict[str, Any]) -> str:
     return _table(("held out", *columns), rows)
 
 
+def _error(value: float | None) -> str:
+    return "not compared" if value is None else f"{value:.1e}"
+
+
 def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any]], png: bytes | None) -> str:
     """One HTML file with everything in it: figures, curve, memory map, layers."""
     curve = plots.curve_svg(events)
@@ -210,8 +219,8 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
         ("RAM", f"{figures['ram']['total']:,} of {plan.limits.ram:,} bytes"),
         ("flash", f"{figures['flash']['total']:,} of {plan.limits.flash:,} bytes"),
         ("stack used", f"{figures['stack_used']:,} of {plan.board.stack:,} bytes"),
-        ("largest loss error against the reference", f"{figures['loss_error'] or 0:.1e}"),
-        ("largest prediction error against the reference", f"{figures['output_error'] or 0:.1e}"),
+        ("largest loss error against the reference", _error(figures["loss_error"])),
+        ("largest prediction error against the reference", _error(figures["output_error"])),
         ("plan", figures["plan"]),
     ]
     table = [

@@ -70,17 +70,18 @@ def _program(node: Node, batch: int) -> Program:
 def _hoist(nodes: list[Node]) -> list[Node]:
     """Move each UPDATE node to right behind the last node that it depends on, so that gradients die early."""
     ordered = [n for n in nodes if n.phase is not Phase.UPDATE]
+    clips = any(n.op == "clip_step" for n in nodes)
     for node in (n for n in nodes if n.phase is Phase.UPDATE):
-        touched = {*node.inputs, *node.outputs} - {""}
-        behind = [
-            k
-            for k, other in enumerate(ordered)
-            if touched & set(other.outputs) or set(node.outputs) & set(other.inputs)
-        ]
-        if OPS[node.op].name != "sumsq_step" and any(o.op == "clip_step" for o in nodes):
-            # The clip's factor reaches every step through the optimizer's settings, not through a tensor.
-            behind.append(max((k for k, o in enumerate(ordered) if o.op in ("sumsq_step", "clip_step")), default=0))
-        ordered.insert(max(behind, default=len(ordered) - 1) + 1, node)
+        touched, rewritten = {*node.inputs, *node.outputs} - {""}, set(node.outputs)
+        # The clip's factor reaches every step through the optimizer's settings, not through a tensor.
+        waits = ("sumsq_step", "clip_step") if clips and node.op != "sumsq_step" else ()
+        for place in range(len(ordered), 0, -1):
+            other = ordered[place - 1]
+            if other.op in waits or not touched.isdisjoint(other.outputs) or not rewritten.isdisjoint(other.inputs):
+                break
+        else:
+            place = len(ordered)
+        ordered.insert(place, node)
     return ordered
 
 
@@ -91,7 +92,9 @@ def order(graph: Graph, scratch: Mapping[str, int] = NOTHING, *, search: bool = 
     """
     batch = int(graph.meta.get("batch", 1))
     nodes = _hoist(list(graph.nodes)) if batch == 1 else list(graph.nodes)
-    programs = {p: [n for n in nodes if _program(n, batch) is p] for p in Program}
+    programs: dict[Program, list[Node]] = {p: [] for p in Program}
+    for node in nodes:
+        programs[_program(node, batch)].append(node)
     exact = search
     later = {*graph.outputs, str(graph.meta.get("loss_tensor", ""))}
     for program in (*reversed(Program),) if search else ():

@@ -64,7 +64,8 @@ class _Thrift:
         if held:
             attempt = self._spend(held)
             if (reached := _peak(attempt.graph)) < peak:
-                held, found = self._fewer(held, attempt, reached)
+                fewer, spared = self._fewer(held, attempt)
+                held, found = (fewer, spared) if _peak(spared.graph) <= reached else (held, attempt)
             else:
                 held = frozenset()
         return found.graph.replace(meta={**found.graph.meta, "held": sorted(held), "dropped": found.dropped})
@@ -87,14 +88,15 @@ class _Thrift:
                 if matrix and f"{name}_grad" in tensors and 2 * tensors[name].nbytes < tensors[node.inputs[0]].nbytes:
                     yield name
 
-    def _fewer(self, held: frozenset[str], found: Recomputed, peak: int) -> tuple[frozenset[str], Recomputed]:
+    def _fewer(self, held: frozenset[str], found: Recomputed) -> tuple[frozenset[str], Recomputed]:
         """Hold back only what the peak needs, the largest weights being let go first."""
+        peak = _peak(found.graph, search=False)
         for name in sorted(held, key=lambda n: (-self.graph.tensors[n].nbytes, n)):
             attempt = recompute(_attach(self.graph, self.config, held - {name}), set(found.dropped))
-            if _peak(attempt) <= peak:
+            if _peak(attempt, search=False) <= peak:
                 held, found = held - {name}, Recomputed(attempt, found.dropped, found.cost)
         return held, found
 
 
-def _peak(graph: Graph) -> int:
-    return max(loads(make_schedule(graph)), default=0)
+def _peak(graph: Graph, *, search: bool = True) -> int:
+    return max(loads(make_schedule(graph, search=search)), default=0)

@@ -35,7 +35,7 @@ def command(as_json: bool, **flags: Any) -> None:
     if as_json:
         emit(plan_figures(plan))
         return
-    for line in (*_head(plan), "", *_layers(plan), "", *_memory(plan), "", *_arena(plan)):
+    for line in (*_head(plan), "", *_layers(plan), "", *_memory(plan), "", *_arena(plan), "", *_savings(plan)):
         tell(line)
 
 
@@ -106,7 +106,10 @@ def _arena(plan: Plan) -> list[str]:
 
     arena, peak = plan.arena, peak_step(plan)
     above = arena.nbytes - arena.lower_bound
-    reached = "no placement of these steps can need less" if above <= 0 else f"{above:,} bytes above the lower bound"
+    least = "no order of these steps and no placement needs less"
+    if not plan.schedule.exact:
+        least = "no placement of these steps needs less; of their orders, not all were tried"
+    reached = least if above <= 0 else f"{above:,} bytes above the lower bound"
     lines = [f"arena {arena.nbytes:,} bytes; steps run to the right, addresses down", ""]
     lines += arena_text(plan)
     lines += wrap(
@@ -128,4 +131,21 @@ def _arena(plan: Plan) -> list[str]:
     rest = len(arena.slots) - len(shown)
     if rest > 0:
         lines.append(f"and {rest} smaller ones; --json lists them all")
+    return lines
+
+
+def _savings(plan: Plan) -> list[str]:
+    from edgelearn.peaks import peaks
+
+    rows = peaks(plan)
+    most = max(row.nbytes for row in rows)
+    lines = table(("arena", "bytes", ""), [(r.way, f"{r.nbytes:,}", bar(r.nbytes / most)) for r in rows], right=(1,))
+    if dropped := plan.graph.meta["dropped"]:
+        before = plan.training_macs - plan.recomputed_macs
+        lines += wrap(
+            f"computed a second time: {', '.join(dropped)}: {plan.recomputed_macs:,} MACs a sample,"
+            f" {percent(plan.recomputed_macs / before)} more"
+        )
+    if held := plan.graph.meta["held"]:
+        lines += wrap(f"gradient held back until its layer's input is no longer needed: {', '.join(held)}")
     return lines
