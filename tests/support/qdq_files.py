@@ -83,9 +83,10 @@ class QdqNet:
         graph = helper.make_graph(nodes, "net", [x], [end], stored)
         opsets = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
         made = helper.make_model(graph, opset_imports=opsets, ir_version=10)
-        del made.graph.output[0].type.tensor_type.shape.dim[:]
+        made.graph.output[0].type.tensor_type.ClearField("shape")
         shapes = onnx.shape_inference.infer_shapes(made).graph.output[0].type.tensor_type
         made.graph.output[0].type.tensor_type.CopyFrom(shapes)
+        made.graph.output[0].type.tensor_type.shape.SetInParent()  # the checker wants one, known or not
         return made
 
 
