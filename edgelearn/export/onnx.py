@@ -79,15 +79,15 @@ def _record(graph: Graph, name: str, array: np.ndarray) -> WeightRecord:
 
 
 def _restored(record: WeightRecord, array: np.ndarray, original: np.ndarray) -> np.ndarray:
-    """The new value in the file's layout; elements that the training left alone keep their bits."""
-    value = record.to_onnx(array)
-    if record.scale == 1.0:
-        return value
+    """The new value in the file's layout; elements that the training left alone, or that are no part of it, keep their
+    bits.
+    """
+    flat, device = original.ravel().copy(), np.asarray(array, np.float32).ravel()
     # Dividing by a folded factor rounds: compare in device values, where unchanged means equal.
-    before = (original.ravel()[record.order].astype(np.float64) * record.scale).astype(np.float32)
-    same = np.empty(record.order.size, bool)
-    same[record.order] = before == np.asarray(array, np.float32).ravel()
-    return np.where(same.reshape(record.shape), original, value)
+    before = (flat[record.order].astype(np.float64) * record.scale).astype(np.float32)
+    changed = before != device
+    flat[record.order[changed]] = device[changed].astype(np.float64) / record.scale
+    return flat.reshape(record.shape)
 
 
 def _narrowed(value: np.ndarray, original: np.ndarray, name: str) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,9 +25,26 @@ class Change:
     value: np.ndarray
 
 
+def joined(changes: Sequence[Change]) -> list[Change]:
+    """The changes, those joined that are parts of one constant read by one node: a recurrent layer's two biases."""
+    whole: list[Change] = []
+    for change in changes:
+        order = change.record.order
+        for k, other in enumerate(whole):
+            if other.record.uses == change.record.uses and not np.isin(order, other.record.order).any():
+                value = other.value.copy()
+                value.flat[order] = change.value.flat[order]
+                record = replace(other.record, order=np.concatenate((other.record.order, order)))
+                whole[k] = Change(other.name, record, value)
+                break
+        else:
+            whole.append(change)
+    return whole
+
+
 def apply(store: Store, source: str, changes: Sequence[Change]) -> None:
     """Write the new values of one constant; uses of it that took different ones get constants of their own."""
-    uses = store.uses(source)
+    uses, changes = store.uses(source), joined(changes)
     claimed = {use for change in changes for use in change.record.uses}
     if uses <= claimed and all(c.value.tobytes() == changes[0].value.tobytes() for c in changes):
         store.write(source, changes[0].value)

@@ -7,8 +7,7 @@ from edgelearn.methods.everything import trainable
 
 
 def select(graph: Graph, choice: str = "last") -> set[str]:
-    """The trainable weights of the last node that has some."""
-    for node in reversed(graph.nodes):
-        if weights := trainable(graph, node):
-            return set(weights)
-    return set()
+    """The trainable weights of the last layer of the user's file that has some; it may have become several nodes."""
+    held = [node for node in graph.nodes if trainable(graph, node)]
+    own = [node for node in held if node is held[-1] or (node.origin.file and node.origin == held[-1].origin)]
+    return {weight for node in own for weight in trainable(graph, node)}

@@ -37,7 +37,7 @@ LAYOUT = frozenset(
 )
 JOINS = frozenset(("Concat", "Sum"))
 # Outputs that stand for themselves: each is a model of its own.
-SEVERAL = frozenset(("Split",))
+SEVERAL = frozenset(("Split", "GRU", "LSTM", "RNN"))
 # Positions of the scales of integer inputs and outputs: what the device has instead are the real numbers.
 INPUT_SCALE = {"DequantizeLinear": 1, "QLinearConv": 1, "QLinearMatMul": 1}
 OUTPUT_SCALE = {"QuantizeLinear": 1, "QLinearConv": 6, "QLinearMatMul": 6}

@@ -52,7 +52,7 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert error.render().split("\n\nhint")[0] == (
         "error: 4 nodes are not supported\n"
         "  at net.onnx\n"
-        "  node 0 '/conv1/Conv': Conv of (N, 3, 20), (4, 3, 3): dilations [2] are not supported, only 1\n"
+        "  node 0 '/conv1/Conv': Conv of (N, 3, 20), (4, 3, 3): dilations [2] are not\n    supported, only 1\n"
         "  node 2 '/act/Selu': Selu of (N, 4, 16): this op is not supported\n"
         "  node 3 (no name): Conv of (N, 4, 16), (4, 4, 3): pads [-1, 0] crop the map\n"
         "  node 4 '/magic': HardMagic of (?): this op is not supported"
@@ -69,8 +69,8 @@ REASONS = {
     "concat": ([node("Concat", ["x", "x"], "y", axis=0)], (3,), {}, "along the batch axis"),
     "prod": ([node("ReduceProd", ["x"], "y", axes=[1])], (3,), {}, "supported only on constants"),
     "batch_mean": ([node("ReduceMean", ["x"], "y", axes=[0])], (3, 4), {}, "along the batch axis"),
-    "mean_of_channels": ([node("GlobalAveragePool", ["x"], "h"), node("Transpose", ["h"], "y", perm=[1, 0, 2])],
-                         (3, 4), {}, "moves the batch axis"),
+    "batch_behind": ([node("Transpose", ["x"], "h", perm=[1, 0, 2]), node("GlobalAveragePool", ["h"], "y")],
+                     (3, 4), {}, "the batch axis is axis 1 of its input"),
     "softmax_axis": ([node("Softmax", ["x"], "y", axis=1)], (3, 4, 5, 2), {}, "not the class axis"),
     "flatten_batch": ([node("Flatten", ["x"], "y", axis=0)], (3, 4), {}, "mixes the batch axis"),
     "reshape_batch": ([node("Reshape", ["x", "s"], "y")], (3, 4), {"s": np.array([1, -1])}, "mixes the batch axis"),
@@ -140,7 +140,7 @@ def test_nan_weights_are_told(tmp_path: Path) -> None:
 
 def test_files_that_are_no_models(tmp_path: Path) -> None:
     assert "no such file" in refused(tmp_path / "gone.onnx").message
-    assert "is a directory" in refused(tmp_path).message
+    assert "not a file" in refused(tmp_path).message
     for name, content, message in (
         ("empty.onnx", b"", "the file is empty"),
         ("text.onnx", b"hello, I am a network\n" * 20, "not an ONNX model"),

@@ -38,7 +38,7 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("reshape_reordered_all_dims reshape_one_dim", "mixes the batch axis"),
     ("reshape_negative_extended_dims reshape_allowzero_reordered", "does not fit one sample"),
     ("gather_1 gather_2d_indices", "supported is one"),
-    ("gather_0 *softmax_axis_0 squeeze unsqueeze_axis_0", "along the batch axis"),
+    ("gather_0 *softmax_axis_0 squeeze", "along the batch axis"),
     ("layer_normalization_4d_axis0 layer_normalization_4d_axis_negative_4", "along the batch axis"),
     ("layer_normalization_2d_axis0 layer_normalization_2d_axis_negative_2", "along the batch axis"),
     ("layer_normalization_3d_axis0_* layer_normalization_3d_axis_negative_3_*", "along the batch axis"),
@@ -51,7 +51,8 @@ REFUSED: tuple[tuple[str, str], ...] = (
     ("slice", "cuts the batch axis"),
     ("slice_start_out_of_bounds", "takes an empty part"),
     ("slice_neg_steps", "only step 1 is supported"),
-    ("transpose_default transpose_all_permutations_[2345]", "moves the batch axis"),
+    ("lstm_with_peepholes", "peephole weights P are not supported"),
+    ("lstm_reverse lstm_bidirectional", "its last cell Y_c is read"),
 )
 
 

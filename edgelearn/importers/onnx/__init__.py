@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Layout, unique_name
@@ -13,7 +14,7 @@ from edgelearn.importers.norms import gather_norms
 from edgelearn.importers.onnx.call import HANDLERS
 from edgelearn.importers.onnx.constant import WeightRecord
 from edgelearn.importers.onnx.convert import Conversion, convert
-from edgelearn.importers.onnx.file import one_input, one_output, read_model
+from edgelearn.importers.onnx.file import batch_axes, one_input, one_output, read_model
 from edgelearn.importers.onnx.names import identifier
 from edgelearn.importers.onnx.view import View
 
@@ -24,28 +25,37 @@ def load_onnx(path: str | Path) -> Graph:
     """The device graph of an ONNX file (opset 7 to 21, one float32 input, one output).
 
     Tensors are channels-last and have no batch axis; weights are CONST. `meta` has `input` and `output` (Layout),
-    `source` (the path), `export` (WeightRecord by weight name, for those that can be written back) and `warnings`.
+    `batch_axes` (where input and output of the file have the batch), `source` (the path), `export` (WeightRecord by
+    weight name, for those that can be written back) and `warnings`.
     Raises InputError: the file can't be read or is damaged, or nodes are not supported, listed all at once.
     """
     path = Path(path)
     model, opset = read_model(path)
-    _, sample, _ = one_input(model.graph, path.name)
-    # The input's order in memory is ours to choose. Channels last suits most models; the user's own order suits
-    # those that start with a transpose of their own. The one that moves less memory wins.
-    orders = [(*range(1, len(sample)), 0), tuple(range(len(sample)))]
-    if len(sample) not in (2, 3):
-        orders = orders[1:]
     best: Conversion | None = None
-    for order in dict.fromkeys(orders):
-        found = convert(model, opset, path.name, order)
-        if best is None or (len(found.problems), found.moves) < (len(best.problems), best.moves):
+    for batch, order in _readings(model.graph, path.name):
+        found = convert(model, opset, path.name, order, batch)
+        if best is None or found.rank < best.rank:
             best = found
-        if not best.problems and not best.moves:
+        if not any(best.rank):
             break
     assert best is not None
     if best.problems or best.result is None:
         raise _unsupported(best.problems, path.name)
     return _graph(best, best.result, path, one_output(model.graph, path.name))
+
+
+def _readings(graph: onnx.GraphProto, where: str) -> list[tuple[int, tuple[int, ...]]]:
+    """What may be the input's batch axis, and the order of the other axes in memory.
+
+    The order is ours to choose: channels last suits most models, the user's own order those that start with a transpose
+    of their own. The one that moves less memory wins.
+    """
+    found: list[tuple[int, tuple[int, ...]]] = []
+    for batch in batch_axes(graph, where):
+        rank = len(one_input(graph, where, batch)[1])
+        orders = [(*range(1, rank), 0)] if rank in (2, 3) else []
+        found += [(batch, order) for order in dict.fromkeys((*orders, tuple(range(rank))))]
+    return found
 
 
 def _unsupported(problems: tuple[str, ...], where: str) -> InputError:
@@ -82,6 +92,7 @@ def _graph(found: Conversion, result: View, path: Path, output: str) -> Graph:
     meta = {
         "input": layouts[0],
         "output": replace(layouts[1], name=name),
+        "batch_axes": (found.input.batch, result.batch),
         "source": str(path),
         "export": builder.records(found.shapes),
         "warnings": tuple(builder.warnings),

@@ -13,7 +13,7 @@ from edgelearn.importers.onnx.view import View
 REPEATS = {"add": ("bias", "bias"), "mul": ("mul", "scale")}
 
 
-@handles("Add", "Sum")
+@handles("Add", "Sum", anywhere=True)
 def add(call: Call) -> Result:
     """A sum of activations, or a constant that becomes the bias of the layer before it.
 
@@ -29,7 +29,7 @@ def add(call: Call) -> Result:
     return total
 
 
-@handles("Mul")
+@handles("Mul", anywhere=True)
 def mul(call: Call) -> Result:
     """A product of two activations, of which one may be broadcast, or with a constant.
 
@@ -38,7 +38,7 @@ def mul(call: Call) -> Result:
     return _binary(call, "mul")
 
 
-@handles("Sub")
+@handles("Sub", anywhere=True)
 def sub(call: Call) -> Result:
     """A difference: the sum with what is subtracted negated."""
     first, second = call.raw(0), call.raw(1)
@@ -50,7 +50,7 @@ def sub(call: Call) -> Result:
     return _maps(call, "add", call.view(0), negated)
 
 
-@handles("Div")
+@handles("Div", anywhere=True)
 def div(call: Call) -> Result:
     """A quotient: the product with the reciprocal. A constant divisor is frozen."""
     first, second = call.raw(0), call.raw(1)
@@ -68,20 +68,20 @@ def div(call: Call) -> Result:
     return _maps(call, "mul", call.view(0), over)
 
 
-@handles("Neg")
+@handles("Neg", anywhere=True)
 def neg(call: Call) -> Result:
     """The product with -1."""
     return number(call, "mul", call.view(), -1.0)
 
 
-@handles("Reciprocal")
+@handles("Reciprocal", anywhere=True)
 def reciprocal(call: Call) -> Result:
     """1 / x."""
     view = call.view()
     return view.placed(call.builder.emit(call, "reciprocal", (view.tensor,)).name)
 
 
-@handles("Pow")
+@handles("Pow", anywhere=True)
 def power(call: Call) -> Result:
     """The square, as a product; exponents other than 1 and 2 are not supported."""
     view, exponent = call.view(), call.const(1, "the exponent").array
@@ -99,7 +99,7 @@ def _binary(call: Call, op: str) -> Result:
 
 
 def _maps(call: Call, op: str, a: View, b: View, suffix: str = "") -> View:
-    if len(a.axes) != len(b.axes):
+    if len(a.axes) != len(b.axes) or a.batch != b.batch:
         raise Unsupported(f"combines {a.user_shape} and {b.user_shape}: their batch axes do not meet")
     if a.user_shape == b.user_shape:
         if a.axes != b.axes or a.shape != b.shape:

@@ -18,6 +18,8 @@ Result = View | Const
 # A list of results is one for each output of the node, None where nobody reads it.
 Handler = Callable[["Call"], "Result | list[Result | None]"]
 HANDLERS: dict[str, Handler] = {}
+# Ops whose handlers know that the batch axis need not be the first one.
+ANYWHERE: set[str] = set()
 
 # Stands for the batch size in folded shape arithmetic: a prime that no real axis has, so that any product with
 # the batch in it can be told from one without.
@@ -28,11 +30,16 @@ class Unsupported(Exception):
     """A node can't be imported; the text says why, in lower case."""
 
 
-def handles(*ops: str) -> Callable[[Handler], Handler]:
-    """Register a function as the importer of these ONNX ops."""
+class Misread(Unsupported):
+    """A node does not fit because another axis of the model's input must be the batch."""
+
+
+def handles(*ops: str, anywhere: bool = False) -> Callable[[Handler], Handler]:
+    """Register a function as the importer of these ONNX ops; `anywhere`: wherever the batch axis stands."""
 
     def register(function: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(ops, function))
+        ANYWHERE.update(ops if anywhere else ())
         return function
 
     return register
@@ -67,6 +74,8 @@ class Call:
         value = self.raw(position)
         if isinstance(value, Const):
             raise Unsupported("its input is a constant")
+        if value.batch and self.proto.op_type not in ANYWHERE:
+            raise Unsupported(f"the batch axis is axis {value.batch} of its input, only axis 0 is supported")
         return value if padded else self.builder.settle(value, self)
 
     def const(self, position: int, what: str) -> Const:
@@ -133,14 +142,14 @@ class Call:
             raise Unsupported(f"attribute {name} is not a string")
         return value
 
-    def axis(self, value: int, rank: int) -> int:
-        """A user axis counted with the batch, as one counted without; `rank` counts the batch."""
+    def axis(self, value: int, rank: int, batch: int = 0) -> int:
+        """A user axis counted with the batch, as one counted without; `rank` counts the batch, axis `batch`."""
         axis = value + rank if value < 0 else value
         if not 0 <= axis < rank:
             raise Unsupported(f"axis {value} does not exist in a tensor of {rank} axes")
-        if axis == 0:
+        if axis == batch:
             raise Unsupported("it works along the batch axis")
-        return axis - 1
+        return axis - (axis > batch)
 
 
 def spatial(view: View) -> tuple[Shape, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import onnx
@@ -21,10 +21,11 @@ from edgelearn.importers.onnx import (
     parts,
     pool,
     quantized,
+    recurrent,
     shape,
 )
 from edgelearn.importers.onnx.builder import Builder
-from edgelearn.importers.onnx.call import HANDLERS, Call, Handler, Result, Unsupported
+from edgelearn.importers.onnx.call import HANDLERS, Call, Handler, Misread, Result, Unsupported
 from edgelearn.importers.onnx.constant import Const, indexed
 from edgelearn.importers.onnx.file import as_array, input_shift, one_input, one_output
 from edgelearn.importers.onnx.fold import FOLDS, foldable
@@ -32,40 +33,50 @@ from edgelearn.importers.onnx.names import identifier, printable
 from edgelearn.importers.onnx.patterns import Step, steps
 from edgelearn.importers.onnx.view import Shape, View, ordered
 
-FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, quantized, shape)
+FAMILIES = (arithmetic, conv, conv_transpose, elementwise, linear, norm, parts, pool, quantized, recurrent, shape)
 # Control flow by name, so that the message can say what is wrong with it.
 CONTROL = ("If", "Loop", "Scan")
+# Ops of which more than the first output may be read.
+SEVERAL = ("Split", *recurrent.KINDS)
 # What broken attributes and operands lead to inside a handler; anything else is a fault of ours and may be seen.
 _MALFORMED = (ValueError, IndexError, TypeError, OverflowError, AttributeError, KeyError)
 
 
 @dataclass
 class Conversion:
-    """What came of one walk: `result` is None exactly if there are `problems`."""
+    """What came of one walk: `result` is None exactly if there are `problems`.
+
+    `misread`: another axis of the input must be the batch.
+    """
 
     builder: Builder
     input: View
     result: View | None
     problems: tuple[str, ...]
     shapes: dict[str, Shape]
+    misread: bool
 
     @property
-    def moves(self) -> int:
-        """How many transposes it took."""
-        return sum(node.op == "transpose" for node in self.builder.nodes)
+    def rank(self) -> tuple[bool, int, int]:
+        """What makes another reading of the input better: its problems, and how many transposes it takes."""
+        return self.misread, len(self.problems), sum(node.op == "transpose" for node in self.builder.nodes)
 
 
-def convert(model: onnx.ModelProto, opset: int, file: str, order: tuple[int, ...]) -> Conversion:
-    """Build the graph with the input's axes in memory in `order`. InputError for damaged weights."""
-    return _Walk(model, opset, file).run(order)
+def convert(model: onnx.ModelProto, opset: int, file: str, order: tuple[int, ...], batch: int = 0) -> Conversion:
+    """Build the graph with the input's axes in memory in `order`; its axis `batch` is the batch.
+
+    InputError for damaged weights.
+    """
+    return _Walk(model, opset, file, batch).run(order)
 
 
 class _Walk:
-    def __init__(self, model: onnx.ModelProto, opset: int, file: str) -> None:
+    def __init__(self, model: onnx.ModelProto, opset: int, file: str, batch_axis: int) -> None:
         self.graph = model.graph
         self.opset = opset
         self.file = file
-        self.input, self.sample, batch = one_input(model.graph, file)
+        self.batch_axis = batch_axis
+        self.input, self.sample, batch = one_input(model.graph, file, batch_axis)
         self.output = one_output(model.graph, file)
         readers = Counter(name for node in self.graph.node for name in node.input if name)
         readers[self.output] += 1
@@ -78,13 +89,14 @@ class _Walk:
         self.steps = steps(self.graph, self.stored | _constants(self.graph, file), self._rank)
         self.problems: list[str] = []
         self.last: Call | None = None
+        self.misread = False
 
     def run(self, order: tuple[int, ...]) -> Conversion:
         name = self.builder.claim(identifier(self.input, "input"))
         device = tuple(self.sample[axis] for axis in order)
         device = (1, *device) if len(device) == 2 else device
         self.builder.input = self.builder.tensor(name, device, Role.INPUT)
-        start = ordered(name, device, self.sample, order)
+        start = ordered(name, device, self.sample, order, self.batch_axis)
         self.values[self.input] = start
         shift = input_shift(self.graph, self.input)
         if shift is not None:
@@ -104,7 +116,7 @@ class _Walk:
             result = None
             self.problems.append(f"output '{printable(self.output)}': {reason}")
         shapes = {name: array.shape for name, array in self.stored.items()}
-        return Conversion(self.builder, start, result, tuple(self.problems), shapes)
+        return Conversion(self.builder, start, result, tuple(self.problems), shapes, self.misread)
 
     def _needed(self) -> set[int]:
         """The nodes that the output depends on; others are left out without a word."""
@@ -119,7 +131,8 @@ class _Walk:
     def _result(self) -> View:
         value, call = self.values.get(self.output), self.last
         if isinstance(value, View) and call is not None:
-            value = self.builder.whole(call, self.builder.settle(value, call))
+            batch = value.batch
+            value = replace(self.builder.whole(call, self.builder.settle(value, call)), batch=batch)
         if not isinstance(value, View) or not self.builder.nodes:
             raise InputError("the output does not depend on the input through any layer", where=self.file)
         if self.input in self.builder.integers and self.builder.tensors[self.builder.input].quant is None:
@@ -141,6 +154,7 @@ class _Walk:
         try:
             value = self._import(index, step)
         except Unsupported as reason:
+            self.misread = self.misread or isinstance(reason, Misread)
             value = self._problem(index, node, str(reason))
         except _MALFORMED as error:
             value = self._problem(index, node, f"is malformed: {printable(str(error) or type(error).__name__)}")
@@ -156,7 +170,7 @@ class _Walk:
             name = node.output[0]
             self.stored[name] = self._single(name, _constant(node, self.file))
             return None
-        extra = [name for name in node.output[1:] if name and self.readers[name] and node.op_type != "Split"]
+        extra = [name for name in node.output[1:] if name and self.readers[name] and node.op_type not in SEVERAL]
         if extra:
             raise Unsupported(f"its output '{printable(extra[0])}' is used, only the first is supported")
         inputs: list[Result | None] = []
@@ -181,7 +195,7 @@ class _Walk:
         self.problems.append(f"node {index} {title}: {printable(node.op_type)} of {shapes}: {why}")
         self.builder.broken.update(node.output)
         known = self.inferred.get(node.output[0]) if node.output else None
-        if known is None or len(known) < 2 or any(size < 1 for size in known[1:]):
+        if known is None or len(known) < 2 or node.op_type in recurrent.KINDS or any(size < 1 for size in known[1:]):
             return None
         try:
             return self.builder.placeholder(tuple(known[1:]))
@@ -194,10 +208,12 @@ class _Walk:
             return str(self.stored[name].shape)
         if isinstance(value, Const):
             return str(value.array.shape)
-        known = value.user_shape if isinstance(value, View) else None
+        known, batch = (value.user_shape, value.batch) if isinstance(value, View) else (None, 0)
         if known is None and name in self.inferred:
             known = self.inferred[name][1:]
-        return "(?)" if known is None else "(" + ", ".join(["N", *map(str, known)]) + ")"
+        return (
+            "(?)" if known is None else "(" + ", ".join([*map(str, known[:batch]), "N", *map(str, known[batch:])]) + ")"
+        )
 
 
 def _handler(node: onnx.NodeProto) -> Handler | None:

@@ -19,19 +19,19 @@ def _relu(call: Call, slope: float, limit: float) -> Result:
     return view.placed(out.name)
 
 
-@handles("Relu")
+@handles("Relu", anywhere=True)
 def relu(call: Call) -> Result:
     """max(x, 0)."""
     return _relu(call, 0.0, math.inf)
 
 
-@handles("LeakyRelu")
+@handles("LeakyRelu", anywhere=True)
 def leaky_relu(call: Call) -> Result:
     """x or alpha * x."""
     return _relu(call, call.number("alpha", 0.01), math.inf)
 
 
-@handles("Clip")
+@handles("Clip", anywhere=True)
 def clip(call: Call) -> Result:
     """Clip from a finite lower limit; from 0 it is a ReLU, else one between two shifts."""
     bounds = []
@@ -55,7 +55,7 @@ def clip(call: Call) -> Result:
     return number(call, "add", view.placed(out.name), low)
 
 
-@handles("Sigmoid", "Tanh")
+@handles("Sigmoid", "Tanh", anywhere=True)
 def smooth(call: Call) -> Result:
     """Sigmoid and tanh."""
     view = call.view()
@@ -77,21 +77,21 @@ def softmax(call: Call) -> Result:
     return view.placed(call.builder.emit(call, op, (view.tensor,)).name)
 
 
-@handles("HardSigmoid")
+@handles("HardSigmoid", anywhere=True)
 def hard_sigmoid(call: Call) -> Result:
     """clip(alpha * x + beta, 0, 1)."""
     view, attrs = call.view(), {"alpha": call.number("alpha", 0.2), "beta": call.number("beta", 0.5)}
     return view.placed(call.builder.emit(call, "hard_sigmoid", (view.tensor,), attrs).name)
 
 
-@handles("HardSwish")
+@handles("HardSwish", anywhere=True)
 def hard_swish(call: Call) -> Result:
     """x * clip(x + 3, 0, 6) / 6, also where a file writes it out in Add, Clip, Mul and Div."""
     view = call.view()
     return view.placed(call.builder.emit(call, "hard_swish", (view.tensor,)).name)
 
 
-@handles("Elu")
+@handles("Elu", anywhere=True)
 def elu(call: Call) -> Result:
     """x, or alpha * (exp(x) - 1) below zero, for a positive alpha."""
     view, alpha = call.view(), call.number("alpha", 1.0)
@@ -100,7 +100,7 @@ def elu(call: Call) -> Result:
     return view.placed(call.builder.emit(call, "elu", (view.tensor,), {"alpha": alpha}).name)
 
 
-@handles("PRelu")
+@handles("PRelu", anywhere=True)
 def prelu(call: Call) -> Result:
     """x or slope * x; the slope, one or one a channel, stays trainable."""
     view = call.view()

@@ -156,8 +156,27 @@ def as_array(tensor: onnx.TensorProto, where: str) -> np.ndarray:
         raise InputError(f"weight '{printable(tensor.name)}' is damaged: {reason}", where=where) from None
 
 
-def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...], int | None]:
-    """The model's input: name, shape of one sample, and the batch size if the file fixes it.
+def batch_axes(graph: onnx.GraphProto, where: str) -> list[int]:
+    """Which axis of the input may be the batch: the first one, or the second where a recurrent layer reads sequences.
+
+    InputError as of `one_input` if no axis can be.
+    """
+    recurrent = any(node.op_type in ("GRU", "LSTM", "RNN") for node in graph.node)
+    found, problems = [], []
+    for axis in (0, 1) if recurrent else (0,):
+        try:
+            _, shape, _ = one_input(graph, where, axis)
+            if axis == 0 or len(shape) == 2:
+                found.append(axis)
+        except InputError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    return found
+
+
+def one_input(graph: onnx.GraphProto, where: str, batch: int = 0) -> tuple[str, tuple[int, ...], int | None]:
+    """The model's input: name, shape of one sample, and the batch size if the file fixes it; axis `batch` is the batch.
 
     InputError unless there is exactly one, float or quantised, with a batch axis and fixed sizes behind it.
     """
@@ -176,19 +195,19 @@ def one_input(graph: onnx.GraphProto, where: str) -> tuple[str, tuple[int, ...],
     dims = list(kind.shape.dim)
     if len(dims) < 2:
         raise InputError(f"input '{name}' has {len(dims)} axes, expected the batch and at least one more", where=where)
-    for k, dim in enumerate(dims[1:], start=1):
-        if dim.dim_value < 1:
+    for k, dim in enumerate(dims):
+        if k != batch and dim.dim_value < 1:
             called = f" ('{printable(dim.dim_param)}')" if dim.dim_param else ""
             raise InputError(
                 f"axis {k} of input '{name}' has no fixed size{called}; only the batch may vary",
                 where=where,
                 hint="export the model with a fixed sample shape",
             )
-    shape = tuple(dim.dim_value for dim in dims[1:])
+    shape = tuple(dim.dim_value for k, dim in enumerate(dims) if k != batch)
     if math.prod(shape) > 1 << 24:
         raise InputError(f"one sample of input '{name}' has the shape {shape}: more than any board holds", where=where)
-    batch = dims[0].dim_value if dims[0].HasField("dim_value") and dims[0].dim_value > 0 else None
-    return value.name, shape, batch
+    size = dims[batch].dim_value
+    return value.name, shape, size if size > 0 else None
 
 
 def input_shift(graph: onnx.GraphProto, name: str) -> int | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import onnx
 
-from edgelearn.importers.onnx.call import Call, Unsupported
+from edgelearn.importers.onnx.call import BATCH, Call, Unsupported
 from edgelearn.importers.onnx.constant import Const
 
 _LARGEST = 1 << 24
@@ -98,12 +98,32 @@ def _slice(call: Call) -> Const:
 
 
 def _constant_of_shape(call: Call) -> Const:
-    shape = [int(n) for n in _first(call).array.ravel()]
+    shape = _one_sample(_first(call).array)
     if any(n < 0 for n in shape) or math.prod(shape) > _LARGEST:
         raise Unsupported(f"shape {shape} is absurd")
     value = call.attrs.get("value")
     fill = np.zeros(1, np.float32) if value is None else onnx.numpy_helper.to_array(value)
     return Const(np.full(shape, fill.ravel()[0]))
+
+
+def _one_sample(shape: np.ndarray) -> list[int]:
+    """A shape in which the batch is of size 1: a constant that it makes is the same for all samples."""
+    return [1 if n == BATCH else int(n) for n in shape.ravel()]
+
+
+def _expand(call: Call) -> Const:
+    array, shape = _first(call).array, _one_sample(call.const(1, "the shape").array)
+    shape = list(np.broadcast_shapes(array.shape, shape))
+    if math.prod(shape) > _LARGEST:
+        raise Unsupported(f"shape {shape} is absurd")
+    return Const(np.broadcast_to(array, shape))
+
+
+def _where(call: Call) -> Const:
+    condition, a, b = (call.const(k, "every input").array for k in range(3))
+    if math.prod(np.broadcast_shapes(condition.shape, a.shape, b.shape)) > _LARGEST:
+        raise Unsupported("the result is absurdly large")
+    return Const(np.where(condition, a, b))
 
 
 def _reduce_prod(call: Call) -> Const:
@@ -151,6 +171,9 @@ FOLDS: dict[str, Callable[[Call], Const]] = {
     "Concat": _concat,
     "Slice": _slice,
     "ConstantOfShape": _constant_of_shape,
+    "Expand": _expand,
+    "Equal": _binary(np.equal),
+    "Where": _where,
     "ReduceProd": _reduce_prod,
     "Add": _quiet(_binary(np.add)),
     "Sub": _quiet(_binary(np.subtract)),

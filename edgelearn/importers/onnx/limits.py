@@ -18,6 +18,7 @@ class Limits:
 
 _MAPS = "1-D and 2-D maps"
 _INT8 = "int8 and uint8, constant scales, one for an activation, no block_size"
+_STEPS = "a sequence of fixed length, constant weights and first state, either direction or both"
 _TWO = "of two activations one may be broadcast; a constant must fit one sample"
 
 LIMITS: dict[str, Limits] = {
@@ -37,6 +38,7 @@ LIMITS: dict[str, Limits] = {
     "Dropout": Limits("", "inference only, without its mask"),
     "Elu": Limits("elu", "alpha above zero"),
     "Flatten": Limits("", "axis 1"),
+    "GRU": Limits("conv2d, gru", f"{_STEPS}; sigmoid and tanh, no clip, no sequence_lens"),
     "Gather": Limits("slice", "one constant index"),
     "Gemm": Limits("dense", "constant weights and bias, no transA"),
     "GlobalAveragePool": Limits("avg_pool2d", _MAPS),
@@ -45,6 +47,9 @@ LIMITS: dict[str, Limits] = {
     "HardSwish": Limits("hard_swish"),
     "Identity": Limits(""),
     "InstanceNormalization": Limits("instance_norm", _MAPS),
+    "LSTM": Limits(
+        "conv2d, lstm", f"{_STEPS}; sigmoid and tanh, no clip, no sequence_lens, no peepholes, Y_c not read"
+    ),
     "LayerNormalization": Limits("layer_norm", "constant scale and shift; its optional outputs must not be read"),
     "LeakyRelu": Limits("relu"),
     "LogSoftmax": Limits("log_softmax", "over the axis that lies last on the device"),
@@ -58,10 +63,11 @@ LIMITS: dict[str, Limits] = {
     "QLinearConv": Limits("conv2d, depthwise_conv2d", f"{_INT8}; otherwise as Conv"),
     "QLinearMatMul": Limits("dense, conv2d", f"{_INT8}; otherwise as MatMul"),
     "QuantizeLinear": Limits("quantize, relu", f"{_INT8}; zero points that leave nothing below zero make a ReLU"),
+    "RNN": Limits("conv2d, rnn", f"{_STEPS}; tanh or relu, no clip, no sequence_lens"),
     "Reciprocal": Limits("reciprocal"),
     "ReduceMean": Limits("avg_pool2d", "one or two axes that are, or can be made, height and width"),
     "Relu": Limits("relu"),
-    "Reshape": Limits("reshape, transpose", "a constant shape that keeps the batch axis in front"),
+    "Reshape": Limits("reshape, transpose", "a constant shape that leaves the batch axis alone"),
     "Shape": Limits("", "only where it becomes the shape of a Reshape"),
     "Sigmoid": Limits("sigmoid"),
     "Slice": Limits("slice", "constant bounds, step 1, up to three axes besides the batch"),
@@ -71,6 +77,6 @@ LIMITS: dict[str, Limits] = {
     "Sub": Limits("bias, add, mul", _TWO),
     "Sum": Limits("add, bias", _TWO),
     "Tanh": Limits("tanh"),
-    "Transpose": Limits("transpose", "must leave the batch axis in front"),
+    "Transpose": Limits("transpose"),
     "Unsqueeze": Limits(""),
 }

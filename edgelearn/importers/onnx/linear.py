@@ -49,19 +49,21 @@ def gemm(call: Call) -> Result:
     return _dense(call, view, weight, bias)
 
 
-@handles("MatMul")
+@handles("MatMul", anywhere=True)
 def matmul(call: Call) -> Result:
     """x W with constant W: dense on vectors, a 1x1 convolution along the last axis of maps."""
     if isinstance(call.raw(0), Const):
         raise Unsupported("a constant on the left would mix the samples of a batch or positions of a map")
     view = call.view()
     weight = call.weight(1, "the weight matrix", 2).moved(np.transpose)
+    if view.batch == len(view.axes) > 0:
+        raise Unsupported("it works along the batch axis")
     if weight.array.shape[1] != (view.user_shape[-1] if view.axes else 0):
         raise Unsupported(f"a matrix {weight.array.shape[::-1]} does not fit {view.user_shape}")
     leading = view.user_shape[:-1]
     if math.prod(leading) == 1:
         out = _dense(call, view, weight, None)
-        return View(out.tensor, out.shape, ((),) * len(leading) + out.axes)
+        return View(out.tensor, out.shape, ((),) * len(leading) + out.axes, batch=view.batch)
     if len(leading) > 2:
         raise Unsupported(f"needs at most two axes before the last, here {len(leading)}")
     groups = [[0], [1], [2]] if len(leading) == 2 else [[], [0], [1]]
@@ -71,4 +73,4 @@ def matmul(call: Call) -> Result:
     one = {"kernel": (1, 1), "stride": (1, 1), "pads": (0, 0, 0, 0), "groups": 1}
     out_map = call.builder.emit(call, "conv2d", names, one)
     user = (*leading, out_map.shape[2])
-    return ordered(out_map.name, out_map.shape, user, tuple(range(len(user))))
+    return ordered(out_map.name, out_map.shape, user, tuple(range(len(user))), view.batch)

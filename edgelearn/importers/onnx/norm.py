@@ -47,7 +47,7 @@ def channels_last(call: Call, view: View, axis: int = 0) -> View:
     return channels_first(tensor, call.builder.tensors[tensor].shape, rank)
 
 
-@handles("LayerNormalization")
+@handles("LayerNormalization", anywhere=True)
 def layer_norm(call: Call) -> Result:
     """Statistics of each sample over the last axes, also where a file writes them out.
 
@@ -56,7 +56,9 @@ def layer_norm(call: Call) -> Result:
     """
     view = call.view()
     rank = len(view.axes) + 1
-    axes = list(range(call.axis(call.integer("axis", -1), rank), rank - 1))
+    axes = list(range(call.axis(call.integer("axis", -1), rank, view.batch), rank - 1))
+    if view.batch > axes[0]:
+        raise Unsupported("it works along the batch axis")
     view = axes_last(call, view, axes)
     whole = tuple(view.user_shape[axis] for axis in axes)
     names = [view.tensor]

@@ -41,7 +41,7 @@ def reordered(call: Call, view: View, order: Sequence[int]) -> View:
         raise Unsupported(f"would have to reorder {len(order)} axes of {view.user_shape}; a device map has three")
     groups: list[list[int]] = [[]] * (3 - len(order) if len(order) > 1 else 0) + [[axis] for axis in order]
     tensor = call.builder.arrange(call, view, groups)
-    return ordered(tensor, call.builder.tensors[tensor].shape, view.user_shape, tuple(order))
+    return ordered(tensor, call.builder.tensors[tensor].shape, view.user_shape, tuple(order), view.batch)
 
 
 def in_dims(call: Call, views: Sequence[View]) -> tuple[list[View], tuple[int, ...]]:
@@ -56,11 +56,12 @@ def in_dims(call: Call, views: Sequence[View]) -> tuple[list[View], tuple[int, .
 
 
 def full_shape(view: View, const: Const) -> tuple[int, ...]:
-    """A constant's shape with the batch axis and all others that broadcasting leaves out; Unsupported if it is no part
-    of one sample.
+    """A constant's shape with all axes that broadcasting leaves out, the batch axis in front; Unsupported if it is no
+    part of one sample.
     """
     rank, shape = len(view.axes), const.array.shape
     full = (1,) * (rank + 1 - len(shape)) + shape
+    full = (*full[view.batch : view.batch + 1], *full[: view.batch], *full[view.batch + 1 :])
     fits = len(full) == rank + 1 and full[0] == 1
     if not fits or any(size not in (1, own) for size, own in zip(full[1:], view.user_shape, strict=True)):
         raise Unsupported(f"a constant {shape} does not fit one sample {view.user_shape}")

@@ -9,14 +9,16 @@ from edgelearn.importers.onnx.order import in_dims
 from edgelearn.importers.onnx.view import View, ordered
 
 
-@handles("Concat")
+@handles("Concat", anywhere=True)
 def concat(call: Call) -> Result:
     """Activations joined along any axis but the batch, two at a time; none of them may be a constant."""
     views = [call.view(k) for k in range(len(call.inputs))]
-    ranks = {len(view.axes) for view in views}
-    if len(ranks) != 1:
+    if len({len(view.axes) for view in views}) != 1:
         raise Unsupported("joins tensors of different ranks")
-    axis = call.axis(call.integer("axis", 1 if call.opset < 4 else 0), ranks.pop() + 1)
+    if len({view.batch for view in views}) != 1:
+        raise Unsupported("joins tensors whose batch axes do not meet")
+    batch = views[0].batch
+    axis = call.axis(call.integer("axis", 1 if call.opset < 4 else 0), len(views[0].axes) + 1, batch)
     if len(views) == 1:
         return views[0]
     views, order = in_dims(call, views)
@@ -26,7 +28,7 @@ def concat(call: Call) -> Result:
         last = k == len(views) - 1
         out = call.builder.emit(call, "concat", (tensor, view.tensor), {"axis": dim}, "" if last else f"part{k}")
         tensor, sizes[axis] = out.name, sizes[axis] + view.user_shape[axis]
-    return ordered(tensor, call.builder.tensors[tensor].shape, tuple(sizes), order)
+    return ordered(tensor, call.builder.tensors[tensor].shape, tuple(sizes), order, batch)
 
 
 def _part(call: Call, view: View, axis: int, start: int, stop: int, suffix: str = "") -> View:
@@ -39,10 +41,10 @@ def _part(call: Call, view: View, axis: int, start: int, stop: int, suffix: str 
     attrs = {"axis": len(view.shape) - len(order) + order.index(axis), "start": start, "stop": stop}
     out = call.builder.emit(call, "slice", (view.tensor,), attrs, suffix)
     shape = tuple(stop - start if k == axis else size for k, size in enumerate(view.user_shape))
-    return ordered(out.name, out.shape, shape, order)
+    return ordered(out.name, out.shape, shape, order, view.batch)
 
 
-@handles("Slice")
+@handles("Slice", anywhere=True)
 def slice_(call: Call) -> Result:
     """A part with constant bounds and step 1, along any axis but the batch."""
     view = call.view()
@@ -56,11 +58,11 @@ def slice_(call: Call) -> Result:
         raise Unsupported(f"takes every {steps}th element; only step 1 is supported")
     done = 0
     for axis, start, end in zip(axes or range(len(starts)), starts, ends, strict=True):
-        if axis % rank == 0:
+        if axis % rank == view.batch:
             if start != 0 or end < (call.builder.batch or 2**31 - 1):
                 raise Unsupported("cuts the batch axis")
             continue
-        user = call.axis(axis, rank)
+        user = call.axis(axis, rank, view.batch)
         low, high, _ = slice(start, end).indices(view.user_shape[user])
         cut = (low, high) != (0, view.user_shape[user])
         view = _part(call, view, user, low, high, f"cut{done}" if done else "")
@@ -68,11 +70,11 @@ def slice_(call: Call) -> Result:
     return view
 
 
-@handles("Split")
+@handles("Split", anywhere=True)
 def split(call: Call) -> list[Result | None]:
     """Consecutive parts along any axis but the batch, with constant sizes."""
     view = call.view()
-    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1)
+    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1, view.batch)
     size, count = view.user_shape[axis], len(call.proto.output)
     sizes = call.integers(1, "split")
     if sizes is None:
@@ -90,14 +92,13 @@ def split(call: Call) -> list[Result | None]:
     return found
 
 
-@handles("Gather")
+@handles("Gather", anywhere=True)
 def gather(call: Call) -> Result:
     """One element of an axis other than the batch, at a constant place; lists of places only of constants."""
     view, indices = call.view(), call.const(1, "the index").array
-    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1)
+    axis = call.axis(call.integer("axis", 0), len(view.axes) + 1, view.batch)
     if indices.dtype.kind not in "iu" or indices.size != 1 or indices.ndim > 1:
         raise Unsupported(f"gathers {indices.shape} places; supported is one")
     index = int(indices.item()) % view.user_shape[axis]
     part = _part(call, view, axis, index, index + 1)
-    kept = part.axes if indices.ndim else tuple(a for k, a in enumerate(part.axes) if k != axis)
-    return View(part.tensor, part.shape, kept)
+    return part if indices.ndim else part.without({axis})

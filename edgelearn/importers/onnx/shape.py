@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -30,33 +31,51 @@ def flatten(call: Call) -> Result:
     return _reshaped(view, (math.prod(view.user_shape),))
 
 
-@handles("Reshape")
+@handles("Reshape", anywhere=True)
 def reshape(call: Call) -> Result:
-    """Any shape that keeps the batch axis in front."""
+    """Any shape that keeps the batch axis, and does not mix those in front of it with those behind it."""
     view = call.view()
     target = call.integers(1, "shape")
     if not target:
         raise Unsupported("reshapes to a scalar")
-    count, literal = math.prod(view.user_shape), call.flag("allowzero", False)
-    batch, rest = target[0], list(target[1:])
-    for k, size in enumerate(rest):
-        if size == 0 and not literal and k < len(view.axes):
-            rest[k] = view.user_shape[k]
-    known = math.prod(size for size in rest if size != -1)
-    if any(size < -1 or size == 0 for size in rest) or known % BATCH == 0 or rest.count(-1) > 1 or count % known:
+    literal = call.flag("allowzero", False)
+    if view.batch and call.builder.batch == target[0] == 1:  # a batch of one may stand anywhere
+        view = replace(view, batch=0)
+    full = (*view.user_shape[: view.batch], 0, *view.user_shape[view.batch :])
+    shape = [full[k] if size == 0 and not literal and k < len(full) else size for k, size in enumerate(target)]
+    count = math.prod(view.user_shape[: view.batch])
+    for at in dict.fromkeys((view.batch, *range(len(shape)))) if view.batch else (0,):
+        if at < len(shape) and (head := _filled(shape[:at], count)) is not None and _is_batch(call, shape[at], literal):
+            front = _reshaped(replace(view, axes=view.axes[: view.batch]), tuple(head))
+            behind = replace(view, axes=view.axes[view.batch :])
+            rest = _filled(shape[at + 1 :], math.prod(behind.user_shape))
+            if rest is not None:
+                return replace(view, axes=front.axes + _reshaped(behind, tuple(rest)).axes, batch=at)
+    wrong = any(size < -1 or (size == 0 and literal) for size in target[1:]) or target[1:].count(-1) > 1
+    known = math.prod(size for k, size in enumerate(shape) if size > 0 and k != view.batch)
+    if wrong or known % BATCH == 0 or math.prod(view.user_shape) % known:
         raise Unsupported(f"shape {target} does not fit one sample {view.user_shape}")
-    rest = [count // known if size == -1 else size for size in rest]
-    kept = batch in (-1, BATCH, call.builder.batch) or (batch == 0 and not literal)
-    if not kept or math.prod(rest) != count:
-        raise Unsupported(f"shape {_readable(target)} mixes the batch axis into one sample {view.user_shape}")
-    return _reshaped(view, tuple(rest))
+    raise Unsupported(f"shape {_readable(target)} mixes the batch axis into one sample {view.user_shape}")
+
+
+def _filled(shape: list[int], count: int) -> list[int] | None:
+    """A shape of `count` elements, which at most one -1 stands in for; None if it has another number of them."""
+    known = math.prod(size for size in shape if size != -1)
+    if shape.count(-1) > 1 or known < 1 or count % known:
+        return None
+    filled = [count // known if size == -1 else size for size in shape]
+    return filled if math.prod(filled) == count and min(filled, default=1) > 0 else None
+
+
+def _is_batch(call: Call, size: int, literal: bool) -> bool:
+    return size in (-1, BATCH, call.builder.batch) or (size == 0 and not literal)
 
 
 def _readable(target: list[int]) -> str:
     return "(" + ", ".join("N" if size == BATCH else str(size) for size in target) + ")"
 
 
-@handles("Transpose")
+@handles("Transpose", anywhere=True)
 def transpose(call: Call) -> Result:
     """Another order of the user's axes; the next layer finds out whether memory has to move."""
     view = call.view()
@@ -64,12 +83,11 @@ def transpose(call: Call) -> Result:
     perm = call.ints("perm") or list(range(rank))[::-1]
     if sorted(perm) != list(range(rank)):
         raise Unsupported(f"perm {perm} is no permutation of {rank} axes")
-    if perm[0] != 0:
-        raise Unsupported(f"perm {perm} moves the batch axis")
-    return View(view.tensor, view.shape, tuple(view.axes[axis - 1] for axis in perm[1:]))
+    axes = tuple(view.axes[axis - (axis > view.batch)] for axis in perm if axis != view.batch)
+    return View(view.tensor, view.shape, axes, batch=perm.index(view.batch))
 
 
-@handles("Squeeze")
+@handles("Squeeze", anywhere=True)
 def squeeze(call: Call) -> Result:
     """Drop axes of size 1."""
     view = call.view()
@@ -80,13 +98,13 @@ def squeeze(call: Call) -> Result:
             raise Unsupported("squeezes every axis of size 1, the batch included; it needs axes")
         gone = {axis for axis, size in enumerate(view.user_shape) if size == 1}
     else:
-        gone = {call.axis(axis, rank) for axis in listed}
+        gone = {call.axis(axis, rank, view.batch) for axis in listed}
     if any(view.user_shape[axis] != 1 for axis in gone):
         raise Unsupported(f"squeezes an axis of {view.user_shape} that is not 1")
-    return View(view.tensor, view.shape, tuple(a for k, a in enumerate(view.axes) if k not in gone))
+    return view.without(gone)
 
 
-@handles("Unsqueeze")
+@handles("Unsqueeze", anywhere=True)
 def unsqueeze(call: Call) -> Result:
     """Insert axes of size 1."""
     view = call.view()
@@ -94,19 +112,25 @@ def unsqueeze(call: Call) -> Result:
     if listed is None:
         raise Unsupported("axes are missing")
     rank = len(view.axes) + 1 + len(listed)
-    places = {call.axis(axis, rank) for axis in listed}
-    old = iter(view.axes)
-    axes: list[Axis] = [() if k in places else next(old, ()) for k in range(rank - 1)]
+    if any(not -rank <= axis < rank for axis in listed):
+        raise Unsupported(f"axes {listed} do not exist in a tensor of {rank} axes")
+    places = {axis % rank for axis in listed}
     if len(places) != len(listed):
         raise Unsupported(f"axes {listed} name one place twice")
-    return View(view.tensor, view.shape, tuple(axes))
+    kept = [k for k in range(rank) if k not in places]
+    batch, old = kept[view.batch], iter(view.axes)
+    axes: list[Axis] = [() if k in places else next(old) for k in range(rank) if k != batch]
+    return View(view.tensor, view.shape, tuple(axes), batch=batch)
 
 
 @handles("Shape")
 def shape_of(call: Call) -> Result:
     """The shape as a constant; the batch size is a stand-in that only fits where a batch size belongs."""
     value = call.raw()
-    full = value.array.shape if isinstance(value, Const) else (BATCH, *value.user_shape)
+    if isinstance(value, Const):
+        full = value.array.shape
+    else:
+        full = (*value.user_shape[: value.batch], BATCH, *value.user_shape[value.batch :])
     start, end = call.integer("start", 0), call.integer("end", len(full))
     return Const(np.array(full[start:end], np.int64))
 

@@ -7,7 +7,7 @@ device tensor. Transpose permutes axes, Reshape regroups factors: neither moves 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ class View:
     """One sample of a user's tensor (no batch axis) in the device tensor `tensor` of shape `shape`.
 
     A zero or constant padding that is not in memory yet has `inner`, the view before it, `pads` (top, left,
-    bottom, right) and `value`; `shape` and `axes` are then those of the padded tensor.
+    bottom, right) and `value`; `shape` and `axes` are then those of the padded tensor. `batch` is where the batch axis
+    stands among the file's axes: in front, but around recurrent layers, which have time there.
     """
 
     tensor: str
@@ -32,6 +33,7 @@ class View:
     inner: View | None = None
     pads: Pads = (0, 0, 0, 0)
     value: float = 0.0
+    batch: int = 0
 
     @property
     def user_shape(self) -> Shape:
@@ -40,7 +42,12 @@ class View:
 
     def placed(self, tensor: str) -> View:
         """The same arrangement in another device tensor of the same shape."""
-        return View(tensor, self.shape, self.axes)
+        return View(tensor, self.shape, self.axes, batch=self.batch)
+
+    def without(self, gone: Collection[int]) -> View:
+        """The view without these of its axes, which are of size 1."""
+        axes = tuple(axis for k, axis in enumerate(self.axes) if k not in gone)
+        return View(self.tensor, self.shape, axes, batch=self.batch - sum(k < self.batch for k in gone))
 
     def dim_of(self, axis: int) -> int | None:
         """The device dimension that is exactly user axis `axis`; None for size 1 or anything else."""
@@ -55,7 +62,7 @@ def dim_of(shape: Shape, factors: Sequence[Factor]) -> int | None:
     return None
 
 
-def ordered(tensor: str, shape: Shape, user_shape: Shape, order: Sequence[int]) -> View:
+def ordered(tensor: str, shape: Shape, user_shape: Shape, order: Sequence[int], batch: int = 0) -> View:
     """A view whose user axes lie in memory in `order`, outermost first."""
     axes: list[Axis] = [()] * len(user_shape)
     stride = 1
@@ -63,7 +70,7 @@ def ordered(tensor: str, shape: Shape, user_shape: Shape, order: Sequence[int]) 
         if user_shape[axis] > 1:
             axes[axis] = ((user_shape[axis], stride),)
         stride *= user_shape[axis]
-    return View(tensor, shape, tuple(axes))
+    return View(tensor, shape, tuple(axes), batch=batch)
 
 
 def channels_first(tensor: str, shape: Shape, rank: int) -> View:
