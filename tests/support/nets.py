@@ -168,7 +168,7 @@ NETS = {
 def sample(graph: Graph, seed: int, loss: str = "cross-entropy") -> tuple[np.ndarray, np.ndarray | int]:
     """A random input and target for a graph."""
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=graph.tensors["x"].shape).astype(np.float32)
+    x = rng.normal(size=graph.tensors[graph.inputs[0]].shape).astype(np.float32)
     out = graph.tensors[graph.outputs[0]]
     if loss == "mse":
         return x, rng.normal(size=out.shape).astype(np.float32)

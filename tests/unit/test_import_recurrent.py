@@ -49,11 +49,11 @@ class Torch(torch.nn.Module):
 
 
 def exported(folder: Path, kind: str, *, batch_first: bool = True, layers: int = 1, take: str = "index",
-             both: bool = False, dynamic: bool = False, dynamo: bool = False) -> Path:  # fmt: skip
+             both: bool = False, dynamic: bool = False, dynamo: bool = False, steps: int = STEPS) -> Path:  # fmt: skip
     torch.manual_seed(0)
     net = Torch(kind, batch_first, layers, take, both).eval()
     batch = 2 if dynamic and dynamo else 1
-    x = torch.randn(batch, STEPS, FEATURES) if batch_first else torch.randn(STEPS, batch, FEATURES)
+    x = torch.randn(batch, steps, FEATURES) if batch_first else torch.randn(steps, batch, FEATURES)
     axis, options = 0 if batch_first else 1, {}
     if dynamo:
         options = {"external_data": False, "verbose": False}
