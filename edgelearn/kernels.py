@@ -113,10 +113,10 @@ TABLE: tuple[Entry, ...] = (
     *_ref("pool.c", "max_pool2d_fwd", "max_pool2d_bwd", "avg_pool2d_fwd", "avg_pool2d_bwd"),
     *_ref("layout.c", "add_fwd", "zero_fwd", "pad_fwd", "pad_bwd", "transpose_fwd", "concat_fwd", "slice_fwd",
           "slice_bwd"),
-    *_ref("arithmetic.c", "bias_fwd", "bias_bwd_x", "mul_fwd", "mul_bwd_x", "mul_bwd_w", "reciprocal_fwd",
-          "reciprocal_bwd", "reshape_fwd"),
-    *_ref("hard.c", "hard_sigmoid_fwd", "hard_sigmoid_bwd", "hard_swish_fwd", "hard_swish_bwd", "elu_fwd", "elu_bwd",
-          "prelu_fwd", "prelu_bwd_x", "prelu_bwd_w"),
+    *_ref("arithmetic.c", "bias_fwd", "bias_bwd_x", "sub_fwd", "sub_bwd_x", "mul_fwd", "mul_bwd_x", "mul_bwd_w",
+          "reciprocal_fwd", "reciprocal_bwd", "reshape_fwd"),
+    *_ref("hard.c", "clip_fwd", "clip_bwd", "hard_sigmoid_fwd", "hard_sigmoid_bwd", "hard_swish_fwd",
+          "hard_swish_bwd", "elu_fwd", "elu_bwd", "prelu_fwd", "prelu_bwd_x", "prelu_bwd_w"),
     *_ref("normalize.c", "layer_norm_fwd", "layer_norm_bwd_x", "layer_norm_bwd_w", "instance_norm_fwd",
           "instance_norm_bwd_x", "instance_norm_bwd_w"),
     *_recurrent(REF, "gru_bias_bwd"),
@@ -137,7 +137,7 @@ TABLE: tuple[Entry, ...] = (
     *_ref("dense_s8.c", "dense_fwd", fmt="s8"),
     *_ref("pool_s8.c", "max_pool2d_fwd", "avg_pool2d_fwd", "mean_fwd", fmt="s8"),
     *_ref("softmax_s8.c", "softmax_fwd", fmt="s8"),
-    *_ref("elementwise_s8.c", "add_fwd", "mul_fwd", "table_fwd", "reshape_fwd", "concat_fwd", "transpose_fwd",
+    *_ref("elementwise_s8.c", "add_fwd", "sub_fwd", "mul_fwd", "table_fwd", "reshape_fwd", "concat_fwd", "transpose_fwd",
           "pad_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
 )  # fmt: skip
 

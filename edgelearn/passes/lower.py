@@ -152,10 +152,12 @@ class _Lowering:
         self.factors += consts
 
     def _clamp(self, node: Node) -> Node | None:
-        """The ReLU that `node` can compute as well: its only reader, on the same scale."""
+        """The ReLU or the clip that `node` can compute as well: its only reader, on the same scale."""
         name = node.outputs[0]
         readers = self.graph.consumers(name)
-        if len(readers) != 1 or name in self.graph.outputs or readers[0].op != "relu" or readers[0].attrs["slope"]:
+        if len(readers) != 1 or name in self.graph.outputs:
+            return None
+        if readers[0].op not in ("relu", "clip") or readers[0].attrs.get("slope"):
             return None
         return readers[0] if self.graph.tensors[readers[0].outputs[0]].quant == self.graph.tensors[name].quant else None
 
@@ -163,9 +165,9 @@ class _Lowering:
     def _bounds(clamp: Node, result: Tensor) -> tuple[int, int]:
         assert result.quant is not None
         scale, zero = result.quant.scale[0], result.quant.zero_point[0]
-        limit = clamp.attrs["max"]
+        floor, limit = clamp.attrs.get("low", 0.0), clamp.attrs.get("high", clamp.attrs.get("max"))
         high = HIGHEST if np.isinf(limit) else min(HIGHEST, zero + to_integer(limit, scale))
-        return max(LOWEST, zero), high
+        return max(LOWEST, zero + to_integer(floor, scale)), high
 
     # Layers in float32
 

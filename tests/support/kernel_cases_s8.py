@@ -105,7 +105,9 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
         for part, factor in (("a", a / (2 * max(a, b))), ("b", b / (2 * max(a, b))), ("y", max(a, b) / (2**19 * y))):
             attrs[f"{part}_multiplier"], attrs[f"{part}_shift"] = quantize_multiplier(factor)
         yield from cases("add_s8", f"{n}", attrs, x, other)
+        yield from cases("sub_s8", f"{n}", attrs, x, other)
         yield from cases("add_s8", f"3x{n}", attrs, integers(rng, 3, n), other)
+        yield from cases("sub_s8", f"3x{n}", attrs, integers(rng, 3, n), other)
         multiplier, shift = quantize_multiplier(a * b / y)
         product = {"b_zero": attrs["b_zero"], "multiplier": multiplier, "shift": shift, **_offsets(k)}
         yield from cases("mul_s8", f"{n}", product, x, other)

@@ -57,6 +57,8 @@ def broadcasts(rng: np.random.Generator) -> Iterator[Case]:
         name, like = f"{rows}x{channels}", {"x_shape": (channels,), "channels": channels}
         yield from cases("bias", name, {}, (x, b), 1e-7 * (np.abs(x) + np.abs(b)))
         yield from cases("bias_bwd_x", name, like, (dy,), EPS * np.abs(dy).sum(axis=0))
+        yield from cases("sub", name, {}, (x, b), 1e-7 * (np.abs(x) + np.abs(b)))
+        yield from cases("sub_bwd_x", name, like, (dy,), EPS * np.abs(dy).sum(axis=0))
         yield from cases("mul", name, {}, (x, b), 1e-7 * np.abs(x * b))
         yield from cases("mul_bwd_x", name, like, (x, dy), EPS * np.abs(x * dy).sum(axis=0))
         yield from cases("mul_bwd_w", name, like, (x, dy), EPS * np.abs(x * dy).sum(axis=0), 0.5)
@@ -75,6 +77,10 @@ def activations(rng: np.random.Generator) -> Iterator[Case]:
         some = x.copy()
         some[:: max(1, n // 8)] = np.resize(SPECIAL, len(some[:: max(1, n // 8)]))
         finite = np.where(np.isfinite(some), np.abs(some), 0)
+        for low, high in ((-1.0, 1.0), (-0.25, 2.0)):
+            attrs = {"low": low, "high": high}
+            yield from cases("clip", f"{n} {high}", attrs, (some,), np.zeros(n))
+            yield from cases("clip_bwd", f"{n} {high}", attrs, (np.clip(x, low, high), dy), np.zeros(n))
         for alpha, beta in ((0.2, 0.5), (1 / 6, 0.5)):
             attrs, name = {"alpha": alpha, "beta": beta}, f"{n} {alpha:.2f}"
             yield from cases("hard_sigmoid", name, attrs, (some,), 2e-7 * (1 + finite))

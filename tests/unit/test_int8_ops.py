@@ -11,7 +11,7 @@ import pytest
 from edgelearn.importers.tflite import load_tflite
 from edgelearn.reference import Reference
 from tests.support.int8_nets import Net, Rng, Shape
-from tests.support.tflite_files import NONE, RELU, RELU6, SAME, VALID
+from tests.support.tflite_files import NONE, RELU, RELU6, RELU_N1_TO_1, SAME, VALID
 from tests.support.tflm import Tflm, inputs, integer_layers, lowered
 
 SEEDS = range(8)
@@ -27,7 +27,11 @@ def _window(rng: Rng, shape: Shape) -> tuple[tuple[int, int], dict[str, Any], tu
     stride, same = (int(rng.integers(1, 3)), int(rng.integers(1, 3))), bool(rng.integers(2))
     size = tuple(-(-n // s) if same else (n - k) // s + 1 for n, k, s in zip(shape[1:3], kernel, stride, strict=True))
     options = {"Padding": SAME if same else VALID, "StrideH": stride[0], "StrideW": stride[1]}
-    return kernel, {**options, "FusedActivationFunction": int(rng.choice([NONE, RELU, RELU6]))}, (size[0], size[1])
+    return (
+        kernel,
+        {**options, "FusedActivationFunction": int(rng.choice([NONE, RELU, RELU6, RELU_N1_TO_1]))},
+        (size[0], size[1]),
+    )
 
 
 def conv(net: Net) -> int:
@@ -61,7 +65,7 @@ def depthwise(net: Net) -> int:
 def dense(net: Net) -> int:
     n, m = int(net.rng.integers(1, 70)), int(net.rng.integers(2, 20))
     channels = m if net.rng.integers(2) else 1
-    fused = int(net.rng.choice([NONE, RELU, RELU6]))
+    fused = int(net.rng.choice([NONE, RELU, RELU6, RELU_N1_TO_1]))
     x = net.source((1, n))
     return net.weighted("FULLY_CONNECTED", x, (m, n), (1, m), 0, channels, FusedActivationFunction=fused)
 
@@ -98,8 +102,8 @@ def _two(op: str) -> Callable[[Net], int]:
         options = {"Padding": SAME, "StrideH": 1, "StrideW": 1}
         a = net.weighted("CONV_2D", x, (5, 1, 1, shape[3]), (*shape[:3], 5), 0, 5, **options)
         b = net.weighted("CONV_2D", x, (5, 1, 1, shape[3]), (*shape[:3], 5), 0, 5, **options)
-        size = float(net.scale(a) + net.scale(b)) if op == "ADD" else 60 * float(net.scale(a) * net.scale(b))
-        fused = int(net.rng.choice([NONE, RELU, RELU6]))
+        size = float(net.scale(a) + net.scale(b)) if op != "MUL" else 60 * float(net.scale(a) * net.scale(b))
+        fused = int(net.rng.choice([NONE, RELU, RELU6, RELU_N1_TO_1]))
         return net.op(op, [a, b], (*shape[:3], 5), {"FusedActivationFunction": fused}, **net.quant(size / 2, size))
 
     return build
@@ -112,7 +116,7 @@ def _constant(op: str) -> Callable[[Net], int]:
         own = (shape[3],) if net.rng.integers(2) else (1,)
         quant = {k: v for k, v in net.quant().items() if k != "kind"}
         c = net.const(net.rng.integers(-128, 128, own).astype(np.int8), **quant)
-        size = float(net.scale(x) + net.scale(c)) if op == "ADD" else 60 * float(net.scale(x) * net.scale(c))
+        size = float(net.scale(x) + net.scale(c)) if op != "MUL" else 60 * float(net.scale(x) * net.scale(c))
         return net.op(op, [x, c], shape, {"FusedActivationFunction": NONE}, **net.quant(size / 2, size))
 
     return build
@@ -186,7 +190,8 @@ def quantize(net: Net) -> int:
 BUILDERS: dict[str, Callable[[Net], int]] = {
     "conv2d": conv, "grouped": grouped, "depthwise": depthwise, "dense": dense, "dense_on_maps": dense_on_maps,
     "average": _pool("AVERAGE_POOL_2D"), "maximum": _pool("MAX_POOL_2D"), "mean": mean, "add": _two("ADD"),
-    "mul": _two("MUL"), "add_constant": _constant("ADD"), "mul_constant": _constant("MUL"), "gate": gate, "pad": pad,
+    "sub": _two("SUB"), "mul": _two("MUL"), "add_constant": _constant("ADD"), "sub_constant": _constant("SUB"),
+    "mul_constant": _constant("MUL"), "gate": gate, "pad": pad,
     "relu": _unary("RELU"), "relu_same": _unary("RELU", same=True), "relu6": _unary("RELU6", same=True),
     "leaky": _unary("LEAKY_RELU", Alpha=0.1), "requantize": _unary("QUANTIZE"), "quantize": quantize,
     "hard_swish": _unary("HARD_SWISH"), "hard_swish_wide": _unary("HARD_SWISH", 0.2, 2.0),

@@ -17,7 +17,10 @@ from edgelearn.graph import Role
 from edgelearn.importers import load
 from edgelearn.interpreter import Interpreter
 from edgelearn.ops import OPS
+from edgelearn.passes.lower import lower
+from edgelearn.passes.partition import partition
 from edgelearn.plan import make_plan
+from edgelearn.reference import Reference
 from tests.support.tflite_files import (
     NONE,
     RELU,
@@ -294,7 +297,7 @@ MODELS: dict[str, Callable[[], TfliteNet]] = {
 # What needs an op that the device may not have (yet): imported where it has it.
 MORE: dict[str, tuple[str, Callable[[], TfliteNet]]] = {
     "mul maps": ("mul", lambda: residual("MUL")),
-    "sub maps": ("mul", lambda: residual("SUB")),
+    "sub maps": ("sub", lambda: residual("SUB")),
     "mul by channel": ("mul", lambda: with_const("MUL", (1, 3, 4, 5), floats(5))),
     "mul by one": ("mul", lambda: with_const("MUL", (1, 3, 4, 5), np.array(0.7, np.float32))),
     "mul by row": ("mul", lambda: with_const("MUL", (1, 3, 4, 5), floats(1, 3, 1, 1))),
@@ -306,7 +309,7 @@ MORE: dict[str, tuple[str, Callable[[], TfliteNet]]] = {
     "concat rows of three": ("concat", lambda: joined(1, (1, 9, 4, 5), 3)),
     "concat a signal": ("concat", lambda: joined(-2, (1, 8, 5), 2, (1, 4, 5))),
     "concat vectors": ("concat", lambda: joined(1, (1, 18), 3, (1, 6))),
-    "clipped": ("bias", lambda: unary("RELU_N1_TO_1")),
+    "clipped": ("clip", lambda: unary("RELU_N1_TO_1")),
     "conv clipped": (
         "bias",
         lambda: conv((1, 4, 4, 2), (2, 1, 1, 2), (1, 4, 4, 2), FusedActivationFunction=RELU_N1_TO_1),
@@ -378,6 +381,31 @@ def test_layouts(tmp_path: Path) -> None:
     assert np.array_equal(layout.to_user(layout.to_device(x)), x)
 
 
+def test_a_fused_tanh_is_left_out_as_by_the_runtime(tmp_path: Path) -> None:
+    """What the runtimes compute is what the file is; a word says so."""
+    net = conv((1, 4, 4, 2), (2, 1, 1, 2), (1, 4, 4, 2), FusedActivationFunction=TANH)
+    graph = compare(net.save(tmp_path))
+    assert [n.op for n in graph.nodes] == ["conv2d"]
+    (said,) = graph.meta["warnings"]
+    assert said.startswith("the fused TANH is left out, as by the file's runtimes (net.tflite: node 0 ")
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.011])
+def test_an_int8_clip_is_the_runtimes(scale: float, tmp_path: Path) -> None:
+    """On its own, to the same scale; fused ones are held against TensorFlow Lite for Microcontrollers."""
+    net = TfliteNet()
+    quant = {"kind": "INT8", "scale": scale, "zero": -7}
+    net.op("RELU_N1_TO_1", [net.input((1, 3, 5, 4), **quant)], (1, 3, 5, 4), **quant)
+    path = net.save(tmp_path)
+    graph = compare(path)
+    low = Reference(lower(partition(graph, {"nothing"})))
+    assert [n.op for n in low.graph.nodes] == ["quantize", "table_s8", "dequantize"]
+    x = samples(graph, 4)
+    expected = Interpreter(path, reference=True).predict(x)
+    found = np.stack([low.forward(s) for s in graph.meta["input"].to_device(x)])
+    np.testing.assert_array_equal(graph.meta["output"].to_user(found), expected)
+
+
 def refused(net: TfliteNet, folder: Path) -> InputError:
     with pytest.raises(InputError) as caught:
         load(net.save(folder))
@@ -389,8 +417,7 @@ REFUSED: dict[str, tuple[Callable[[], TfliteNet], str]] = {
         lambda: conv((1, 8, 8, 3), (4, 3, 3, 3), (1, 4, 4, 4), DilationWFactor=2, DilationHFactor=2, Padding=VALID),
         "dilation (2, 2) is not supported, only 1",
     ),
-    "int8 n1": (lambda: dense8(RELU_N1_TO_1), "RELU_N1_TO_1 is not supported in int8"),
-    "fused tanh": (lambda: dense8(TANH), "a fused TANH is not supported: the file's own runtimes leave it out"),
+    "fused tanh in int8": (lambda: dense8(TANH), "a fused TANH in int8 is not supported, not by the file's runtimes"),
     "beta": (lambda: unary("SOFTMAX", (1, 9), Beta=2.0), "beta 2 is not supported, only 1"),
     "mean of channels": (lambda: mean([3], (1, 4, 5), False), "over axes [3] is not supported"),
     "mean of the batch": (lambda: mean([0], (4, 5, 3), False), "it works along the batch axis"),

@@ -7,9 +7,13 @@ import math
 import numpy as np
 
 from edgelearn.importers.tflite.call import Call, Const, Result, Unsupported, Value, handles, sample_shape
-from edgelearn.importers.tflite.fused import fused, raise_if_int8
+from edgelearn.importers.tflite.fused import fused
 from edgelearn.importers.tflite.numbers import real_values
 from edgelearn.ops import OPS
+
+# Ops of two maps of one shape, and of a map and what repeats over its positions.
+_SAME = {"ADD": "add", "SUB": "sub", "MUL": "mul"}
+_REPEATED = {"ADD": "bias", "SUB": "sub", "MUL": "mul"}
 
 
 @handles("ADD", "SUB", "MUL")
@@ -31,23 +35,14 @@ def _maps(call: Call, a: Value, b: Value) -> Value:
     if math.prod(a.shape) < math.prod(b.shape) and call.op != "SUB":
         a, b = b, a
     x, y = a.tensor, b.tensor
-    if call.op == "SUB":
-        raise_if_int8(call, a, "a difference of two activations")
-        _need("mul")
-        minus = builder.weight(call, "minus", Const(np.full(1, -1.0, np.float32)), (1,))
-        y = builder.emit(call, "mul", (y, minus), suffix="minus").name
     if a.shape == b.shape:
         if builder.tensors[x].shape != builder.tensors[y].shape:
             y = builder.shaped(call, y, builder.tensors[x].shape)
-        return Value(builder.emit(call, "mul" if _need_mul(call) else "add", (x, y)).name, a.shape)
+        return Value(builder.emit(call, _need(_SAME[call.op]), (x, y)).name, a.shape)
     if len(a.shape) != len(b.shape) or any(n not in (1, m) for n, m in zip(b.shape, a.shape, strict=True)):
         raise Unsupported(f"shapes {a.shape} and {b.shape} are not supported together")
     x, y = (builder.shaped(call, v, sample_shape(s)) for v, s in ((x, a.shape), (y, b.shape)))
-    return Value(builder.emit(call, "mul" if _need_mul(call) else _need("bias"), (x, y)).name, a.shape)
-
-
-def _need_mul(call: Call) -> bool:
-    return call.op == "MUL" and bool(_need("mul"))
+    return Value(builder.emit(call, _need(_REPEATED[call.op]), (x, y)).name, a.shape)
 
 
 def _need(op: str) -> str:
@@ -63,7 +58,8 @@ def _constant(call: Call, value: Value, const: Const) -> Value:
     full = (1,) * (len(value.shape) - len(shape)) + shape
     if len(full) != len(value.shape) or any(n not in (1, m) for n, m in zip(full, value.shape, strict=True)):
         raise Unsupported(f"a constant {shape} does not fit {value.shape}")
-    if call.op == "SUB":
+    integers = const.quant is not None and builder.tensors[value.tensor].quant is not None
+    if call.op == "SUB" and not integers:
         const = Const(-real_values(const))
     varying = [axis for axis, n in enumerate(full) if n > 1]
     tail = all(full[k] == value.shape[k] for k in range(varying[0], len(full))) if varying else True
@@ -76,7 +72,7 @@ def _constant(call: Call, value: Value, const: Const) -> Value:
     x = value.tensor
     if len(own) > 1 or own[0] not in (1, builder.tensors[x].shape[-1]):
         x = builder.shaped(call, x, sample_shape(value.shape))
-    op = "mul" if call.op == "MUL" else "bias"
+    op = _REPEATED[call.op] if integers or call.op == "MUL" else "bias"
     if op not in OPS and op == "bias":
         op, size = "add", builder.tensors[x].shape
         spread = np.ascontiguousarray(np.broadcast_to(const.array.reshape(full), value.shape))

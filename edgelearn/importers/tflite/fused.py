@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from edgelearn.importers.tflite.call import Call, Const, Unsupported, Value
-from edgelearn.ops import OPS
+from edgelearn.importers.tflite.call import Call, Unsupported, Value
 
 _NAMES = {1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6", 4: "TANH", 5: "SIGN_BIT"}
 LIMITS = {"RELU": math.inf, "RELU6": 6.0, "RELU_0_TO_1": 1.0}
@@ -24,29 +21,22 @@ def fused(call: Call, value: Value) -> Value:
         return value
     name = _NAMES.get(function, str(function))
     if name == "RELU_N1_TO_1":
-        return clipped(call, value)
+        return clipped(call, value, "clip")
     if name == "TANH":
-        raise Unsupported("a fused TANH is not supported: the file's own runtimes leave it out")
+        if call.builder.tensors[value.tensor].quant is not None:
+            raise Unsupported("a fused TANH in int8 is not supported, not by the file's runtimes either")
+        # What the file's runtimes compute is what the file is: in float they leave it out.
+        call.builder.warnings.append(
+            f"the fused TANH is left out, as by the file's runtimes ({call.builder.origin(call)})"
+        )
+        return value
     if name not in LIMITS:
         raise Unsupported(f"the fused activation {name} is not supported")
     attrs = {"slope": 0.0, "max": LIMITS[name]}
     return Value(call.builder.emit(call, "relu", (value.tensor,), attrs, "relu").name, value.shape)
 
 
-def clipped(call: Call, value: Value) -> Value:
-    """`value` clipped to [-1, 1], as a ReLU between two shifts."""
-    raise_if_int8(call, value, "RELU_N1_TO_1")
-    if "bias" not in OPS:
-        raise Unsupported("the activation RELU_N1_TO_1 is not supported")
-    builder = call.builder
-    up = builder.weight(call, "up", Const(np.ones(1, np.float32)), (1,))
-    down = builder.weight(call, "down", Const(-np.ones(1, np.float32)), (1,))
-    raised = builder.emit(call, "bias", (value.tensor, up), suffix="up")
-    cut = builder.emit(call, "relu", (raised.name,), {"slope": 0.0, "max": 2.0}, "clip")
-    return Value(builder.emit(call, "bias", (cut.name, down), suffix="down").name, value.shape)
-
-
-def raise_if_int8(call: Call, value: Value, what: str) -> None:
-    """Unsupported where the quantisation before a step is not known."""
-    if call.builder.tensors[value.tensor].quant is not None:
-        raise Unsupported(f"{what} is not supported in int8")
+def clipped(call: Call, value: Value, suffix: str = "") -> Value:
+    """`value` clipped to [-1, 1]."""
+    attrs = {"low": -1.0, "high": 1.0}
+    return Value(call.builder.emit(call, "clip", (value.tensor,), attrs, suffix).name, value.shape)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgelearn.ops import clip as real_clip
 from edgelearn.ops import hard, smooth
 from edgelearn.ops import relu as real_relu
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier, rescale, saturate, to_integer
@@ -19,7 +20,7 @@ from edgelearn.ops.quantized.convert import quantized
 from edgelearn.ops.quantized.table import DOMAIN, rescaling, tabulated
 
 WIDE = 2**15 - 1  # what an int16 holds
-FUNCTIONS = {op.name: op.compute for module in (hard, real_relu, smooth) for op in module.OPS}
+FUNCTIONS = {op.name: op.compute for module in (hard, real_clip, real_relu, smooth) for op in module.OPS}
 
 
 def relu(site: Site) -> Lowered | None:
@@ -33,6 +34,15 @@ def relu(site: Site) -> Lowered | None:
     if x != y:
         return exact(site)
     return tabulated(site, np.clip(DOMAIN, zero, zero + to_integer(attrs["max"], x.scale[0])))
+
+
+def clip(site: Site) -> Lowered | None:
+    """RELU_N1_TO_1 on its input's integers, or to any scale."""
+    x, y = site.quant(0), site.out_quant
+    if x != y:
+        return exact(site)
+    low, high = (y.zero_point[0] + to_integer(site.node.attrs[end], x.scale[0]) for end in ("low", "high"))
+    return tabulated(site, np.clip(DOMAIN, max(LOWEST, low), min(HIGHEST, high)))
 
 
 def exact(site: Site) -> Lowered:
@@ -115,6 +125,7 @@ def _curve(function: Callable[[int], int], zero: int, bits: int) -> Rule:
 
 RULES = {
     "relu": relu,
+    "clip": clip,
     "hard_swish": hard_swish,
     "sigmoid": _curve(exponential.sigmoid, LOWEST, 8),
     "tanh": _curve(exponential.tanh, 0, 7),

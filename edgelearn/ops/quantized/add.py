@@ -22,16 +22,22 @@ FIELDS = (
 )  # fmt: skip
 
 
-def _forward(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
-    wide_a, wide_b = (
+def widened(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> list[np.ndarray]:
+    """Both operands on the scale that they share, as rows of b."""
+    return [
         rescale((x.astype(np.int64) - attrs[f"{n}_zero"]) << BITS, attrs[f"{n}_multiplier"], attrs[f"{n}_shift"])
         for n, x in (("a", as_rows(a, b.shape)), ("b", b.reshape(-1)))
-    )
+    ]
+
+
+def _forward(attrs: Attrs, a: np.ndarray, b: np.ndarray) -> Arrays:
+    wide_a, wide_b = widened(attrs, a, b)
     total = rescale(wide_a + wide_b, attrs["y_multiplier"], attrs["y_shift"])
     return (saturate(attrs["y_zero"] + total, attrs["min"], attrs["max"]).reshape(a.shape),)
 
 
-def _sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+def add_sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """The fields of `el_add_s8`."""
     return {**repeats(attrs, ins, outs), **{name: attrs[name] for name in FIELDS}}
 
 
@@ -50,5 +56,5 @@ def rule(site: Site) -> Lowered | None:
     return Lowered("add_s8", {**attrs, **site.bounds})
 
 
-OPS = (Op("add_s8", _forward, repeated, _sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+OPS = (Op("add_s8", _forward, repeated, add_sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
 RULES = {"add": rule, "bias": rule}

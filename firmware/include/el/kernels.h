@@ -60,6 +60,8 @@ enum { EL_SUM_ROWS = 128 };
     /* y = x + b and y = x * b with b [channels] repeated in every row; bwd_x: the gradient of b, a sum over rows */   \
     void el_bias_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *b, float *y);             \
     void el_bias_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *dy, float *db);                         \
+    void el_sub_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *b, float *y);              \
+    void el_sub_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *dy, float *db);                          \
     void el_mul_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *b, float *y);              \
     void el_mul_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *dy, float *db);          \
     void el_mul_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float scale, const float *x, const float *dy,         \
@@ -87,6 +89,8 @@ enum { EL_SUM_ROWS = 128 };
     void el_instance_norm_bwd_w_f32__##ISA(int32_t rows, int32_t channels, float epsilon, float scale, const float *x, \
                                            const float *dy, float *dgamma);                                            \
     /* y = clip(alpha x + beta, 0, 1); x clip(x + 3, 0, 6) / 6; x < 0 ? alpha (e^x - 1) : x; x < 0 ? slope x : x */    \
+    void el_clip_fwd_f32__##ISA(int32_t count, float low, float high, const float *x, float *y);                       \
+    void el_clip_bwd_f32__##ISA(int32_t count, float low, float high, const float *y, const float *dy, float *dx);     \
     void el_hard_sigmoid_fwd_f32__##ISA(int32_t count, float alpha, float beta, const float *x, float *y);             \
     void el_hard_sigmoid_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);       \
     void el_hard_swish_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                        \
@@ -139,6 +143,7 @@ enum { EL_SUM_ROWS = 128 };
     void el_mean_fwd_s8__##ISA(const el_window *s, int32_t multiplier, int32_t shift, int32_t x_zero, int32_t y_zero,  \
                                int32_t min, int32_t max, const int8_t *x, int8_t *y);                                  \
     void el_add_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
+    void el_sub_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
     void el_mul_fwd_s8__##ISA(const el_mul_s8 *s, const int8_t *x, const int8_t *b, int8_t *y);                        \
     void el_concat_fwd_s8__##ISA(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b,       \
                                  int8_t *y);                                                                           \

@@ -31,8 +31,8 @@ typedef struct {
     int32_t s0, s1, s2;
 } el_transpose;
 
-/* y = a + b over int8 elements, b repeated in every row: zero points, the factors that bring both operands to one scale
- * and the sum to y's (see el/quant.h), and what y is clamped to. */
+/* y = a + b, or a - b, over int8 elements, b repeated in every row: zero points, the factors that bring both operands
+ * to one scale and the sum to y's (see el/quant.h), and what y is clamped to. */
 typedef struct {
     int32_t rows, channels;
     int32_t a_zero, b_zero, y_zero;

@@ -21,6 +21,26 @@ void el_bias_bwd_x_f32__ref(int32_t rows, int32_t channels, const float *dy, flo
     }
 }
 
+void el_sub_fwd_f32__ref(int32_t rows, int32_t channels, const float *x, const float *b, float *y)
+{
+    for (int32_t r = 0; r < rows; r++) {
+        for (int32_t c = 0; c < channels; c++) {
+            *y++ = *x++ - b[c];
+        }
+    }
+}
+
+void el_sub_bwd_x_f32__ref(int32_t rows, int32_t channels, const float *dy, float *db)
+{
+    for (int32_t c = 0; c < channels; c++) {
+        float acc = 0.0f;
+        for (int32_t r = 0; r < rows; r++) {
+            acc -= dy[r * channels + c];
+        }
+        db[c] = acc;
+    }
+}
+
 void el_mul_fwd_f32__ref(int32_t rows, int32_t channels, const float *x, const float *b, float *y)
 {
     for (int32_t r = 0; r < rows; r++) {

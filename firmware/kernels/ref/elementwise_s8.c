@@ -16,6 +16,19 @@ void el_add_fwd_s8__ref(const el_add_s8 *s, const int8_t *a, const int8_t *b, in
     }
 }
 
+void el_sub_fwd_s8__ref(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y)
+{
+    for (int32_t r = 0; r < s->rows; r++) {
+        for (int32_t c = 0; c < s->channels; c++) {
+            const int32_t wide_a = (*a++ - s->a_zero) * (1 << 20);
+            const int32_t wide_b = (b[c] - s->b_zero) * (1 << 20);
+            const int32_t difference =
+                el_rescale(wide_a, s->a_multiplier, s->a_shift) - el_rescale(wide_b, s->b_multiplier, s->b_shift);
+            *y++ = el_to_s8(el_rescale(difference, s->y_multiplier, s->y_shift), s->y_zero, s->min, s->max);
+        }
+    }
+}
+
 void el_mul_fwd_s8__ref(const el_mul_s8 *s, const int8_t *x, const int8_t *b, int8_t *y)
 {
     for (int32_t r = 0; r < s->rows; r++) {

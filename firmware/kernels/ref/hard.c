@@ -2,6 +2,20 @@
 #include "el/kernels.h"
 #include "el/math.h"
 
+void el_clip_fwd_f32__ref(int32_t count, float low, float high, const float *x, float *y)
+{
+    for (int32_t i = 0; i < count; i++) {
+        y[i] = x[i] < low ? low : (x[i] > high ? high : x[i]);
+    }
+}
+
+void el_clip_bwd_f32__ref(int32_t count, float low, float high, const float *y, const float *dy, float *dx)
+{
+    for (int32_t i = 0; i < count; i++) {
+        dx[i] = y[i] > low && y[i] < high ? dy[i] : 0.0f;
+    }
+}
+
 void el_hard_sigmoid_fwd_f32__ref(int32_t count, float alpha, float beta, const float *x, float *y)
 {
     for (int32_t i = 0; i < count; i++) {
