@@ -26,14 +26,12 @@ def export_model(
     """Write a copy of the model at `source_path`, ONNX or TensorFlow Lite, with new values for the named weights.
 
     See `export_onnx` and `export_tflite`; the result is a file of the same kind. Gives the names of the activations
-    that got new ranges, which only an int8 TensorFlow Lite file does, and only with `samples` to measure them by.
+    that got new ranges, which only a quantised file does, and only with `samples` to measure them by.
     """
     try:
         with Path(source_path).open("rb") as file:
             start = file.read(8)
     except OSError:
         start = b""  # the importer of the file says what is wrong with it
-    if start[4:] == _TFLITE:
-        return export_tflite(source_path, graph, weights, out_path, samples)
-    export_onnx(source_path, graph, weights, out_path)
-    return ()
+    write = export_tflite if start[4:] == _TFLITE else export_onnx
+    return write(source_path, graph, weights, out_path, samples)

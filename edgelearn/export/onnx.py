@@ -13,6 +13,7 @@ from edgelearn.export.files import write_whole
 from edgelearn.export.quantized import quantized_changes
 from edgelearn.export.store import Change, Store, apply
 from edgelearn.graph import Graph
+from edgelearn.passes.dequantize import is_quantized
 
 if TYPE_CHECKING:
     import onnx
@@ -20,14 +21,21 @@ if TYPE_CHECKING:
     from edgelearn.importers.onnx import WeightRecord
 
 
-def export_onnx(source_path: str | Path, graph: Graph, weights: Mapping[str, np.ndarray], out_path: str | Path) -> None:
+def export_onnx(
+    source_path: str | Path,
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    out_path: str | Path,
+    samples: np.ndarray | None = None,
+) -> tuple[str, ...]:
     """Write a copy of the model at `source_path` with new values for the named weights.
 
     `graph` is what the importer made of that file, quantised or dequantised; `weights` are float arrays in device
     layout by tensor name, not necessarily all. Weights that the file quantises are quantised anew with the scales that
     their new range needs. A weight, and of quantised ones a channel, that did not change keeps its exact bits. Where
     the file uses one tensor in several places and the places were trained apart, the trained ones get tensors of their
-    own.
+    own. With `samples`, real numbers (N, *input shape) in the user's layout, quantised activations behind changed
+    weights get new ranges where their old ones do not fit; gives the names of those.
 
     Raises InputError: a name is no weight of the file, a shape differs, the file is not the one that was imported,
     or the result can't be written. The output appears whole or not at all.
@@ -55,12 +63,16 @@ def export_onnx(source_path: str | Path, graph: Graph, weights: Mapping[str, np.
         value = _narrowed(_restored(record, array, original.astype(np.float32)), original, name)
         if value.tobytes() != original.tobytes():
             changes.setdefault(record.source, []).append(Change(name, record, value))
-    if quantised:
-        for source, made in quantized_changes(store, load_onnx(source_path), quantised).items():
+    ranges: tuple[str, ...] = ()
+    if quantised or (weights and is_quantized(graph)):
+        others = {name: np.asarray(array, np.float32) for name, array in weights.items() if name not in quantised}
+        found, ranges = quantized_changes(store, load_onnx(source_path), quantised, others, samples)
+        for source, made in found.items():
             changes.setdefault(source, []).extend(made)
-    for source, found in changes.items():
-        apply(store, source, found)
+    for source, parts in changes.items():
+        apply(store, source, parts)
     _write(model, Path(out_path))
+    return ranges
 
 
 def _record(graph: Graph, name: str, array: np.ndarray) -> WeightRecord:

@@ -8,20 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edgelearn.errors import InputError
+from edgelearn.export.onnx_ranges import input_scales, new_scales
+from edgelearn.export.ranges import measured_by
 from edgelearn.export.requantize import Requantized, requantized
 from edgelearn.export.store import Change, Store
-from edgelearn.graph import Graph
+from edgelearn.graph import Graph, Quant
 from edgelearn.passes.dequantize import real
 
 if TYPE_CHECKING:
     from edgelearn.importers.onnx.constant import Scales, WeightRecord
 
 
-def quantized_changes(store: Store, graph: Graph, weights: Mapping[str, np.ndarray]) -> dict[str, list[Change]]:
-    """What changes in the file if `weights` (float32, by name) take new values, by the constant.
+def quantized_changes(
+    store: Store,
+    graph: Graph,
+    weights: Mapping[str, np.ndarray],
+    others: Mapping[str, np.ndarray],
+    samples: np.ndarray | None,
+) -> tuple[dict[str, list[Change]], tuple[str, ...]]:
+    """What changes in the file if `weights` (float32, by name) take new values, by the constant, and the activations
+    that get new ranges for it, measured by `samples`.
 
-    `graph` is the quantised graph of the file itself. InputError: a value is not finite, or the file is another one
-    than the weights came from.
+    `graph` is the quantised graph of the file itself, `others` are the new values of its float weights. InputError: a
+    value is not finite, or the file is another one than the weights came from.
     """
     for name, value in weights.items():
         known = graph.tensors.get(name)
@@ -34,14 +43,21 @@ def quantized_changes(store: Store, graph: Graph, weights: Mapping[str, np.ndarr
         if not np.isfinite(value).all():
             raise InputError(f"weight '{name}' holds NaN or infinity; a model with it would be of no use")
     changes: dict[str, list[Change]] = {}
-    for name, new in requantized(graph, weights).items():
+    chosen = measured_by(graph, samples)
+    everything = {**weights, **{name: value for name, value in others.items() if name in graph.tensors}}
+    ranges = {} if chosen is None else new_scales(graph, everything, chosen)
+    for name, quant in ranges.items():
+        if name in graph.meta["ranges"]:
+            for change in _scales(store, graph.meta["ranges"][name], name, quant):
+                changes.setdefault(change.record.source, []).append(change)
+    for name, new in requantized(graph, weights, input_scales(graph, ranges)).items():
         record: WeightRecord | None = graph.meta["export"].get(name)
         if record is None or record.coded is None:
             raise InputError(f"'{name}' is computed from other values in the file and can't be written back")
         found = [_integers(store, graph, record, name, new, weights), *_scales(store, record.coded, name, new)]
         for change in found:
             changes.setdefault(change.record.source, []).append(change)
-    return changes
+    return changes, tuple(name for name in ranges if name in graph.meta["ranges"])
 
 
 def _integers(
@@ -60,8 +76,8 @@ def _integers(
     return Change(name, record, np.where(before == value, stored, value.astype(stored.dtype)))
 
 
-def _scales(store: Store, coded: Scales, name: str, new: Requantized) -> Iterator[Change]:
-    """The scales and zero points of a weight, as far as they are constants of their own and change."""
+def _scales(store: Store, coded: Scales, name: str, new: Requantized | Quant) -> Iterator[Change]:
+    """The scales and zero points of a tensor, as far as they are constants of their own and change."""
     from edgelearn.importers.onnx.constant import WeightRecord
 
     zero = np.asarray(new.zero_point) + coded.shift

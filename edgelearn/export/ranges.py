@@ -7,7 +7,8 @@ gets a new scale and zero point. Nothing in front of the trained layers changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from edgelearn.importers.tflite.file import File, FileTensor
 from edgelearn.ops import OPS
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST
 from edgelearn.ops.quantized.convert import quantized
-from edgelearn.passes.dequantize import CASTS, real
+from edgelearn.passes.dequantize import CASTS, is_quantized, real
 
 MOST_SAMPLES = 100  # measured at most, spread over all that there are
 MARGIN = 0.05  # of the measured width, on both sides: other samples go a little farther
@@ -41,7 +42,7 @@ def new_ranges(
 
     `graph` is the file as it was imported, `weights` real values by name, `samples` (device shape) real numbers.
     """
-    changed = {n for n, value in weights.items() if not np.array_equal(value, _value(graph, n))}
+    changed = {n for n, value in weights.items() if not np.array_equal(value, real_value(graph, n))}
     behind = _behind(file, {graph.meta["export"][name].tensor for name in changed})
     groups = [group for group in _groups(file, behind) if _movable(file, graph, group)]
     if not groups:
@@ -51,9 +52,17 @@ def new_ranges(
     for group in groups:
         limits = [found[k] for k in group if k in found]
         old = file.tensors[min(group)]
-        quant = _fitted(old, min(low for low, _ in limits), max(high for _, high in limits)) if limits else None
+        quant = fitted(old, min(low for low, _ in limits), max(high for _, high in limits)) if limits else None
         out |= dict.fromkeys(group, quant) if quant else {}
     return out
+
+
+def measured_by(graph: Graph, samples: np.ndarray | None) -> np.ndarray | None:
+    """Some of the user's samples, spread over all, in device layout; None if there are none or nothing is quantised."""
+    if samples is None or not len(samples) or not is_quantized(graph):
+        return None
+    chosen = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
+    return np.asarray(graph.meta["input"].to_device(np.asarray(chosen, np.float32)))
 
 
 def input_scales(file: File, graph: Graph, ranges: Mapping[int, Quant]) -> dict[str, float]:
@@ -68,7 +77,8 @@ def _layers(graph: Graph) -> list[Node]:
     return [n for n in layers if graph.tensors[n.inputs[1]].format is S8 and graph.tensors[n.inputs[2]].format is S32]
 
 
-def _value(graph: Graph, name: str) -> np.ndarray:
+def real_value(graph: Graph, name: str) -> np.ndarray:
+    """The real numbers that a constant of an imported graph stands for."""
     tensor = graph.tensors[name]
     assert tensor.data is not None
     return np.asarray(tensor.data) if tensor.quant is None else real(tensor.data, tensor.quant)
@@ -139,18 +149,36 @@ def _shares(file: File, index: int, span: object) -> bool:
 def _measured(
     file: File, graph: Graph, weights: Mapping[str, np.ndarray], samples: Iterable[np.ndarray]
 ) -> dict[int, tuple[float, float]]:
-    """Smallest and largest value of each operator's result with the new weights, 0 included, by tensor of the file.
+    """Smallest and largest value of each operator's result with the new weights, 0 included, by tensor of the file."""
+    found: dict[int, tuple[float, float]] = {}
+    for computed in runs(graph, weights, samples):
+        # A fused activation function comes behind its layer and counts.
+        seen = {
+            index: value for node, value in computed for index in file.operators[node.origin.index].outputs
+        }  # fmt: skip
+        for index, value in seen.items():
+            found[index] = widened(found.get(index), value)
+    return found
+
+
+def widened(limits: tuple[float, float] | None, value: np.ndarray) -> tuple[float, float]:
+    """Limits, at first only 0, that hold `value` as well."""
+    low, high = limits or (0.0, 0.0)
+    return min(low, float(value.min())), max(high, float(value.max()))
+
+
+def runs(
+    graph: Graph, weights: Mapping[str, np.ndarray], samples: Iterable[np.ndarray]
+) -> Iterator[list[tuple[Node, np.ndarray]]]:
+    """What each node of an imported graph gives with the new weights, one sample after another.
 
     What no new weight reaches is rounded as the file has it; behind that, numbers are real.
     """
-    fixed = {
-        n: weights[n] if n in weights else _value(graph, n) for n, t in graph.tensors.items() if t.data is not None
-    }
-    free = {n for n in weights if n in graph.tensors}
-    found: dict[int, tuple[float, float]] = {}
+    stored = [name for name, tensor in graph.tensors.items() if tensor.data is not None]
+    fixed = {name: weights[name] if name in weights else real_value(graph, name) for name in stored}
     for sample in samples:
         values = {**fixed, graph.inputs[0]: _rounded(graph, graph.inputs[0], sample)}
-        reached, seen = set(free), {}
+        reached, computed = {n for n in weights if n in graph.tensors}, []
         for node in graph.nodes:
             inputs = [values[name] if name else None for name in node.inputs]
             (out,) = (inputs[0],) if node.op in CASTS else OPS[node.op].compute(node.attrs, *inputs)[:1]
@@ -160,13 +188,8 @@ def _measured(
                 values[name] = np.asarray(out)
             else:
                 values[name] = _rounded(graph, name, np.asarray(out))
-            # A fused activation function comes behind its layer and counts.
-            for index in file.operators[node.origin.index].outputs:
-                seen[index] = values[name]
-        for index, value in seen.items():
-            low, high = found.get(index, (0.0, 0.0))
-            found[index] = (min(low, float(value.min())), max(high, float(value.max())))
-    return found
+            computed.append((node, values[name]))
+        yield computed
 
 
 def _rounded(graph: Graph, name: str, value: np.ndarray) -> np.ndarray:
@@ -174,7 +197,7 @@ def _rounded(graph: Graph, name: str, value: np.ndarray) -> np.ndarray:
     return value.astype(np.float32) if quant is None else real(quantized(quant, value), quant)
 
 
-def _fitted(old: FileTensor, low: float, high: float) -> Quant | None:
+def fitted(old: Quant | FileTensor, low: float, high: float) -> Quant | None:
     """A scale and zero point for a range; None where the old ones fit it."""
     bottom, top = (old.scale[0] * (edge - old.zero_point[0]) for edge in (LOWEST, HIGHEST))
     width = high - low

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +10,10 @@ import numpy as np
 
 from edgelearn.errors import InputError
 from edgelearn.export.files import write_whole
-from edgelearn.export.ranges import MOST_SAMPLES, input_scales, new_ranges
+from edgelearn.export.ranges import input_scales, measured_by, new_ranges
 from edgelearn.export.requantize import requantized
 from edgelearn.formats import F32
 from edgelearn.graph import Graph, Quant
-from edgelearn.passes.dequantize import is_quantized
 
 if TYPE_CHECKING:
     from edgelearn.importers.tflite.file import File, FileTensor
@@ -78,10 +76,8 @@ def export_tflite(
 
 
 def _ranges(file: File, own: Graph, weights: Mapping[str, np.ndarray], samples: np.ndarray | None) -> dict[int, Quant]:
-    if samples is None or not len(samples) or not is_quantized(own):
-        return {}
-    chosen = samples[:: math.ceil(len(samples) / MOST_SAMPLES)]
-    return new_ranges(file, own, weights, own.meta["input"].to_device(np.asarray(chosen, np.float32)))
+    chosen = measured_by(own, samples)
+    return {} if chosen is None else new_ranges(file, own, weights, chosen)
 
 
 def _checked(name: str, array: np.ndarray, graph: Graph, own: Graph, where: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from edgelearn.passes.dequantize import dequantize
 from edgelearn.passes.lower import lower
 from tests.support.cli import DATA, MODEL
 from tests.support.qdq_files import QdqNet, arrays, initializers, predict, quantised
+from tests.support.tflm import lowered
 from tests.unit.import_models import run, save
 from tests.unit.test_import_qdq import FORMATS
 from tests.unit.test_tflite_export import moved, values
@@ -168,3 +170,56 @@ def test_what_is_no_number_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         export_model(other, graph, values(graph), tmp_path / "out.onnx")
     assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize("name", ["pairs", "operators"])
+def test_logits_that_left_their_range_come_back(name: str, tmp_path: Path) -> None:
+    """A head whose new weights drive its outputs far beyond the old range classifies as it does on the device."""
+    with np.load(DATA) as data:
+        samples, x = (data[key].astype(np.float32) for key in ("x_train", "x_test"))
+    path = quantised(tmp_path, onnx.load(MODEL), samples, **FORMATS[name])
+    graph, out = load_onnx(path), tmp_path / "out.onnx"
+    weights = {key: value * 5 for key, value in values(graph).items() if key.startswith("classify")}
+    device = run(lowered(graph), x).argmax(axis=1)  # five times the weights: the same classes
+    assert export_model(path, graph, weights, out) == ()
+    saturated = np.mean(predict(onnx.load(out), x).argmax(axis=1) == device)
+    assert export_model(path, graph, weights, out, samples) == graph.outputs
+    found = np.mean(predict(onnx.load(out), x).argmax(axis=1) == device)
+    assert saturated < 0.9
+    assert found >= 0.97
+    assert {key for key, old in initializers(path).items() if initializers(out)[key] != old} <= {
+        key for key in initializers(path) if "classify" in key or "logits" in key
+    }
+
+
+def test_a_bias_follows_its_input(tmp_path: Path) -> None:
+    """Of two layers the first trains: the second's int32 bias changes with its input's scale, and keeps its value."""
+    net = QdqNet(13)
+    x = net.rounded("x", 0.05, 128)
+    first = net.node("Gemm", [x, net.weight((6, 6), 0, "first.weight")], transB=1)
+    w = net.weight((4, 6), 0, "second.weight")
+    x = net.rounded(first, 0.05, 120)
+    y = net.node("Gemm", [x, w, net.bias(0.05, w, 4, "second.bias")], transB=1)
+    path, out = save(net.content(net.rounded(y, 0.1, 120), (6,)), tmp_path), tmp_path / "out.onnx"
+    graph = load_onnx(path)
+    weights = {"first_weight": values(graph)["first_weight"] * 20}
+    samples = net.rng.normal(size=(20, 6)).astype(np.float32)
+    assert len(export_model(path, graph, weights, out, samples)) == 2
+    before, after = values(graph), values(load_onnx(out))
+    assert np.allclose(before["second_bias"], after["second_bias"], rtol=0, atol=1e-2)
+    assert not np.array_equal(arrays(path)["second.bias"], arrays(out)["second.bias"])
+    assert np.array_equal(before["second_weight"], after["second_weight"])
+    full = dequantize(graph)
+    trained = {**full.tensors, "first_weight": replace(full.tensors["first_weight"], data=weights["first_weight"])}
+    want = run(full.replace(tensors=trained), samples)
+    assert np.abs(predict(onnx.load(out), samples) - want).max() <= 0.03 * np.abs(want).max()
+
+
+def test_integers_that_leave_the_model_keep_their_scale(tmp_path: Path) -> None:
+    net = QdqNet(14)
+    y = net.node("Gemm", [net.source(), net.weight((4, 6), 0, "layer.weight")], transB=1)
+    made = net.content(net.node("QuantizeLinear", [y, *net.scale(0.02, 120)]), (6,))
+    graph = load_onnx(save(made, tmp_path))
+    weights = {"layer_weight": values(graph)["layer_weight"] * 20}
+    samples = net.rng.normal(size=(20, 6)).astype(np.float32)
+    assert export_model(tmp_path / "net.onnx", graph, weights, tmp_path / "out.onnx", samples) == ()

@@ -42,7 +42,8 @@ class Builder:
     `file` is the file's name for messages, `readers` counts how often each ONNX value is read, `batch` is the
     batch size that the file fixes, or None. `integers` has the ONNX values that are integers in the file, with what
     they are above the device's int8: 128 for uint8, 0 for int8.
-    `broken` has the values of nodes that could not be imported.
+    `broken` has the values of nodes that could not be imported,
+    `ranges` where the scales of quantised activations stand.
     """
 
     def __init__(self, file: str, readers: dict[str, int], batch: int | None) -> None:
@@ -56,6 +57,7 @@ class Builder:
         self.integers: dict[str, int] = {}
         self.broken: set[str] = set()
         self.casts: dict[tuple[str, Quant], str] = {}
+        self.ranges: dict[str, Scales] = {}
         self._places: dict[str, int] = {}
         self._taken: set[str] = set()
         self._weights: dict[tuple[Any, ...], str] = {}
@@ -292,9 +294,4 @@ def _scales(const: Const, known: Scales | None) -> Scales | None:
     found = const.integers()
     if const.coded is None or found is None:
         return None
-    coded = const.coded
-    if known is None:
-        return Scales(coded.scales, coded.zeros, found[2], coded.shift)
-    pairs = ((known.scales, coded.scales), (known.zeros, coded.zeros))
-    scales, zeros = ({s: (*a.get(s, ()), *b.get(s, ())) for s in a | b} for a, b in pairs)
-    return Scales(scales, zeros, known.order, known.shift)
+    return Scales(const.coded.scales, const.coded.zeros, found[2], const.coded.shift).also(known)

@@ -86,7 +86,7 @@ def indexed(array: np.ndarray, source: str, use: tuple[int, int]) -> Const:
 
 @dataclass(frozen=True, eq=False)
 class Scales:
-    """Where the scales and zero points of a quantised weight stand in the file, and who reads them for it.
+    """Where the scales and zero points of a quantised tensor stand in the file, and who reads them for it.
 
     `order[k]` is the file's place of the k-th scale on the device, `shift` what the file adds to an int8.
     """
@@ -95,6 +95,19 @@ class Scales:
     zeros: Uses
     order: np.ndarray
     shift: int
+
+    def also(self, other: Scales | None) -> Scales:
+        """With what else reads them."""
+        if other is None:
+            return self
+        pairs = ((other.scales, self.scales), (other.zeros, self.zeros))
+        scales, zeros = (joined(a, b) for a, b in pairs)
+        return replace(self, scales=scales, zeros=zeros)
+
+
+def joined(a: Uses, b: Uses) -> Uses:
+    """The uses of both, each once."""
+    return {source: tuple(dict.fromkeys((*a.get(source, ()), *b.get(source, ())))) for source in a | b}
 
 
 @dataclass(frozen=True, eq=False)

@@ -137,7 +137,10 @@ class _Walk:
             raise InputError("the output does not depend on the input through any layer", where=self.file)
         if self.input in self.builder.integers and self.builder.tensors[self.builder.input].quant is None:
             raise Unsupported("its input is integers without a scale")
-        return quantized.absorb(self.builder, value)
+        result = quantized.absorb(self.builder, value)
+        if self.output in self.builder.integers:
+            quantized.keep_range(self.builder, result.tensor)
+        return result
 
     def _single(self, name: str, array: np.ndarray) -> np.ndarray:
         """A constant with float16 widened to float32."""

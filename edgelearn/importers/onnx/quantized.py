@@ -17,7 +17,7 @@ from edgelearn.formats import F32
 from edgelearn.graph import Quant
 from edgelearn.importers.onnx.builder import MOVES, Builder
 from edgelearn.importers.onnx.call import HANDLERS, Call, Result, Unsupported, handles
-from edgelearn.importers.onnx.constant import Coded, Const, Uses
+from edgelearn.importers.onnx.constant import Coded, Const, Scales, Uses, joined
 from edgelearn.importers.onnx.view import View
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST
 
@@ -166,7 +166,19 @@ def _dequantized(call: Call, position: int, at: int, axis: int) -> Result:
         call.builder.quantized(value.tensor, quant)
     elif known.quant != quant or stated.shift != shift:
         raise Unsupported("it reads integers with another scale or zero point than they were made with")
+    _noted(call.builder, value.tensor, stated)
     return value
+
+
+def _noted(builder: Builder, tensor: str, stated: _Scale) -> None:
+    """Remember who reads the scale of an activation."""
+    scales = Scales(stated.scales, stated.zeros, np.zeros(1, np.int64), stated.shift)
+    builder.ranges[tensor] = scales.also(builder.ranges.get(tensor))
+
+
+def keep_range(builder: Builder, tensor: str) -> None:
+    """Integers that leave the model: whoever reads them knows the scale that they have."""
+    builder.ranges[tensor] = Scales({}, {}, np.zeros(1, np.int64), 0)
 
 
 def _requantized(value: Const, stated: _Scale, axis: int) -> Const:
@@ -177,10 +189,7 @@ def _requantized(value: Const, stated: _Scale, axis: int) -> Const:
     if again.quant != value.coded.quant or not np.array_equal(again.channel, value.coded.channel):
         raise Unsupported("it reads integers with another scale or zero point than they were made with")
     before = value.coded
-    scales, zeros = (
-        {s: (*a.get(s, ()), *b.get(s, ())) for s in a | b}
-        for a, b in ((before.scales, again.scales), (before.zeros, again.zeros))
-    )
+    scales, zeros = joined(before.scales, again.scales), joined(before.zeros, again.zeros)
     return _coded(value, value.array, replace(stated, scales=scales, zeros=zeros), axis)
 
 
@@ -202,6 +211,7 @@ def _quantized(call: Call, value: View, at: int, kind: str) -> View:
     quant = stated.one()
     builder.integers[call.proto.output[0]] = stated.shift
     if builder.tensors[value.tensor].quant == quant and value.value == 0.0:
+        _noted(builder, value.tensor, stated)
         return value
     view = builder.settle(value, call)
     if quant.zero_point[0] == LOWEST and not _positive(builder, view.tensor):
@@ -214,6 +224,7 @@ def _quantized(call: Call, value: View, at: int, kind: str) -> View:
         out = builder.emit(call, "quantize", (view.tensor,), suffix="quantize", owner=view.tensor).name
         builder.quantized(out, quant)
         builder.casts[view.tensor, quant] = out
+    _noted(builder, builder.casts[view.tensor, quant], stated)
     return view.placed(builder.casts[view.tensor, quant])
 
 
@@ -324,8 +335,9 @@ def absorb(builder: Builder, result: View) -> View:
         cuts = maker is not None and maker.op == "relu" and not maker.attrs["slope"]
         if maker is not None and cuts and alone(maker.inputs[0]):
             builder.quantized(maker.inputs[0], quant)
-    for made in same:
+    for made, source in same.items():
         del builder.tensors[made]
+        builder.ranges[source] = builder.ranges.pop(made)
     builder.nodes = [
         replace(node, inputs=tuple(same.get(name, name) for name in node.inputs))
         for node in builder.nodes
