@@ -77,6 +77,8 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
+    if path.exists() and not path.is_file():
+        raise InputError("not a file", where=str(path))
     if not path.is_file():
         arrays = ", ".join(f"{name}=..." for name in NEEDED)
         raise InputError(f"data file {path} does not exist", hint=f"numpy.savez({str(path)!r}, {arrays})")

@@ -6,6 +6,27 @@ Exit codes: 0 done, 1 the input can't be done, 2 usage, 3 a compiler failed, 4 b
 
 from __future__ import annotations
 
+WIDTH = 80
+COMMANDS = ("sudo ", "apt-get ", "pip ", "numpy.")
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    """Lines of at most WIDTH columns, those behind the first indented; only at blanks, so that paths stay whole."""
+    lines = []
+    for line in text.splitlines():
+        while len(line) > WIDTH and (blank := _last_blank(line, len(indent))):
+            lines.append(line[:blank].rstrip())
+            line = indent + line[blank:].lstrip()
+        lines.append(line)
+    return lines
+
+
+def _last_blank(line: str, indent: int) -> int:
+    """Where to break a line: the last blank within WIDTH, else the first one behind it; 0 if there is none."""
+    start = max(indent, len(line) - len(line.lstrip())) + 1
+    within = line.rfind(" ", start, WIDTH + 1)
+    return within if within > 0 else max(line.find(" ", WIDTH), 0)
+
 
 class EdgelearnError(Exception):
     """Base of all expected errors. `message` is one lower-case line without a period.
@@ -26,13 +47,18 @@ class EdgelearnError(Exception):
         self.details = tuple(details)
 
     def render(self) -> str:
-        """The text for a terminal: error line, where, details, a blank line, the hint."""
-        lines = [f"error: {self.message}"]
+        """The text for a terminal, 80 columns: error line, where, details, a blank line, the hint."""
+        lines = _wrapped(f"error: {self.message}", "  ")
         if self.where:
-            lines.append(f"  at {self.where}")
-        lines += [f"  {line}" for line in self.details]
+            place = f"  at {self.where}"
+            # A path may have blanks in it.
+            lines += [place] if "/" in place else _wrapped(place, "     ")
+        for line in self.details:
+            lines += _wrapped(f"  {line}", "    ")
         if self.hint:
-            lines += ["", f"hint: {self.hint}"]
+            # A command stays whole, so that it can be copied.
+            hint = f"hint: {self.hint}"
+            lines += ["", *([hint] if self.hint.startswith(COMMANDS) else _wrapped(hint, "  "))]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, object]:

@@ -60,7 +60,10 @@ class Event:
 
 @dataclass
 class Outcome:
-    """What a run brought home. `weights` are those of the imported graph, by tensor name."""
+    """What a run brought home. `weights` are those of the imported graph, by tensor name.
+
+    None: nobody counts instructions there, or the run broke off before the errors against the reference were known.
+    """
 
     before: Score | None = None
     after: Score | None = None
@@ -68,10 +71,10 @@ class Outcome:
     steps: int = 0
     samples: int = 0
     seconds: float = 0.0
-    insn_per_sample: int = 0
+    insn_per_sample: int | None = None
     stack_used: int = 0
-    loss_error: float = 0.0
-    output_error: float = 0.0
+    loss_error: float | None = None
+    output_error: float | None = None
     link: dict[str, int] = field(default_factory=dict)
     stopped: str = ""
 
@@ -220,7 +223,7 @@ class Session:
             self._keep()
             accuracy = correct / len(losses) if self.labels else None
             self._emit("epoch", epoch=epoch, loss=float(np.mean(losses)), accuracy=accuracy)
-        self.outcome.insn_per_sample = round(insn / self.outcome.samples)
+        self.outcome.insn_per_sample = round(insn / self.outcome.samples) or None
         self.outcome.loss_error = reference.worst
         self._emit("checked", what="losses", error=reference.worst, tolerance=LOSS_TOLERANCE)
         if reference.worst > LOSS_TOLERANCE:
@@ -240,8 +243,8 @@ class Session:
             mean_loss=float(np.mean(losses[-100:])),
             accuracy=correct / len(losses) if self.labels else None,
             lr=result.lr,
-            grad_norm=result.grad_norm,
-            insn=result.insn,
+            grad_norm=result.grad_norm if self.plan.config.clip_norm else None,
+            insn=result.insn or None,
         )
 
     def _stop_if_not_finite(self, result: Result, epoch: int, sample: int) -> None:

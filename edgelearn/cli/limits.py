@@ -58,7 +58,9 @@ def _at_most(name: str, value: int, limit: int, unit: str) -> Case:
     return Case(name, value <= limit, *texts, measured=value, bound=limit)
 
 
-def _error(name: str, value: float, limit: float) -> Case:
+def _error(name: str, value: float | None, limit: float) -> Case:
+    if value is None:
+        return Case(name, False, broken="nothing was compared")
     texts = (f"{value:.1e}", f"{limit:.0e}", f"{value - limit:+.1e}")
     return Case(name, value <= limit, *texts, measured=value, bound=limit)
 
@@ -80,8 +82,15 @@ def judge(checks: Checks, plan: Plan, image: Image, outcome: Outcome) -> list[Ca
     if checks.max_flash is not None:
         cases.append(_at_most("flash", image.flash.total, int(checks.max_flash), "bytes"))
     if checks.max_insn is not None:
-        cases.append(_at_most("insn for a training sample", outcome.insn_per_sample, checks.max_insn, "insn"))
+        cases.append(_insn(checks.max_insn, outcome))
     return cases
+
+
+def _insn(limit: int, outcome: Outcome) -> Case:
+    name = "insn for a training sample"
+    if outcome.insn_per_sample is None:
+        return Case(name, False, broken="nobody counted instructions")
+    return _at_most(name, outcome.insn_per_sample, limit, "insn")
 
 
 def _accuracy(limit: float, outcome: Outcome) -> Case:

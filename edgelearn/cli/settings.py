@@ -139,10 +139,29 @@ def _config(settings: Settings, flags: dict[str, Any]) -> TrainConfig:
         raise UsageError(error.message, where=error.where, hint=error.hint) from None
 
 
-def make_job(flags: dict[str, Any]) -> Job:
-    """Flags over the file over the defaults. UsageError if no model is named anywhere."""
+def board_named(name: str) -> Board:
+    """The board that a flag names; UsageError if there is none, InputError if its own file is wrong."""
     from edgelearn import boards
 
+    try:
+        return boards.load(name)
+    except InputError as error:
+        if error.where is not None:
+            raise
+        raise UsageError(error.message, hint=error.hint) from None
+
+
+def _board(flag: str | None, settings: Settings) -> Board:
+    if flag is not None or settings.board is None:
+        return board_named(flag or DEFAULT_BOARD)
+    try:
+        return board_named(settings.board)
+    except UsageError as error:
+        raise InputError(error.message, where=f"{FILE}: board", hint=error.hint) from None
+
+
+def make_job(flags: dict[str, Any]) -> Job:
+    """Flags over the file over the defaults. UsageError if no model is named anywhere."""
     folder = Path(flags.get("project") or ".")
     if flags.get("project") and not (folder / FILE).is_file():
         raise UsageError(f"there is no {FILE} in {folder}")
@@ -164,7 +183,7 @@ def make_job(flags: dict[str, Any]) -> Job:
     return Job(
         model=Path(model),
         data=Path(data) if data else None,
-        board=boards.load(flags.get("board") or settings.board or DEFAULT_BOARD),
+        board=_board(flags.get("board"), settings),
         carrier=flags.get("carrier") or settings.carrier,
         out=Path(out) if out else folder / "out",
         config=_config(settings, flags),

@@ -16,6 +16,9 @@ def load(path: str | Path) -> Graph:
     InputError if the file does not exist, is of a kind that is not supported, or can't be imported.
     """
     path = Path(path)
+    # A pipe or a device may never come to an end, or never give a byte.
+    if path.exists() and not path.is_file():
+        raise InputError("not a file", where=str(path))
     try:
         with path.open("rb") as file:
             start = file.read(8)

@@ -79,9 +79,12 @@ def _fold_one(graph: Graph, trained: set[str], layer: Node, norm: Node) -> tuple
     offset = (b - mean) * scale
     tensors = dict(graph.tensors)
     folded_bias = bias or graph.unique(f"{layer.name}_bias")
-    folded = (w * _along(scale, axis, w.ndim)).astype(np.float32)
+    with np.errstate(over="ignore"):
+        folded, moved = (w * _along(scale, axis, w.ndim)).astype(np.float32), (offset + beta).astype(np.float32)
+    if not (np.isfinite(folded).all() and np.isfinite(moved).all()):
+        return graph, trained  # what is finite apart stays apart
     tensors[weight] = Tensor(weight, folded.shape, Role.CONST, data=folded)
-    tensors[folded_bias] = Tensor(folded_bias, mean.shape, Role.CONST, data=(offset + beta).astype(np.float32))
+    tensors[folded_bias] = Tensor(folded_bias, mean.shape, Role.CONST, data=moved)
     merged = replace(layer, inputs=(layer.inputs[0], weight, folded_bias), outputs=norm.outputs)
     nodes = [merged if n is layer else n for n in graph.nodes if n is not norm]
     for name in (layer.outputs[0], *norm.inputs[1:]):

@@ -9,6 +9,7 @@ import numpy as np
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
 from edgelearn.graph import Role
+from edgelearn.importers.onnx import load_onnx
 from edgelearn.plan import make_plan
 from tests.unit.import_models import compare, model, node, random, save
 
@@ -25,3 +26,15 @@ def test_a_shift_that_two_layers_share_is_not_folded(tmp_path: Path) -> None:
     plan = make_plan(graph, TrainConfig(fold_norms=True), load_board("host"))
     assert sum(node.op == "batch_norm" for node in plan.graph.nodes) == 1
     assert sum(t.count for t in plan.graph.of_role(Role.PARAM)) == sum(np.size(weights[n]) for n in weights)
+
+
+def test_a_norm_that_leaves_float32_is_not_folded(tmp_path: Path) -> None:
+    """The folded weights were infinite, after a warning of numpy's."""
+    weights = {"w": random(4, 4), "s": random(4), "b": random(4), "v": random(4, 4)}
+    weights["w"][1, 2], weights["s"][2] = 1e30, 1e20
+    nodes = [node("MatMul", ["x", "w"], "a"), node("Mul", ["a", "s"], "c"), node("Add", ["c", "b"], "d"),
+             node("MatMul", ["d", "v"], "y")]  # fmt: skip
+    path = save(model(nodes, (4,), weights), tmp_path)
+    plan = make_plan(load_onnx(path), TrainConfig(train="last"), load_board("host"))
+    assert sum(node.op == "batch_norm" for node in plan.graph.nodes) == 1
+    assert all(np.isfinite(t.data).all() for t in plan.graph.tensors.values() if t.data is not None)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edgelearn.errors import InputError
 from tests.support.cli import DATA, MODEL, edgelearn, environment, small_data, spawn
 
 Capture = pytest.CaptureFixture[str]
@@ -63,10 +66,48 @@ def test_a_label_out_of_range(tmp_path: Path, capsys: Capture) -> None:
 
 def test_errors_as_json(capsys: Capture) -> None:
     said = edgelearn(capsys, "plan", MODEL, "--board", "qemu-m44", "--json")
-    assert said.code == 1
+    assert said.code == 2
     answer = json.loads(said.out)
     assert answer["error"] == "there is no board 'qemu-m44'"
-    assert answer["exit_code"] == 1
+    assert answer["exit_code"] == 2
+
+
+def test_a_board_in_the_settings_is_no_flag(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "edgelearn.toml").write_text(f"model = '{MODEL}'\nboard = 'qemu-m44'")
+    said = edgelearn(capsys, "plan")
+    assert said.code == 1
+    assert "there is no board 'qemu-m44'\n  at edgelearn.toml: board\n" in said.err
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.tflite", "data.npz"])
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_no_file(name: str, make: Callable[[Path], None], tmp_path: Path, capsys: Capture) -> None:
+    """A pipe that nobody writes to would be read for ever."""
+    make(tmp_path / name)
+    model = MODEL if name == "data.npz" else name
+    said = edgelearn(capsys, "run", model, "--data", "data.npz" if name == "data.npz" else DATA, "--board", "host")
+    assert said.code == 1
+    assert f"error: not a file\n  at {name}\n" in said.err
+
+
+def test_a_device_is_no_file(capsys: Capture) -> None:
+    assert "error: not a file\n  at /dev/zero\n" in edgelearn(capsys, "plan", "/dev/zero").err
+
+
+def test_errors_wrap_at_80_columns() -> None:
+    """At blanks alone: a path stays whole, however long."""
+    path = "/".join(["folder"] * 20)
+    text = InputError(
+        "word " * 20, where=f"/my files/{path}", details=("node 7 'n': " + "word " * 20, f"{path} is long"),
+        hint=f"write {path} " + "again " * 20,
+    ).render()  # fmt: skip
+    assert [line for line in text.splitlines() if len(line) > 80 and path not in line] == []
+    assert text.count(path) == 3
+    assert "\n    word word" in text
+    assert " ".join(text.split()) == " ".join(
+        f"error: {'word ' * 20} at /my files/{path} node 7 'n': {'word ' * 20} {path} is long"
+        f" hint: write {path} {'again ' * 20}".split()
+    )
 
 
 def test_a_bug_is_one_line_and_a_file(capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

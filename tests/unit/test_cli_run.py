@@ -51,6 +51,8 @@ def test_run_writes_everything(tmp_path: Path, capsys: Capture) -> None:
     events = _lines(out / "metrics.jsonl")
     kinds = [e["event"] for e in events]
     assert (kinds[0], kinds.count("evaluated"), kinds.count("epoch"), kinds.count("step")) == ("connected", 2, 2, 24)
+    steps = [e for e in events if e["event"] == "step"]
+    assert {(e["grad_norm"], e["insn"]) for e in steps} == {(None, None)}, "nothing clips, and the host does not count"
     onnx.checker.check_model(onnx.load(out / "trained.onnx"))
     assert (out / "trained.onnx").read_bytes() != MODEL.read_bytes()
     page = (out / "report.html").read_text()
@@ -105,6 +107,9 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path, capsys: Capture
     assert _lines(tmp_path / "out" / "metrics.jsonl")[-1]["event"] == "stopped"
     weights = np.load(tmp_path / "out" / "trained.npz")
     assert all(np.isfinite(weights[name]).all() for name in weights.files)
+    figures = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert [figures[name] for name in ("loss_error", "output_error", "insn_per_sample")] == [None, None, None]
+    assert "<td>not compared</td>" in (tmp_path / "out" / "report.html").read_text()
 
 
 def _emulators(folder: Path) -> set[str]:
@@ -143,7 +148,18 @@ def test_ctrl_c_keeps_what_there_is(number: signal.Signals, tmp_path: Path) -> N
 
 def test_test_holds_limits(tmp_path: Path, capsys: Capture) -> None:
     common = ("test", MODEL, "--data", DATA, "--board", "qemu-m4", "--lr", "0.005", "--epochs", 1, "--json")
-    good = ("--min-accuracy", "0.3", "--max-loss", "2", "--max-ram", "256K", "--max-flash", "256K", "--max-insn", 5_000_000)
+    good = (
+        "--min-accuracy",
+        "0.3",
+        "--max-loss",
+        "2",
+        "--max-ram",
+        "256K",
+        "--max-flash",
+        "256K",
+        "--max-insn",
+        5_000_000,
+    )
     said = edgelearn(capsys, *common, *good, "--junit", "good.xml")
     assert said.code == 0
     cases = {case["name"]: case for case in json.loads(said.out)["cases"]}

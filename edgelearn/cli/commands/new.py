@@ -21,14 +21,14 @@ def command(folder: str, example: str | None, board: str, as_json: bool) -> None
 
     FOLDER is made; it must be new or empty.
     """
-    from edgelearn.boards import load
     from edgelearn.cli.files import write_bytes
+    from edgelearn.cli.settings import board_named
     from edgelearn.project import project_files
 
     root = Path(folder)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError("the folder is not empty", where=folder, hint="name a folder that is new or empty")
-    files = project_files(root.resolve().name, load(board), example)
+    files = project_files(root.resolve().name, board_named(board), example)
     for path, content in files.items():
         write_bytes(root / path, content)
     say(f"wrote {len(files)} files")
