@@ -75,6 +75,16 @@ def test_every_board_trains_like_the_host(board: str, tmp_path: Path, host_run: 
     assert outcome.output_error < 1e-5
 
 
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32"])
+def test_recurrent_layers_train_like_the_host(board: str, tmp_path: Path) -> None:
+    """Whose first three batches the session follows in numpy, too."""
+    outcome, events = run(board, "recurrent_net", CONFIG, tmp_path, dataset("recurrent_net"))
+    _, host_events = run("host", "recurrent_net", CONFIG, tmp_path, dataset("recurrent_net"))
+    np.testing.assert_allclose(losses(events), losses(host_events), rtol=1e-5 * outcome.steps, atol=1e-6)
+    assert 0 < outcome.loss_error < 1e-5
+    assert outcome.output_error < 1e-5
+
+
 @pytest.mark.parametrize("board", ["host", "qemu-m4", "qemu-rv32imac"])
 def test_kept_samples_and_f16_train_the_same(board: str, tmp_path: Path) -> None:
     """13 inputs: the last f16 has padding behind it. Some samples are kept, the rest travels every epoch."""
