@@ -120,6 +120,9 @@ class Builder:
             self.tensors[name] = replace(self.tensors[name], format=fmt, quant=quant)
             if key:
                 self._weights[key] = name
+            if suffix == "weight" and quant and any(quant.zero_point):
+                where = self.origin(call)
+                self.warnings.append(f"{name} has a zero point that is not its middle; its layer is float32 ({where})")
             if fmt is F32 and not np.isfinite(data).all():
                 self.warnings.append(f"{name} holds NaN or infinite values ({self.origin(call)})")
         # A quantised constant of another kind than a layer's weight or bias stays as it is: nothing quantises it anew.
