@@ -138,7 +138,7 @@ TABLE: tuple[Entry, ...] = (
     *_ref("pool_s8.c", "max_pool2d_fwd", "avg_pool2d_fwd", "mean_fwd", fmt="s8"),
     *_ref("softmax_s8.c", "softmax_fwd", fmt="s8"),
     *_ref("elementwise_s8.c", "add_fwd", "sub_fwd", "mul_fwd", "table_fwd", "reshape_fwd", "concat_fwd",
-          "transpose_fwd", "pad_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
+          "slice_fwd", "transpose_fwd", "pad_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
 )  # fmt: skip
 
 # Files that call into others: the cross-entropy's gradient is softmax_fwd minus one, a recurrent step a dense layer.

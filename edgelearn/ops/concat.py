@@ -40,7 +40,13 @@ def _concat_gradient(node: Node, tape: Tape) -> None:
         start = stop
 
 
-def _slice_infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+def slice_forward(attrs: Attrs, x: np.ndarray) -> Arrays:
+    """The numpy truth of `slice`."""
+    return (np.ascontiguousarray(x[_cut(attrs)]),)
+
+
+def slice_infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
+    """The shape of a slice; ValueError if it is empty or not inside."""
     x, axis, start, stop = shapes[0], attrs["axis"], attrs["start"], attrs["stop"]
     if not 0 <= start < stop <= x[axis]:
         raise ValueError(f"nothing lies between {start} and {stop} on axis {axis} of {x}")
@@ -52,6 +58,11 @@ def _slice_sizes(attrs: Attrs, x: Shape, y: Shape) -> dict[str, int]:
     inner = count(x[axis + 1 :])
     sizes = {"whole": x[axis], "start": attrs["start"], "part": y[axis]}
     return {"outer": count(x[:axis])} | {name: size * inner for name, size in sizes.items()}
+
+
+def slice_sizes(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """By-value shape arguments of `slice`."""
+    return _slice_sizes(attrs, ins[0], outs[0])
 
 
 def _cut(attrs: Attrs) -> tuple[slice, ...]:
@@ -80,8 +91,7 @@ OPS = (
         ),
     ),
     Op(
-        "slice", lambda a, x: (np.ascontiguousarray(x[_cut(a)]),), _slice_infer,
-        lambda a, i, o: _slice_sizes(a, i[0], o[0]), gradient=_slice_gradient,
+        "slice", slice_forward, slice_infer, slice_sizes, gradient=_slice_gradient,
         summary="a part of a map along one axis",
         examples=(
             Example({"axis": 2, "start": 1, "stop": 4}, ((3, 2, 5),)),

@@ -113,6 +113,8 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
         yield from cases("mul_s8", f"{n}", product, x, other)
         yield from cases("mul_s8", f"3x{n}", product, integers(rng, 3, n), other)
         yield from cases("concat_s8", f"{n}", {"axis": 1}, integers(rng, 3, n, 2), integers(rng, 3, 4, 2))
+        part = {"axis": 1, "start": n // 3, "stop": n // 3 + 1 + n // 2}
+        yield from cases("slice_s8", f"{n}", part, integers(rng, 3, n + 1, 2))
         yield from cases("table_s8", f"{n}", {}, x, integers(rng, 256))
         yield from cases("reshape_s8", f"{n}", {"shape": (n, 1)}, x)
         for scale, zero in ((0.1, -128), (3.7e-3, 5), (1e-30, 0), (2.0, 127)):

@@ -62,6 +62,15 @@ def depthwise(net: Net) -> int:
     )
 
 
+def dilated(net: Net) -> int:
+    """Along one axis, with rows that the length fills or does not, and a layer in front."""
+    length, step = int(net.rng.integers(9, 20)), int(net.rng.integers(2, 5))
+    options = {"Padding": SAME, "StrideH": 1, "StrideW": 1}
+    x = net.weighted("CONV_2D", net.source((1, 1, length, 3)), (4, 1, 1, 3), (1, 1, length, 4), 0, 4, **options)
+    options |= {"DilationWFactor": step, "FusedActivationFunction": int(net.rng.choice([NONE, RELU, RELU6]))}
+    return net.weighted("CONV_2D", x, (5, 1, 3, 4), (1, 1, length, 5), 0, 5, **options)
+
+
 def dense(net: Net) -> int:
     n, m = int(net.rng.integers(1, 70)), int(net.rng.integers(2, 20))
     channels = m if net.rng.integers(2) else 1
@@ -188,7 +197,8 @@ def quantize(net: Net) -> int:
 
 
 BUILDERS: dict[str, Callable[[Net], int]] = {
-    "conv2d": conv, "grouped": grouped, "depthwise": depthwise, "dense": dense, "dense_on_maps": dense_on_maps,
+    "conv2d": conv, "dilated": dilated, "grouped": grouped, "depthwise": depthwise, "dense": dense,
+    "dense_on_maps": dense_on_maps,
     "average": _pool("AVERAGE_POOL_2D"), "maximum": _pool("MAX_POOL_2D"), "mean": mean, "add": _two("ADD"),
     "sub": _two("SUB"), "mul": _two("MUL"), "add_constant": _constant("ADD"), "sub_constant": _constant("SUB"),
     "mul_constant": _constant("MUL"), "gate": gate, "pad": pad,

@@ -390,6 +390,46 @@ def test_a_fused_tanh_is_left_out_as_by_the_runtime(tmp_path: Path) -> None:
     assert said.startswith("the fused TANH is left out, as by the file's runtimes (net.tflite: node 0 ")
 
 
+def dilated(op: str, length: int, step: int, window: int, mode: int, down: bool, int8: bool) -> TfliteNet:
+    """A convolution or a depthwise one along one axis, behind a layer of the same size."""
+    net, wide = TfliteNet(), 5 if down else 1
+    shape = (1, length, wide, 4) if down else (1, 1, length, 4)
+    kernel = (window, 1) if down else (1, window)
+    quant = {"kind": "INT8", "scale": 0.05, "zero": -7} if int8 else {}
+    out = length - (window - 1) * step * (mode == VALID)
+    y = (1, out, wide, 4) if down else (1, 1, out, 4)
+    w = (1, *kernel, 4) if op == "DEPTHWISE_CONV_2D" else (4, *kernel, 4)
+    weight = net.const(bytes_(*w), scale=0.01) if int8 else net.const(floats(*w))
+    bias = net.const(ints(9, -5, 3, 70), scale=0.01 * 0.05) if int8 else net.const(floats(4))
+    options = {"Padding": mode, "FusedActivationFunction": RELU}
+    options |= {"DilationHFactor" if down else "DilationWFactor": step, "StrideH": 1, "StrideW": 1}
+    made = {"kind": "INT8", "scale": 0.07, "zero": -20} if int8 else {}
+    net.op(op, [net.input(shape, **quant), weight, bias], y, options, **made)
+    return net
+
+
+# Length, step, window, padding: whole rows and not, what is cut off and what is not.
+DILATED = ((16, 2, 3, SAME), (17, 2, 3, SAME), (15, 4, 3, VALID), (20, 3, 2, SAME), (13, 5, 2, VALID), (12, 4, 2, SAME))
+
+
+@pytest.mark.parametrize("case", DILATED)
+@pytest.mark.parametrize("down", [False, True])
+@pytest.mark.parametrize("op", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_dilation_along_one_axis(op: str, down: bool, case: tuple[int, int, int, int], tmp_path: Path) -> None:
+    """Float as the runtime computes it, int8 as its plain kernels do, bit by bit; weights go back as any other's."""
+    compare(dilated(op, *case, down, int8=False).save(tmp_path, "f.tflite"))
+    path = dilated(op, *case, down, int8=True).save(tmp_path)
+    graph = compare(path)
+    assert len(graph.meta["export"]) == 2
+    low = Reference(lower(partition(graph, {"nothing"})))
+    assert {n.op for n in low.graph.nodes} <= {
+        "quantize", "pad_s8", "reshape_s8", "slice_s8", "conv2d_s8", "depthwise_conv2d_s8", "table_s8", "dequantize"
+    }  # fmt: skip
+    x = samples(graph, 3)
+    found = np.stack([low.forward(s) for s in graph.meta["input"].to_device(x)])
+    np.testing.assert_array_equal(graph.meta["output"].to_user(found), Interpreter(path, reference=True).predict(x))
+
+
 @pytest.mark.parametrize("scale", [0.05, 0.011])
 def test_an_int8_clip_is_the_runtimes(scale: float, tmp_path: Path) -> None:
     """On its own, to the same scale; fused ones are held against TensorFlow Lite for Microcontrollers."""
@@ -415,7 +455,15 @@ def refused(net: TfliteNet, folder: Path) -> InputError:
 REFUSED: dict[str, tuple[Callable[[], TfliteNet], str]] = {
     "dilation": (
         lambda: conv((1, 8, 8, 3), (4, 3, 3, 3), (1, 4, 4, 4), DilationWFactor=2, DilationHFactor=2, Padding=VALID),
-        "dilation (2, 2) is not supported, only 1",
+        "dilation (2, 2) is not supported here, only along one axis with a window of 1 across and stride 1",
+    ),
+    "dilation with a stride": (
+        lambda: conv((1, 1, 9, 3), (4, 1, 3, 3), (1, 1, 5, 4), DilationWFactor=2, StrideW=2),
+        "dilation (1, 2) is not supported here",
+    ),
+    "dilated window larger than the map": (
+        lambda: conv((1, 1, 4, 3), (4, 1, 3, 3), (1, 1, 1, 4), DilationWFactor=2, Padding=VALID),
+        "a window of 3 every 2 is larger than the padded 4",
     ),
     "fused tanh in int8": (lambda: dense8(TANH), "a fused TANH in int8 is not supported, not by the file's runtimes"),
     "beta": (lambda: unary("SOFTMAX", (1, 9), Beta=2.0), "beta 2 is not supported, only 1"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from edgelearn.formats import F32, S8, S32
 from edgelearn.graph import Quant
 from edgelearn.importers.tflite.builder import Builder
 from edgelearn.importers.tflite.call import NO_PADS, Call, Const, Pads, Result, Shape, Unsupported, Value, handles
+from edgelearn.importers.tflite.dilation import Emit, convolved, line_of
 from edgelearn.importers.tflite.fused import fused
 
 _SAME, _VALID = 0, 1
@@ -48,9 +50,6 @@ def image(call: Call, *, fold: bool) -> tuple[str, Shape, Pads]:
 
 
 def _window_of(call: Call, size: Shape, kernel: tuple[int, int], folded: Pads) -> dict[str, Any]:
-    dilation = (call.option("DilationHFactor"), call.option("DilationWFactor"))
-    if dilation != (1, 1) and kernel != (1, 1):
-        raise Unsupported(f"dilation {dilation} is not supported, only 1")
     attrs = window(call, (size[0], size[1]), kernel)
     attrs["pads"] = tuple(a + b for a, b in zip(attrs["pads"], folded, strict=True))
     return attrs
@@ -102,6 +101,16 @@ def _operands(call: Call, x: str, weight: Const, shape: Shape, quant: Quant | No
     return x, name, builder.weight(call, "bias", bias, (channels,), own, S32)
 
 
+def _slid(call: Call, x: str, size: Shape, kernel: tuple[int, int], folded: Pads, emit: Emit) -> Value:
+    """The layer that `emit` adds, dilated or not, with its fused activation. `size` is the map with `folded` pads."""
+    bare = (size[0] - folded[0] - folded[2], size[1] - folded[1] - folded[3], size[2])
+    line = line_of(call, bare, kernel, folded)
+    if line is not None:
+        return convolved(call, x, line, emit, (line.out, size[1]) if line.axis == 0 else (1, line.out))
+    name = emit(x, kernel, _window_of(call, size, kernel, folded))
+    return fused(call, Value(name, (1, *call.builder.tensors[name].shape)))
+
+
 @handles("CONV_2D")
 def conv(call: Call) -> Result:
     """Weights [Co, kh, kw, Ci / groups], as on the device."""
@@ -110,10 +119,13 @@ def conv(call: Call) -> Result:
     co, kh, kw, ci = weight.array.shape
     if size[2] % ci or co % (size[2] // ci):
         raise Unsupported(f"weights {weight.array.shape} do not fit {size[2]} input channels")
-    attrs = _window_of(call, size, (kh, kw), folded) | {"groups": size[2] // ci}
-    names = _operands(call, x, weight, (co, kh, kw, ci), _along(weight, 0, 0), co)
-    out = call.builder.emit(call, "conv2d", names, attrs)
-    return fused(call, Value(out.name, (1, *out.shape)))
+
+    def emit(source: str, kernel: Shape, attrs: Mapping[str, Any]) -> str:
+        names = _operands(call, source, weight, (co, *kernel, ci), _along(weight, 0, 0), co)
+        own = {"kernel": kernel, "groups": size[2] // ci}
+        return call.builder.emit(call, "conv2d", names, {**attrs, **own}).name
+
+    return _slid(call, x, size, (kh, kw), folded, emit)
 
 
 @handles("DEPTHWISE_CONV_2D")
@@ -124,10 +136,13 @@ def depthwise(call: Call) -> Result:
     one, kh, kw, channels = weight.array.shape
     if one != 1 or channels % size[2]:
         raise Unsupported(f"weights {weight.array.shape} do not fit {size[2]} input channels")
-    attrs = _window_of(call, size, (kh, kw), folded) | {"multiplier": channels // size[2]}
-    names = _operands(call, x, weight, (kh, kw, channels), _along(weight, 3, 2), channels)
-    out = call.builder.emit(call, "depthwise_conv2d", names, attrs)
-    return fused(call, Value(out.name, (1, *out.shape)))
+
+    def emit(source: str, kernel: Shape, attrs: Mapping[str, Any]) -> str:
+        names = _operands(call, source, weight, (*kernel, channels), _along(weight, 3, 2), channels)
+        own = {"kernel": kernel, "multiplier": channels // size[2]}
+        return call.builder.emit(call, "depthwise_conv2d", names, {**attrs, **own}).name
+
+    return _slid(call, x, size, (kh, kw), folded, emit)
 
 
 @handles("FULLY_CONNECTED")

@@ -1,4 +1,4 @@
-"""Ops that only move int8 elements: another shape, another order of axes, two maps joined. No scale may change."""
+"""Ops that only move int8 elements: another shape, another order of axes, a part, two maps joined. No scale changes."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def _moving(op: str) -> Rule:
 OPS = (
     Op("reshape_s8", reshape.forward, reshape.infer, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),)),
     Op("transpose_s8", transpose.forward, transpose.infer, transpose.sizes, "el_transpose", fmt=S8, formats=(S8,)),
+    Op("slice_s8", concat.slice_forward, concat.slice_infer, concat.slice_sizes, fmt=S8, formats=(S8,)),
     Op("concat_s8", concat.forward, concat.infer, concat.sizes, fmt=S8, formats=(S8,)),
 )
-RULES = {op: _moving(f"{op}_s8") for op in ("reshape", "transpose", "concat")}
+RULES = {op: _moving(f"{op}_s8") for op in ("reshape", "transpose", "slice", "concat")}

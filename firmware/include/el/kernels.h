@@ -145,6 +145,8 @@ enum { EL_SUM_ROWS = 128 };
     void el_add_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
     void el_sub_fwd_s8__##ISA(const el_add_s8 *s, const int8_t *a, const int8_t *b, int8_t *y);                        \
     void el_mul_fwd_s8__##ISA(const el_mul_s8 *s, const int8_t *x, const int8_t *b, int8_t *y);                        \
+    void el_slice_fwd_s8__##ISA(int32_t outer, int32_t whole, int32_t start, int32_t part, const int8_t *x,            \
+                                int8_t *y);                                                                            \
     void el_concat_fwd_s8__##ISA(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b,       \
                                  int8_t *y);                                                                           \
     void el_transpose_fwd_s8__##ISA(const el_transpose *s, const int8_t *x, int8_t *y);                                \

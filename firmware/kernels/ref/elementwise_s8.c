@@ -39,6 +39,15 @@ void el_mul_fwd_s8__ref(const el_mul_s8 *s, const int8_t *x, const int8_t *b, in
     }
 }
 
+void el_slice_fwd_s8__ref(int32_t outer, int32_t whole, int32_t start, int32_t part, const int8_t *x, int8_t *y)
+{
+    for (int32_t o = 0; o < outer; o++) {
+        for (int32_t i = 0; i < part; i++) {
+            *y++ = x[o * whole + start + i];
+        }
+    }
+}
+
 void el_concat_fwd_s8__ref(int32_t outer, int32_t first, int32_t second, const int8_t *a, const int8_t *b, int8_t *y)
 {
     for (int32_t o = 0; o < outer; o++) {
