@@ -17,7 +17,7 @@ from edgelearn.build.toolchain import Compiler, find_compiler
 from edgelearn.errors import InternalError, ToolError, UsageError
 from edgelearn.share import firmware_dir, template
 
-WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcast-align", "-Werror")
 # Floats may fuse into multiply-adds, and errno is nobody's; all else is strict IEEE, NaN and infinity included.
 FLOATS = ("-ffp-contract=fast", "-fno-math-errno")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")

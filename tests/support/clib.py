@@ -15,7 +15,7 @@ from edgelearn.ops.optimizers import Optim
 from edgelearn.plan import Block, Plan
 from edgelearn.share import firmware_dir
 
-WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"]
+WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcast-align", "-Werror"]
 FLAGS = ["-std=c11", "-O1", "-fPIC", "-I", str(firmware_dir() / "include"), *WARNINGS]
 
 
