@@ -28,14 +28,16 @@ class Predictor(Protocol):
         """Predictions for samples (N, ...) in the user's layout; real numbers in and out."""
 
 
-def open_interpreter(path: str | Path) -> Predictor:
+def open_interpreter(path: str | Path, batch: int = 0) -> Predictor:
     """The runtime of a file, TensorFlow Lite by its plain kernels or ONNX, ready to predict.
+
+    `batch` is the axis of an ONNX file's input that is the batch.
 
     ToolError if that runtime is not installed, InputError if it refuses the file.
     """
     with Path(path).open("rb") as file:
         kind = file.read(8)[4:]
-    return Interpreter(path, reference=True) if kind == b"TFL3" else OnnxInterpreter(path)
+    return Interpreter(path, reference=True) if kind == b"TFL3" else OnnxInterpreter(path, batch)
 
 
 class Interpreter:
@@ -89,12 +91,13 @@ class Interpreter:
 
 
 class OnnxInterpreter:
-    """An ONNX file of one input and one output in onnxruntime, one sample at a time.
+    """An ONNX file of one input and one output in onnxruntime, one sample at a time; axis `batch` is the batch.
 
     ToolError if onnxruntime is not installed, InputError if it refuses the file or a sample.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, batch: int = 0) -> None:
+        self._batch = batch
         try:
             ort = importlib.import_module("onnxruntime")
         except ModuleNotFoundError:
@@ -120,7 +123,7 @@ class OnnxInterpreter:
     def _one(self, sample: np.ndarray) -> np.ndarray:
         value = np.asarray(sample, ONNX_TYPES[self._input.type])
         if len(self._input.shape) > value.ndim:
-            value = value[None]
+            value = np.expand_dims(value, self._batch)
         try:
             (found,) = self._session.run(None, {self._input.name: value})
         except Exception as error:

@@ -29,13 +29,16 @@ def export_samples(
         say(f"gave {said} behind the trained layers a new range in {target.name}")
 
 
-def measure(path: Path, data: Dataset, loss: str) -> FileScore | None:
-    """Predict the held-out samples with a file in its own runtime; None, and a word why, where that can't be done."""
+def measure(path: Path, data: Dataset, graph: Graph, loss: str) -> FileScore | None:
+    """Predict the held-out samples with a file in its own runtime; None, and a word why, where that can't be done.
+
+    `graph` is what the file was imported as.
+    """
     from edgelearn.export.score import score_file
 
     timer = Timer()
     try:
-        score = score_file(path, data, loss)
+        score = score_file(path, data, loss, graph.meta.get("batch_axes", (0, 0))[0])
     except (ToolError, InputError) as error:
         say(f"no accuracy of {path.name}: {'; '.join(filter(None, (error.message, *error.details[:1], error.hint)))}")
         return None

@@ -139,7 +139,7 @@ def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
         export_samples(job.model, run.plan.imported, weights, trained, data)
         run.files += [trained, folder / "trained.npz"]
         if not run.outcome.stopped:
-            run.exported = measure(trained, data, str(run.plan.graph.meta["loss"]))
+            run.exported = measure(trained, data, run.plan.graph, str(run.plan.graph.meta["loss"]))
     png = _curve(run, folder) if any(e["event"] == "step" for e in run.events) else None
     figures = run.figures
     write_text(folder / "summary.json", json.dumps(figures, indent=2, allow_nan=False) + "\n")

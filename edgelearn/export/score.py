@@ -22,12 +22,12 @@ class FileScore:
     loss: float | None = None
 
 
-def score_file(path: str | Path, data: Dataset, loss: str) -> FileScore:
-    """Predict the held-out samples with a file, in its own runtime.
+def score_file(path: str | Path, data: Dataset, loss: str, batch: int = 0) -> FileScore:
+    """Predict the held-out samples with a file, in its own runtime; axis `batch` of an ONNX file's input is the batch.
 
     ToolError if the runtime is not installed, InputError if it refuses the file.
     """
-    predictor = open_interpreter(path)
+    predictor = open_interpreter(path, batch)
     found = predictor.predict(data.x_test).reshape(len(data.x_test), -1)
     name = Path(path).name
     if loss == "cross-entropy":

@@ -11,12 +11,14 @@ import torch
 from edgelearn import methods
 from edgelearn.boards import load
 from edgelearn.config import TrainConfig
+from edgelearn.data import Dataset
+from edgelearn.export.score import score_file
 from edgelearn.graph import Graph, Phase, Role
 from edgelearn.importers.onnx import load_onnx
 from edgelearn.passes.differentiate import differentiate
 from edgelearn.passes.partition import partition
 from edgelearn.plan import make_plan, training_graph
-from edgelearn.reference import Reference
+from edgelearn.reference import Reference, evaluate
 from tests.host.test_training import run_three
 from tests.unit.test_import_recurrent import FEATURES, STEPS, Torch, exported, made, save
 
@@ -128,3 +130,15 @@ def test_the_gates_take_the_place_of_the_projection(tmp_path: Path) -> None:
     assert any({back.outputs[1], back.inputs[2]} <= group for group in shared)
     sequence, state, sample = 50 * 21 * 4, 50 * 7 * 4, 50 * FEATURES * 4
     assert plan.arena.nbytes <= sequence + 2 * state + sample + 1024
+
+
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_a_file_with_time_first_is_scored_by_its_own_runtime(dynamic: bool, tmp_path: Path) -> None:
+    """Where a batch in front would be taken for the time."""
+    path = exported(tmp_path, "GRU", batch_first=False, dynamic=dynamic)
+    graph = load_onnx(path)
+    x = np.random.default_rng(2).normal(size=(20, STEPS, FEATURES)).astype(np.float32)
+    y = np.array([np.argmax(evaluate(graph, s, np.float32)) for s in graph.meta["input"].to_device(x)])
+    axis = graph.meta["batch_axes"][0]
+    assert axis == 1
+    assert score_file(path, Dataset(x, y, x, y), "cross-entropy", axis).accuracy == 1.0

@@ -51,7 +51,7 @@ def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
     make_folder(target.parent)
     export_samples(job.model, graph, arrays, target, data)
     say(f"exported {len(arrays)} weight tensors in {timer}")
-    score = measure(target, data, loss) if data else None
+    score = measure(target, data, graph, loss) if data else None
     if as_json:
         emit({"file": str(target), "weights": sorted(arrays), "exported": asdict(score) if score else None})
         return
