@@ -261,19 +261,21 @@ def test_weights_alone_are_quantised(tmp_path: Path) -> None:
     np.testing.assert_allclose(found, want, rtol=0, atol=1e-5 * np.abs(want).max())
 
 
-@pytest.mark.parametrize(
-    "op", ["QLinearAdd", "QLinearMul", "QLinearLeakyRelu", "QLinearSigmoid", "QLinearGlobalAveragePool"]
-)
+OWN: dict[str, dict[str, Any]] = {
+    "QLinearAdd": {}, "QLinearMul": {}, "QLinearSigmoid": {}, "QLinearLeakyRelu": {"alpha": 0.25},
+    "QLinearConcat": {"axis": 1}, "QLinearGlobalAveragePool": {"channels_last": 0},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("op", OWN)
 def test_onnxruntimes_own_operators(op: str, tmp_path: Path) -> None:
     net = QdqNet(5)
     x, y, shape = net.scale(0.04, 120), net.scale(1 / 40, 0 if op == "QLinearSigmoid" else 117), (3, 4, 4)
-    integers = net.node("QuantizeLinear", ["x", *x])
-    attrs = {"alpha": 0.25} if op == "QLinearLeakyRelu" else {"channels_last": 0} if "Pool" in op else {}
-    operands = [integers, *x] * (2 if op in ("QLinearAdd", "QLinearMul") else 1)
-    made = net.content(
-        net.node("DequantizeLinear", [net.node(op, [*operands, *y], domain="com.microsoft", **attrs), *y]), shape
-    )
-    made.opset_import.append(onnx.helper.make_opsetid("com.microsoft", 1))
+    operands = [net.node("QuantizeLinear", ["x", *x]), *x]
+    operands = operands * (2 if op in ("QLinearAdd", "QLinearMul", "QLinearConcat") else 1)
+    inputs = [*y, *operands] if op == "QLinearConcat" else [*operands, *y]
+    result = net.node(op, inputs, domain="com.microsoft", **OWN[op])
+    made = net.content(net.node("DequantizeLinear", [result, *y]), shape)
     graph = load_onnx(save(made, tmp_path))
     data = net.rng.normal(size=(4, *shape)).astype(np.float32) * 2
     found, want = run(lower(graph), data), predict(made, data)

@@ -42,8 +42,9 @@ REASONS = {
 class Form:
     """An op that dequantises its operands, computes `op` and quantises the result.
 
-    `operands` are the positions of operands that have a scale and a zero point behind them, `result` that of the
-    result's scale, `bias` that of an int32 bias whose scale is the product of the others.
+    `operands` are the positions of operands that have a scale and a zero point behind them (none: all behind the
+    result's), `result` that of the result's scale, `bias` that of an int32 bias whose scale is the product of the
+    others.
     """
 
     op: str
@@ -63,6 +64,7 @@ FORMS = {
     "QLinearSigmoid": Form("Sigmoid", (0,), 3),
     "QLinearLeakyRelu": Form("LeakyRelu", (0,), 3),
     "QLinearSoftmax": Form("Softmax", (0,), 3),
+    "QLinearConcat": Form("Concat", (), 0),
 }
 # The ops of onnxruntime's own domain that are imported; the two casts are ONNX's own.
 CONTRIBUTED = {*FORMS, "QuantizeLinear", "DequantizeLinear"} - {"QLinearConv", "QLinearMatMul"}
@@ -267,7 +269,8 @@ def composed(call: Call) -> Result:
     if call.integer("channels_last", 0):
         raise Unsupported("channels_last is not supported")
     columns = form.op == "MatMul" or (form.op == "Gemm" and not call.flag("transB", False))
-    inputs: list[Result | None] = [_dequantized(call, k, k + 1, -1 if columns else 0) for k in form.operands]
+    operands = form.operands or range(2, len(call.inputs), 3)
+    inputs: list[Result | None] = [_dequantized(call, k, k + 1, -1 if columns else 0) for k in operands]
     if form.bias >= 0 and call.has(form.bias):
         inputs.append(_bias(call, form))
     proto = onnx.NodeProto()
@@ -278,7 +281,7 @@ def composed(call: Call) -> Result:
         raise Unsupported("it computes a constant")
     if not call.has(form.result):
         return value
-    shift = call.builder.integers.get(call.proto.input[0], 0)
+    shift = call.builder.integers.get(call.proto.input[operands[0]], 0)
     return _quantized(call, value, form.result, "uint8" if shift else "int8")
 
 
