@@ -194,6 +194,12 @@ def _lines(values: list[str], indent: str = "    ") -> list[str]:
     return [*lines, line.rstrip()]
 
 
+def _target_kind(plan: Plan, target: Tensor) -> str:
+    if plan.own_target:
+        return "EL_TARGET_SAMPLE"
+    return "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR"
+
+
 def generate(plan: Plan) -> Sources:
     """The C sources of a plan. Pure: the same plan gives the same bytes."""
     writer, graph = _Writer(plan), plan.graph
@@ -211,9 +217,9 @@ def generate(plan: Plan) -> Sources:
         "consts": writer.block_rows(plan.consts),
         "regions": {n: writer.region(n) for n in (*graph.inputs, graph.outputs[0])},
         "input": graph.inputs[0],
-        "target": target.name,
         "output": graph.outputs[0],
-        "target_kind": "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR",
+        "target": "{NULL, 0}" if plan.own_target else writer.region(target.name),
+        "target_kind": _target_kind(plan, target),
         "sample_format": f"EL_SAMPLE_{plan.samples.upper()}",
         "loss": writer.names[str(graph.meta["loss_tensor"])],
         "bodies": {p.value: writer.body(p) for p in Program},

@@ -24,8 +24,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel). samples is
     the format in which samples travel to the board and are kept there: f32, f16, or s8, the integers of an int8 model's
     input; `auto` is s8 where the layers that read a sample run in int8, f32 elsewhere. store is the number of training
-    samples that the board keeps in RAM, so that they travel once and not once an epoch. recompute is the share of more
-    MACs that may be spent on computing activations a second time instead of keeping them.
+    samples that the board keeps in RAM, so that they travel once and not once an epoch. target `sample`: the sample
+    is its own target and travels and lies in memory once; `auto` does so where a model reproduces its input under mean
+    squared error. recompute is the share of more MACs that may be spent on computing activations a second time instead of keeping them.
     """
 
     train: str = "all"
@@ -47,6 +48,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fold_norms: bool = False
     samples: Literal["auto", "f32", "f16", "s8"] = "auto"
     store: Annotated[int, Meta(ge=0)] = 0
+    target: Literal["auto", "given", "sample"] = "auto"
     recompute: Annotated[float, Meta(ge=0, le=1)] = 0.0
 
     def with_changes(self, **changes: Any) -> TrainConfig:

@@ -80,10 +80,15 @@ class Plan:
         return "f32" if self.config.samples == AUTO else self.config.samples
 
     @property
+    def own_target(self) -> bool:
+        """Whether a sample is its own target, as an autoencoder's is."""
+        return len(self.graph.inputs) == 1
+
+    @property
     def slot_bytes(self) -> int:
-        """One kept sample: the sample as it travels, padded to 4 bytes, and its target."""
-        sample, target = (self.graph.tensors[name] for name in self.graph.inputs)
-        return aligned(sample.count * SAMPLE_BYTES[self.samples]) + target.nbytes
+        """One kept sample: the sample as it travels, padded to 4 bytes, and its target, if it has one of its own."""
+        sample, *targets = (self.graph.tensors[name] for name in self.graph.inputs)
+        return aligned(sample.count * SAMPLE_BYTES[self.samples]) + sum(t.nbytes for t in targets)
 
     @property
     def store_used(self) -> int:

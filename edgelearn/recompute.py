@@ -18,7 +18,9 @@ from edgelearn.memory import aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.schedule import Schedule
 
-BISECTIONS = 7  # halvings of the peak that is aimed at
+BISECTIONS = 6  # halvings of the peak that is aimed at
+POWERS = (0.5, 1.0, 0.0)  # of the MACs, in what a dropped byte is worth; none is best for all nets
+MANY = 64  # choices: with more only the first power is tried
 AGAIN = "_again"
 
 Schedules = Callable[[Graph], Schedule]
@@ -122,58 +124,67 @@ class _Search:
     def __init__(self, graph: Graph, budget: int, schedules: Schedules) -> None:
         self.graph, self.budget, self.schedules = graph, budget, schedules
         self.choices = candidates(graph)
-        self.makers = {t.name: _maker(graph, t.name) for t in self.choices}
-        self.macs = {name: node_macs(graph, node) for name, node in self.makers.items()}
+        self.stride = 1 + len(self.choices) // 24  # what large nets drop at once
         self.own = {node.name for node in graph.nodes}
+        # What a tensor costs alone: its layer, and those before it whose output is gone anyway.
+        self.macs = {t.name: self.cost(recompute(graph, {t.name})) for t in self.choices}
 
     def cost(self, graph: Graph) -> int:
         """What recomputation adds."""
         return sum(node_macs(graph, node) for node in graph.nodes if node.name not in self.own)
 
     def best(self) -> Recomputed:
-        """The smallest peak within the budget."""
+        """The smallest peak within the budget, by the best of the ways of weighing bytes against MACs."""
+        found = [self._lowest(power) for power in (POWERS if len(self.choices) <= MANY else POWERS[:1])]
+        _, _, dropped = min(found, key=lambda item: item[:2])
+        graph = recompute(self.graph, dropped)
+        return Recomputed(graph, tuple(sorted(dropped)), self.cost(graph))
+
+    def _lowest(self, power: float) -> tuple[int, int, set[str]]:
+        """Peak, cost and what is dropped."""
         dropped: set[str] = set()
         low, high = 0, max(loads(self.schedules(self.graph)), default=0)
         for _ in range(BISECTIONS):
             aim = (low + high) // 2
-            attempt, reached = self.aim(aim)
+            attempt, reached = self.aim(aim, power)
             if reached <= aim:
                 dropped, high = attempt, reached
             else:
                 low = aim
         dropped = self._spare(dropped, high)
-        graph = recompute(self.graph, dropped)
-        return Recomputed(graph, tuple(sorted(dropped)), self.cost(graph))
+        return high, self.cost(recompute(self.graph, dropped)), dropped
 
-    def aim(self, target: int) -> tuple[set[str], int]:
+    def aim(self, target: int, power: float) -> tuple[set[str], int]:
         """What to drop so that no step needs more than `target`, and the peak that is reached within the budget."""
         dropped: set[str] = set()
         barred: set[str] = set()
         now = np.array(loads(schedule := self.schedules(self.graph)))
         while now.max(initial=0) > target:
-            name = self._pick(schedule, now - target, dropped | barred)
-            if name is None:
+            ranked = self._rank(schedule, now - target, dropped | barred, power)
+            if not ranked:
                 break
-            attempt = recompute(self.graph, dropped | {name})
-            then = np.array(loads(trial := self.schedules(attempt)))
-            if self.cost(attempt) <= self.budget and _excess(then, target) < _excess(now, target):
-                dropped, now, schedule = dropped | {name}, then, trial
+            for more in sorted({min(self.stride, len(ranked)), 1}, reverse=True):
+                attempt = recompute(self.graph, dropped.union(ranked[:more]))
+                then = np.array(loads(trial := self.schedules(attempt)))
+                if self.cost(attempt) <= self.budget and _excess(then, target) < _excess(now, target):
+                    dropped, now, schedule = dropped.union(ranked[:more]), then, trial
+                    break
             else:
-                barred.add(name)
+                barred.add(ranked[0])
         return dropped, int(now.max(initial=0))
 
-    def _pick(self, schedule: Schedule, over: np.ndarray, out: set[str]) -> str | None:
-        """What frees most of what is `over` at each step, for its cost."""
-        best, found = 0.0, None
+    def _rank(self, schedule: Schedule, over: np.ndarray, out: set[str], power: float) -> list[str]:
+        """By how much of what is `over` at each step they free for their cost, best first."""
+        scores: dict[str, float] = {}
         last, first = _uses(schedule)
         for tensor in self.choices:
             name = tensor.name
             if name in out or name not in last or name not in first:
                 continue
-            gain = np.clip(over[last[name] + 1 : first[name]], 0, tensor.nbytes).sum()
-            if (score := gain / (1 + self.macs[name])) > best:
-                best, found = score, name
-        return found
+            gain = float(np.clip(over[last[name] + 1 : first[name]], 0, tensor.nbytes).sum())
+            if gain > 0:
+                scores[name] = gain / (1 + self.macs[name]) ** power
+        return sorted(scores, key=lambda n: -scores[n])
 
     def _spare(self, dropped: set[str], peak: int) -> set[str]:
         """Take back what turned out not to be needed, the dearest first."""
@@ -182,12 +193,6 @@ class _Search:
             if max(loads(self.schedules(attempt)), default=0) <= peak:
                 dropped = dropped - {name}
         return dropped
-
-
-def _maker(graph: Graph, name: str) -> Node:
-    found = graph.producer(name)
-    assert found is not None
-    return found
 
 
 def _excess(now: np.ndarray, target: int) -> int:

@@ -88,9 +88,9 @@ class Reference:
     def loss(self, sample: np.ndarray, target: np.ndarray | int) -> float:
         """The loss of one sample."""
         self.forward(sample)
-        tensor = self.graph.tensors[str(self.graph.meta["target"])]
-        kind = self.dtype if tensor.format is F32 else tensor.format.dtype
-        self.values[tensor.name] = np.asarray(target, kind).reshape(tensor.shape)
+        for tensor in (self.graph.tensors[name] for name in self.graph.inputs[1:]):
+            kind = self.dtype if tensor.format is F32 else tensor.format.dtype
+            self.values[tensor.name] = np.asarray(target, kind).reshape(tensor.shape)
         self._run(Phase.LOSS, Optim())
         return float(self.values[str(self.graph.meta["loss_tensor"])][0])
 

@@ -33,6 +33,7 @@ OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights
 INFERRED = 8  # held-out samples whose predictions are compared
 
 WIRE_TYPES = {"f32": "<f4", "f16": "<f2"}
+GIVEN = "--target given, or leave y_train and y_test out of the archive"
 Pair = tuple[bytes, bytes]
 
 
@@ -112,7 +113,10 @@ class Samples:
 
 
 def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
-    """Samples and targets in the form in which they travel; InputError if f16 can't hold a value."""
+    """Samples and targets in the form in which they travel.
+
+    InputError if f16 can't hold a value, or if a sample that is its own target has another one.
+    """
     inputs: Layout = plan.graph.meta["input"]
     outputs: Layout = plan.graph.meta["output"]
     values = as_it_travels(plan, inputs.to_device(x))
@@ -120,6 +124,11 @@ def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
         raise InputError(
             f"a sample holds {float(np.abs(x).max()):g}, f16 ends at 65504", where="--samples f16", hint="--samples f32"
         )
+    if plan.own_target:
+        if not np.array_equal(x, y):
+            raise InputError("the targets are not the samples themselves", where="y_train, y_test", hint=GIVEN)
+        y = np.empty((len(x), 0))
+        outputs = Layout("", (0,), (0,), (0,))
     labels = plan.graph.meta["loss"] == "cross-entropy"
     targets = y.astype("<u4").reshape(-1, 1) if labels else outputs.to_device(y).astype("<f4")
     padding = bytes(-values[:1].nbytes % 4)

@@ -12,7 +12,7 @@ from edgelearn.costs import node_macs
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Phase
 from edgelearn.ops import OPS
-from edgelearn.passes.differentiate import choose_loss, differentiate
+from edgelearn.passes.differentiate import choose_loss, differentiate, own_target
 from edgelearn.passes.fold import fold_norms
 from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
@@ -32,7 +32,8 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     trained = methods.select(source, config.train)
     graph, trained = fold_norms(source, trained, force=config.fold_norms)
     graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
-    graph = differentiate(graph, choose_loss(graph, config.loss), config.batch)
+    loss = choose_loss(graph, config.loss)
+    graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)
 
 
@@ -58,16 +59,16 @@ class _Thrift:
 
     def best(self) -> Graph:
         """The graph with the smallest peak; the plain one where nothing is gained."""
-        found = self._spend(frozenset())
-        peak = _peak(found.graph)
         held = frozenset(self._worth_holding())
+        found = self._spend(held)
         if held:
-            attempt = self._spend(held)
-            if (reached := _peak(attempt.graph)) < peak:
-                fewer, spared = self._fewer(held, attempt)
-                held, found = (fewer, spared) if _peak(spared.graph) <= reached else (held, attempt)
+            plain = recompute(_attach(self.graph, self.config), set(found.dropped))
+            reached = _peak(found.graph)
+            if _peak(plain) <= reached:
+                held, found = frozenset(), Recomputed(plain, found.dropped, found.cost)
             else:
-                held = frozenset()
+                fewer, spared = self._fewer(held, found)
+                held, found = (fewer, spared) if _peak(spared.graph) <= reached else (held, found)
         return found.graph.replace(meta={**found.graph.meta, "held": sorted(held), "dropped": found.dropped})
 
     def _spend(self, held: frozenset[str]) -> Recomputed:

@@ -85,6 +85,7 @@ train_options = _all(
         " int8 model's input.  [default: s8 where the layers that read them run in int8, else f32]",
     ),
     click.option("--store", type=int, metavar="N", help="Keep N training samples in the board's RAM."),
+    click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
 )

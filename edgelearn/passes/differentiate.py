@@ -12,6 +12,7 @@ from edgelearn.errors import InputError
 from edgelearn.formats import F32, U32
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor, unique_name
 from edgelearn.ops import OPS
+from edgelearn.ops.quantized.convert import cast_attrs
 
 LOSSES = {"cross-entropy": "softmax_xent", "mse": "mse"}
 SOFTMAXES = ("softmax", "log_softmax")
@@ -126,11 +127,25 @@ def _dead(node: Node, tape: _Builder) -> bool:
     return not tape.has_grad(node.outputs[0]) or OPS[node.op].gradient is None
 
 
-def differentiate(graph: Graph, loss: str, batch: int) -> Graph:
+def own_target(graph: Graph, loss: str, wanted: str) -> bool:
+    """Whether a sample is its own target; InputError if that is wanted of a model that does not give its input's shape.
+
+    `wanted`: `given`, `sample`, or `auto`, which is `sample` for an autoencoder under mean squared error.
+    """
+    x, y = graph.tensors[graph.inputs[0]], graph.tensors[graph.outputs[0]]
+    layouts = [graph.meta.get(key) for key in ("input", "output")]
+    alike = x.shape == y.shape and len({(a.user_shape, a.perm) for a in layouts if a}) <= 1
+    if wanted == "sample" and (loss != "mse" or not alike):
+        what = f"it is trained with {loss}" if loss != "mse" else f"it makes {y.shape} of {x.shape}"
+        raise InputError(f"a sample can't be its own target: {what}", where="--target sample", hint="--target given")
+    return wanted != "given" and loss == "mse" and alike
+
+
+def differentiate(graph: Graph, loss: str, batch: int, own: bool = False) -> Graph:
     """The graph with target, loss and backward nodes; weight gradients accumulate into `<weight>_grad` (Role.GRAD).
 
-    `loss` is `cross-entropy` or `mse`; the loss gradient carries the factor 1/batch. InputError if the loss does not
-    fit the model's output.
+    `loss` is `cross-entropy` or `mse`; the loss gradient carries the factor 1/batch. `own`: the sample is its own
+    target, and there is no second input. InputError if the loss does not fit the model's output.
     """
     tape = _Builder(graph)
     output = graph.tensors[graph.outputs[0]]
@@ -149,7 +164,7 @@ def differentiate(graph: Graph, loss: str, batch: int) -> Graph:
         target = Tensor("target", (1,), Role.INPUT, U32)
     else:
         target = Tensor("target", output.shape, Role.INPUT)
-    name = tape.new(target.name, target, Role.INPUT)
+    name = _sample_as_target(graph, tape) if own else tape.new(target.name, target, Role.INPUT)
     value = tape.new("loss", Tensor("loss", (1,), Role.ACT, F32), Role.ACT)
     seed = tape.new(f"d_{predicted.name}", predicted)
     tape.emit(op, (predicted.name, name), (value,), None, Phase.LOSS)
@@ -161,6 +176,15 @@ def differentiate(graph: Graph, loss: str, batch: int) -> Graph:
             assert rule is not None
             rule(node, tape)
     meta = {**graph.meta, "loss": loss, "loss_tensor": value, "target": name, "batch": batch}
-    return graph.replace(
-        tensors=tape.tensors, nodes=[*tape.forward, *tape.nodes], inputs=(*graph.inputs, name), meta=meta
-    )
+    inputs = graph.inputs if own else (*graph.inputs, name)
+    return graph.replace(tensors=tape.tensors, nodes=[*tape.forward, *tape.nodes], inputs=inputs, meta=meta)
+
+
+def _sample_as_target(graph: Graph, tape: _Builder) -> str:
+    """The sample in float32; integers become the real numbers that they stand for once the loss needs them."""
+    sample = graph.tensors[graph.inputs[0]]
+    if sample.quant is None or sample.format is F32:
+        return sample.name
+    target = tape.new("target", Tensor("target", sample.shape, Role.ACT), Role.ACT)
+    tape.emit("dequantize", (sample.name,), (target,), None, Phase.LOSS, **cast_attrs(sample.quant))
+    return target

@@ -89,7 +89,7 @@ class CModel:
         self.forward(x)
         if self.info.target_kind == 0:
             self._array(self.info.target, np.uint32)[0] = target
-        else:
+        elif self.info.target_kind == 1:
             self._array(self.info.target)[:] = np.asarray(target).reshape(-1)
         loss = float(self.lib.el_model_loss())
         o = self.settings(self.step)

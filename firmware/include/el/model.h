@@ -24,12 +24,12 @@ typedef struct {
 } el_region;
 
 enum { EL_SAMPLE_F32 = 0, EL_SAMPLE_F16 = 1, EL_SAMPLE_S8 = 2 }; /* how a sample travels and is stored */
-enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1 };
+enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1, EL_TARGET_SAMPLE = 2 };
 
 typedef struct {
     uint8_t hash[8];  /* of the plan; the host refuses a stale image */
     el_region input;  /* one sample, channels-last: int8 in EL_SAMPLE_S8, else f32 */
-    el_region target; /* u32 label, or f32 vector */
+    el_region target; /* u32 label, or f32 vector; empty where the sample is its own */
     el_region output; /* prediction, f32; valid until the backward pass */
     el_region params; /* trained weights, f32, in the plan's order */
     el_region state;  /* optimizer state and accumulated gradients */

@@ -1,0 +1,66 @@
+"""An autoencoder's sample is its own target: nothing is sent or kept twice, and not a bit changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgelearn.boards import load
+from edgelearn.config import TrainConfig
+from edgelearn.errors import InputError
+from edgelearn.graph import Role
+from edgelearn.plan import Plan, make_plan
+from edgelearn.session import encode
+from tests.support.clib import CModel
+from tests.support.compare import optim
+from tests.support.nets import NETS, sample
+
+BOARD = load("host")
+
+
+def plans() -> tuple[Plan, Plan]:
+    """The same autoencoder with samples as targets and with targets of their own."""
+    source = NETS["autoencoder"]()
+    own, given = (make_plan(source, TrainConfig(target=target, store=3), BOARD) for target in ("auto", "given"))
+    return own, given
+
+
+def test_the_sample_lies_in_memory_once_and_a_kept_one_takes_half() -> None:
+    own, given = plans()
+    assert (own.own_target, given.own_target) == (True, False)
+    assert [len(p.graph.of_role(Role.INPUT)) for p in (own, given)] == [1, 2]
+    assert given.slot_bytes == 2 * own.slot_bytes
+    assert own.arena.lower_bound < given.arena.lower_bound
+
+
+def test_training_gives_the_same_bits_as_with_the_sample_sent_as_target(tmp_path: Path) -> None:
+    found = []
+    for plan in plans():
+        folder = tmp_path / plan.config.target
+        folder.mkdir()
+        model = CModel(plan, folder)
+        model.settings = lambda step, config=plan.config: optim(config)
+        for k in range(4):
+            x, _ = sample(plan.imported, k, "mse")
+            model.train(x, x)
+        found.append({name: w.tobytes() for name, w in model.weights().items()})
+    assert found[0] == found[1]
+
+
+def test_samples_travel_without_a_target_and_another_target_is_an_error() -> None:
+    own, given = plans()
+    x = np.ones((2, *own.imported.meta["input"].user_shape), np.float32)
+    assert [len(target) for _, target in encode(own, x, x).wire] == [0, 0]
+    assert [len(target) for _, target in encode(given, x, x).wire] == [x[0].nbytes] * 2
+    with pytest.raises(InputError, match="not the samples themselves") as caught:
+        encode(own, x, 2 * x)
+    assert "--target given" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("net", ["mlp", "residual_net"])
+def test_a_classifier_has_targets_of_its_own(net: str) -> None:
+    assert not make_plan(NETS[net](), TrainConfig(), BOARD).own_target
+    with pytest.raises(InputError, match="can't be its own target"):
+        make_plan(NETS[net](), TrainConfig(target="sample"), BOARD)
