@@ -13,11 +13,6 @@ from edgelearn.ops.quantized.convert import cast_attrs
 AUTO, INTEGERS = "auto", "s8"
 
 
-def takes_integers(graph: Graph) -> bool:
-    """Whether the model's own input, as its file states it, is int8."""
-    return graph.tensors[graph.inputs[0]].format is S8
-
-
 def sample_quant(graph: Graph) -> Quant | None:
     """How an imported model's integers stand for its samples: its input's quantisation, or that of the QUANTIZE that
     alone reads a float input. None where there is no such thing.

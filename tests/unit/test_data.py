@@ -14,7 +14,7 @@ from edgelearn.errors import InputError
 from edgelearn.formats import F32, S8
 from edgelearn.graph import Graph
 from edgelearn.importers.tflite import load_tflite
-from edgelearn.passes.samples import sample_quant, takes_integers
+from edgelearn.passes.samples import sample_quant
 from edgelearn.plan import make_plan
 from edgelearn.session import encode
 from tests.support.int8_nets import Net, backbone
@@ -94,7 +94,7 @@ def test_int8_arrays_are_real_numbers_to_a_float_input(other: bool, tmp_path: Pa
     numbers = INTEGERS[:, 0, 0, :1] % 7 + np.arange(10)
     data = load_dataset(archive(tmp_path, numbers.astype(np.int8), LABELS % 3), graph, "cross-entropy")
     np.testing.assert_array_equal(data.x_train, numbers.astype(np.float32))
-    assert not takes_integers(graph)
+    assert graph.tensors[graph.inputs[0]].format is F32
     assert beyond(data.x_train, graph) is None if other else beyond(data.x_train, graph) is not None
 
 
