@@ -314,6 +314,10 @@ REFUSED: dict[str, tuple[Callable[[QdqNet], str], str]] = {
         lambda n: n.node("DequantizeLinear", [n.node("QuantizeLinear", ["x", *n.scale(0.1, 5)]), *n.scale(0.2, 5)]),
         "it reads integers with another scale or zero point than they were made with",
     ),
+    "a scale beyond float32": (
+        lambda n: n.node("Add", ["x", n.node("DequantizeLinear", [n.const(np.full(6, 99, np.int8)), *n.scale(3e38)])]),
+        "its scale makes values that float32 can't hold",
+    ),
     "no scale": (lambda n: _pair(n, 0.0, 5, "uint8"), "scales must be positive numbers"),
     "integers that compute": (
         lambda n: n.node("Add", [q := n.node("QuantizeLinear", ["x", *n.scale(0.1, 5)]), q]),

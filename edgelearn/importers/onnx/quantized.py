@@ -134,7 +134,10 @@ def _coded(const: Const, integers: np.ndarray, stated: _Scale, axis: int) -> Con
             raise Unsupported(f"{len(quant.scale)} scales do not fit axis {axis} of {integers.shape}")
         channel = channel + np.arange(len(quant.scale)).reshape([-1 if k == axis % ndim else 1 for k in range(ndim)])
     scale, zero = np.asarray(quant.scale), np.asarray(quant.zero_point)
-    values = ((data - zero[channel]) * scale[channel]).astype(np.float32)
+    with np.errstate(over="ignore"):
+        values = ((data - zero[channel]) * scale[channel]).astype(np.float32)
+    if not np.isfinite(values).all():
+        raise Unsupported("its scale makes values that float32 can't hold")
     index = np.arange(data.size).reshape(data.shape) if const.index is None else const.index
     flat, places = np.empty(data.size, np.int64), np.empty(data.size, np.int64)
     flat[index.ravel()], places[index.ravel()] = data.ravel(), channel.ravel()
