@@ -19,6 +19,8 @@ FILES = {
     ".github/workflows/edgelearn.yml": "edgelearn.yml",
 }
 _APT = "apt-get install "
+# Extras of edgelearn by the suffix of the model: the curve, and what measures an exported TensorFlow Lite file.
+EXTRAS = {".onnx": "plot", ".tflite": "litert,plot"}
 
 
 def examples() -> list[str]:
@@ -39,24 +41,22 @@ def project_files(title: str, board: Board, example: str | None) -> dict[str, by
         raise InputError(f"there is no example '{example}'", hint=f"examples are {', '.join(examples())}")
     files: dict[str, bytes] = {}
     values: dict[str, object] = {"name": title, "board": board.id, "version": __version__, "example": example}
-    values |= {"packages": packages(board), "checks": {}}
+    copied = _example_files(share_dir() / "examples" / example, board) if example is not None else {}
+    suffix = next((path.suffix for path in map(Path, copied) if path.suffix in EXTRAS), ".onnx")
+    values |= {"packages": packages(board), "checks": {}, "suffix": suffix, "extras": EXTRAS[suffix]}
     for path, name in FILES.items():
         files[path] = template(f"project/{name}.j2").render(values).encode()
-    if example is not None:
-        files |= _example_files(share_dir() / "examples" / example, board)
-    return files
+    return files | copied
 
 
 def _example_files(folder: Path, board: Board) -> dict[str, bytes]:
-    """The example's own settings with its model and data under the names that every project has."""
+    """The example's own settings and story, with its model and data under the names that every project has."""
     text = (folder / "edgelearn.toml").read_text(encoding="utf-8")
     settings = tomllib.loads(text)
-    swaps = {"model": "model.onnx", "data": "data.npz", "board": board.id}
-    for key, value in swaps.items():
+    names = {"model": f"model{Path(settings['model']).suffix}", "data": "data.npz"}
+    for key, value in {**names, "board": board.id}.items():
         text = text.replace(f'{key} = "{settings[key]}"', f'{key} = "{value}"')
-    found = {
-        "edgelearn.toml": text.encode(),
-        "model.onnx": (folder / settings["model"]).read_bytes(),
-        "data.npz": (folder / settings["data"]).read_bytes(),
-    }
+    text = text.replace("README.md", "EXAMPLE.md")
+    found = {name: (folder / settings[key]).read_bytes() for key, name in names.items()}
+    found |= {"edgelearn.toml": text.encode(), "EXAMPLE.md": (folder / "README.md").read_bytes()}
     return found | {path.name: path.read_bytes() for path in sorted(folder.glob("LICENSE*"))}

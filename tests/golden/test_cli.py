@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,18 +133,26 @@ def test_build_and_run_without_tools(
     golden(f"error/no-compiler-{board}.txt", said.transcript)
 
 
-@pytest.mark.parametrize("example", [None, "wearable"])
+EXAMPLES = sorted(path.parent.name for path in (ROOT / "examples").glob("*/README.md"))
+
+
+@pytest.mark.parametrize("example", [None, *EXAMPLES])
 def test_new(example: str | None, tmp_path: Path, golden: Golden, capsys: Capture) -> None:
     said = edgelearn(capsys, "new", "watch", *(["--example", example] if example else []))
     assert said.code == 0
     text = said.transcript
     for path in sorted(p for p in (tmp_path / "watch").rglob("*") if p.is_file()):
-        if path.suffix in (".onnx", ".npz") or path.name.startswith("LICENSE"):
+        if path.suffix in (".onnx", ".tflite", ".npz") or path.name.startswith(("LICENSE", "EXAMPLE")):
             continue
         text += f"\n=== {path.relative_to(tmp_path)}\n{path.read_text()}"
     golden(f"new-{example or 'plain'}.txt", text)
     if example:
-        assert (tmp_path / "watch" / "model.onnx").read_bytes() == MODEL.read_bytes()
+        folder = ROOT / "examples" / example
+        settings = tomllib.loads((folder / "edgelearn.toml").read_text())
+        for name, source in (("model", settings["model"]), ("data", settings["data"]), ("EXAMPLE", "README.md")):
+            copy = (tmp_path / "watch" / name).with_suffix(Path(source).suffix)
+            assert copy.read_bytes() == (folder / source).read_bytes()
+        assert {p.name for p in folder.glob("LICENSE*")} == {p.name for p in (tmp_path / "watch").glob("LICENSE*")}
 
 
 def test_run(tmp_path: Path, golden: Golden, capsys: Capture) -> None:

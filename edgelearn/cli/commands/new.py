@@ -13,7 +13,7 @@ from edgelearn.errors import InputError
 
 @click.command("new")
 @click.argument("folder")
-@click.option("--example", metavar="NAME", help="Copy a model and data to try: wearable.")
+@click.option("--example", metavar="NAME", help="Copy a model and data to try: digits, ecg, keywords or wearable.")
 @click.option("--board", metavar="ID", default="qemu-m4", show_default=True, help="Board in edgelearn.toml.")
 @json_option
 def command(folder: str, example: str | None, board: str, as_json: bool) -> None:
