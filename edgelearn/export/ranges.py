@@ -20,7 +20,7 @@ from edgelearn.ops.fixed_point import HIGHEST, LOWEST
 from edgelearn.ops.quantized.convert import quantized
 from edgelearn.passes.dequantize import CASTS, is_quantized, real
 
-MOST_SAMPLES = 100  # measured at most, spread over all that there are
+MOST_SAMPLES = 64  # measured at most, spread over all that there are
 MARGIN = 0.05  # of the measured width, on both sides: other samples go a little farther
 SLACK = 0.02  # of the old width, that the measured range may leave it before it is changed
 LEAST_USED = 0.5  # of the old width; a range of which less is used is changed too
