@@ -1,28 +1,21 @@
-"""The host's side of the framed link. PROTOCOL.md is the table that this module is tested against.
-
-Frames go out in a window. The board executes them in order and answers each; a frame whose answer does not come is
-sent again, and the board answers again without executing again. After everything that was resent goes a POLL: its
-answer comes behind all others, so what is then still open is lost and not merely late.
-"""
+"""The host's side of the framed link. PROTOCOL.md is the table that this package is tested against."""
 
 from __future__ import annotations
 
 import secrets
 import struct
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 import numpy as np
-from cobs import cobs
 
 from edgelearn.device.base import Device
 from edgelearn.errors import DeviceError, InputError, InternalError
+from edgelearn.link.frames import Sent, decode_frame, encode_frame
+from edgelearn.link.window import FIRST_PATIENCE, MOST_PATIENCE, Window
 from edgelearn.wire import (
     RESET,
-    Ack,
     Command,
     Hello,
     Hyper,
@@ -35,68 +28,20 @@ from edgelearn.wire import (
     unpack_status,
 )
 
+__all__ = ["PROTOCOL", "Link", "Sample", "decode_frame", "encode_frame"]
+
 PROTOCOL = 1
-FIRST_PATIENCE = 0.1  # seconds of silence before the first POLL; doubles up to MOST_PATIENCE
-MOST_PATIENCE = 2.0
 Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
 
 DATA_HEAD = 4
 WRITE_HEAD = 8
 
 
-def encode_frame(kind: int, seq: int, payload: bytes = b"") -> bytes:
-    """COBS(type, seq, payload, CRC-32) and the zero byte."""
-    body = bytes((kind, seq)) + payload
-    return bytes(cobs.encode(body + struct.pack("<I", zlib.crc32(body)))) + b"\0"
-
-
-def decode_frame(coded: bytes) -> tuple[int, int, bytes] | None:
-    """(type, seq, payload) of what stood between two zero bytes; None if it is damaged."""
-    try:
-        body = cobs.decode(coded)
-    except cobs.DecodeError:
-        return None
-    if len(body) < 6 or zlib.crc32(body[:-4]) != int.from_bytes(body[-4:], "little"):
-        return None
-    return body[0], body[1], body[2:-4]
-
-
-@dataclass
-class Statistics:
-    """What went wrong on the way, and was put right."""
-
-    frames: int = 0
-    resends: int = 0
-    damaged: int = 0
-    polls: int = 0
-
-
-class _Sent:
-    """A frame under way; `answer` is (reply type, payload) once it came."""
-
-    __slots__ = ("answer", "frame", "kind", "polls", "seq")
-
-    def __init__(self, seq: int, kind: int, frame: bytes, polls: int) -> None:
-        self.seq, self.kind, self.frame = seq, kind, frame
-        self.polls = polls  # POLLs that had been sent before it
-        self.answer: tuple[int, bytes] | None = None
-
-
-class Link:
+class Link(Window):
     """A session with a board. `hello` comes first; `timeout` is the longest silence while a sample is computed."""
 
     def __init__(self, device: Device, *, timeout: float = 60.0) -> None:
-        self.device = device
-        self.timeout = timeout
-        self.statistics = Statistics()
-        self.info: Hello | None = None
-        self._received = bytearray()
-        self._frames: deque[tuple[int, int, bytes]] = deque()
-        self._pending: deque[_Sent] = deque()
-        self._seq = 0
-        self._poll: int | None = None  # which POLL, counted from the start, is on its way
-        self._polls = 0
-        self._recovering = False
+        super().__init__(device, timeout=timeout)
         self._nonce = 0
 
     # Session
@@ -145,12 +90,6 @@ class Link:
                 f"the image on {self.device.name} is stale: it was built from plan {info.hash.hex()}, not {wanted}",
                 hint="build and load the image again",
             )
-
-    @property
-    def _hello(self) -> Hello:
-        if self.info is None:
-            raise InternalError("the link was used before hello()")
-        return self.info
 
     def close(self) -> None:
         """Tell the board to stop, as far as it still listens, and close the device."""
@@ -293,7 +232,7 @@ class Link:
 
     def _stream(self, commands: Iterable[tuple[int, bytes]], only: int | None = None) -> Iterator[bytes]:
         """Answers in order, each as soon as it is there, while the window stays full."""
-        sent: deque[_Sent] = deque()
+        sent: deque[Sent] = deque()
         for kind, payload in commands:
             sent.append(self._post(kind, payload))
             while sent and sent[0].answer is not None:
@@ -301,7 +240,7 @@ class Link:
         while sent:
             yield from self._take(sent.popleft(), only)
 
-    def _take(self, sent: _Sent, only: int | None) -> Iterator[bytes]:
+    def _take(self, sent: Sent, only: int | None) -> Iterator[bytes]:
         payload = self._finish(sent)
         if only is None or (sent.answer is not None and sent.answer[0] == only):
             yield payload
@@ -310,115 +249,3 @@ class Link:
         result = unpack_result(payload)
         result.insn = self.device.instructions(result.ticks)
         return result
-
-    # Window
-
-    def _call(self, kind: int, payload: bytes = b"") -> bytes:
-        return self._finish(self._post(kind, payload))
-
-    def _post(self, kind: int, payload: bytes = b"") -> _Sent:
-        """Send as soon as the window has room and nothing is being recovered."""
-        window = self._hello.window
-        while self._recovering or (self._pending and (self._seq - self._pending[0].seq) & 0xFF >= window):
-            self._pump()
-        sent = _Sent(self._seq, kind, encode_frame(kind, self._seq, payload), self._polls)
-        self._seq = (self._seq + 1) & 0xFF
-        self._pending.append(sent)
-        self.statistics.frames += 1
-        self.device.write(sent.frame)
-        return sent
-
-    def _finish(self, sent: _Sent) -> bytes:
-        while sent.answer is None:
-            self._pump()
-        kind, payload = sent.answer
-        if kind == Reply.ACK and payload[1] != Ack.DONE:
-            why = Ack(payload[1]).name.lower().replace("_", " ")
-            raise DeviceError(f"{self.device.name} refused {Command(sent.kind).name}: {why}")
-        return payload
-
-    def _pump(self) -> None:
-        """Handle what comes next; ask when nothing comes."""
-        start = quiet = time.monotonic()
-        patience = FIRST_PATIENCE
-        while True:
-            had = len(self._received)
-            frames = self._receive(patience)
-            for frame in frames:
-                self._handle(*frame)
-            if frames:
-                return
-            now = time.monotonic()
-            if now - start > self.timeout:
-                raise DeviceError(
-                    f"{self.device.name} is silent: no answer in {self.timeout:g} s",
-                    hint="a sample that takes longer needs a longer timeout",
-                )
-            if len(self._received) != had:
-                quiet = now  # a slow link is still at it
-            elif now - quiet >= patience:
-                self._send_poll()
-                quiet = now
-                patience = min(2 * patience, MOST_PATIENCE)
-
-    def _receive(self, timeout: float) -> list[tuple[int, int, bytes]]:
-        data = self.device.read(timeout)
-        self._received += data
-        if b"\0" not in data:
-            return []
-        *whole, rest = bytes(self._received).split(b"\0")
-        self._received = bytearray(rest)
-        frames = []
-        for coded in whole:
-            if not coded:
-                continue
-            frame = decode_frame(coded)
-            if frame is None:
-                self.statistics.damaged += 1
-                self._recover()
-            else:
-                frames.append(frame)
-        return frames
-
-    def _handle(self, kind: int, seq: int, payload: bytes) -> None:
-        if kind == Reply.ACK and len(payload) == 2 and payload[1] in (Ack.DAMAGED, Ack.GAP):
-            self._recover()
-        elif kind == Reply.ACK and len(payload) == 2 and payload[1] == Ack.POLLED:
-            self._settle_poll(seq)
-        else:
-            self._settle(kind, seq, payload)
-
-    def _settle(self, kind: int, seq: int, payload: bytes) -> None:
-        """An answer; one that overtakes an older frame's says that the older one's is lost."""
-        for place, sent in enumerate(self._pending):
-            if sent.seq == seq and kind in (Reply.ACK, sent.kind | Reply.ACK, Reply.RESULT):
-                sent.answer = (kind, payload)
-                del self._pending[place]
-                if place > 0:
-                    self._recover()
-                return
-
-    def _settle_poll(self, seq: int) -> None:
-        """Frames that were sent before the POLL and have no answer yet are lost."""
-        if self._poll is None or seq != self._poll & 0xFF:
-            return
-        asked, self._poll, self._recovering = self._poll, None, False
-        if any(sent.polls < asked for sent in self._pending):
-            self._recover()
-
-    def _recover(self) -> None:
-        """Send everything open again, unless a POLL is on its way that will tell more."""
-        if self._poll is not None or not self._pending:
-            return
-        self._recovering = True
-        self.statistics.resends += len(self._pending)
-        for sent in self._pending:
-            sent.polls = self._polls
-        self.device.write(b"\0" + b"".join(sent.frame for sent in self._pending))
-        self._send_poll()
-
-    def _send_poll(self) -> None:
-        self._polls += 1
-        self._poll = self._polls
-        self.statistics.polls += 1
-        self.device.write(b"\0" + encode_frame(Command.POLL, self._poll & 0xFF))
