@@ -38,11 +38,15 @@ class Memory(_Strict, frozen=True):
 
 
 class Layout(_Strict, frozen=True):
-    """Which memories the linker uses: for the vectors (`boot`), for code and constants, for variables."""
+    """Which memories the linker uses: for the vectors (`boot`), for code and constants, for variables and the stack.
+
+    `more`: further RAM that takes what of the model does not fit `ram`, in this order.
+    """
 
     flash: str
     ram: str
     boot: str = ""  # empty: the same as flash
+    more: tuple[str, ...] = ()
 
 
 class Build(_Strict, frozen=True):
@@ -126,6 +130,11 @@ class Board(_Strict, frozen=True):
         return self.region(self.layout.ram)
 
     @property
+    def rams(self) -> tuple[Memory, ...]:
+        """All RAM that a model may use, the main one first."""
+        return (self.ram, *(self.region(name) for name in self.layout.more))
+
+    @property
     def flash_bytes(self) -> int:
         """Room for code and constants."""
         return self.flash.size
@@ -133,7 +142,7 @@ class Board(_Strict, frozen=True):
     @property
     def ram_bytes(self) -> int:
         """Room for weights, state, arena, runtime and stack together."""
-        return self.ram.size
+        return sum(memory.size for memory in self.rams)
 
     @property
     def ram_for_model(self) -> int:
@@ -212,11 +221,17 @@ def _explain(path: Path, message: str, raw: dict[str, Any]) -> InputError:
 def _check(path: Path, board: Board) -> None:
     """Rules between keys, which types can't say."""
     kinds = {m.name: m.kind for m in board.memory}
-    wanted = {"flash": "flash", "ram": "ram", **({"boot": "flash"} if board.layout.boot else {})}
-    for key, kind in wanted.items():
-        name = getattr(board.layout, key)
+    layout = board.layout
+    wanted = [
+        ("flash", layout.flash, "flash"),
+        ("ram", layout.ram, "ram"),
+        *(("more", name, "ram") for name in layout.more),
+    ]
+    for key, name, kind in [*wanted, *([("boot", layout.boot, "flash")] if layout.boot else [])]:
         if kinds.get(name) != kind:
             raise InputError(f"'{name}' is not a memory of kind {kind}", where=f"{path}: layout.{key}")
+    if len({layout.ram, *layout.more}) <= len(layout.more):
+        raise InputError("a memory is named twice", where=f"{path}: layout.more")
     regions = sorted(board.memory, key=lambda m: m.origin)
     for low, high in pairwise(regions):
         if board.arch != "host" and low.origin + low.size > high.origin:
@@ -226,5 +241,5 @@ def _check(path: Path, board: Board) -> None:
             raise InputError(f"carrier '{carrier}' has no HAL files", where=f"{path}: hal.{carrier}")
     if board.arch != "host" and board.stack % 16:
         raise InputError("the stack is not a multiple of 16 bytes", where=f"{path}: stack")
-    if board.ram_for_model <= 0:
+    if board.ram.size <= board.stack + board.runtime_ram:
         raise InputError("stack and runtime leave no RAM to a model", where=f"{path}: stack")

@@ -12,6 +12,7 @@ import numpy as np
 from edgelearn import kernels
 from edgelearn.formats import U32
 from edgelearn.graph import Tensor
+from edgelearn.memory import BANK, aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
@@ -71,6 +72,8 @@ class _Writer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tensors = plan.graph.tensors
+        # The arena's parts: the first is el_arena, the others say which memory they lie in.
+        self.arrays = ["el_arena", *(f"el_arena_in_{memory}" for memory in plan.places.banks[1:])]
         # Two models may have names that meet once they are C identifiers.
         self.names: dict[str, str] = {}
         taken: set[str] = set()
@@ -145,6 +148,8 @@ class _Writer:
                         "name": self.names[name] if tensor else c_name(name),
                         "ctype": tensor.format.ctype if tensor else "float",
                         "offset": slot.offset,
+                        "array": self.arrays[slot.bank],
+                        "at": slot.offset - self.plan.arena.starts[slot.bank],
                         "nbytes": slot.size,
                         "first": max(slot.buffer.first, 0),
                         "last": slot.buffer.last,
@@ -173,7 +178,8 @@ class _Writer:
 
     def region(self, name: str) -> str:
         slot = self.plan.arena.slot_of(name)
-        return f"{{el_arena + {slot.offset}, {self.tensors[name].nbytes}}}"
+        at = slot.offset - self.plan.arena.starts[slot.bank]
+        return f"{{{self.arrays[slot.bank]} + {at}, {self.tensors[name].nbytes}}}"
 
 
 def _values(tensor: Tensor) -> list[str]:
@@ -194,6 +200,11 @@ def _lines(values: list[str], indent: str = "    ") -> list[str]:
     return [*lines, line.rstrip()]
 
 
+def _section(plan: Plan, memory: str) -> str:
+    """The attribute that lays an array into a memory that is not the main one."""
+    return "" if memory == plan.board.layout.ram else f'__attribute__((section(".bss.in_{memory}"))) '
+
+
 def _target_kind(plan: Plan, target: Tensor) -> str:
     if plan.own_target:
         return "EL_TARGET_SAMPLE"
@@ -212,6 +223,12 @@ def generate(plan: Plan) -> Sources:
         "peak": peak_step(plan).node.name,
         "structs": list(writer.structs()),
         "arena": writer.arena_rows(),
+        "banks": [
+            (name, aligned(nbytes, BANK), _section(plan, memory))
+            for name, nbytes, memory in zip(writer.arrays, plan.arena.banks, plan.places.banks, strict=True)
+            if nbytes or len(writer.arrays) == 1
+        ],
+        "sections": {name: _section(plan, memory) for name, memory in plan.places.arrays.items()},
         "params": writer.block_rows(plan.params),
         "state": writer.block_rows(plan.state),
         "consts": writer.block_rows(plan.consts),

@@ -9,20 +9,27 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from edgelearn.schedule import Buffer, Schedule
 
 ALIGNMENT = 4  # bytes; every element type of the FP32 kernels
+BANK = 16  # bytes: alignment of each bank
+ENDLESS = 1 << 62  # room of a bank that is as large as it has to be
 TRIES = 300  # fewer where there are more than a hundred buffers
+
+
+Places = dict[str, tuple[int, int]]  # bank and offset in it, by a buffer's name
 
 
 @dataclass(frozen=True)
 class Slot:
-    """A buffer's place in the arena, in bytes."""
+    """A buffer's place in the arena, in bytes; `bank` is the part of the arena that it lies in."""
 
     buffer: Buffer
     offset: int
     size: int
+    bank: int = 0
 
     @property
     def end(self) -> int:
@@ -31,12 +38,23 @@ class Slot:
 
 @dataclass(frozen=True)
 class Arena:
-    """All slots, the arena's size, its lower bound and the step at which the live set is largest."""
+    """All slots, the arena's size, its lower bound and the step at which the live set is largest.
+
+    An arena over several memories is addressed as if they followed one another: bank k starts at `starts[k]`. `over` is
+    what does not fit the rooms that were given.
+    """
 
     slots: tuple[Slot, ...]
     nbytes: int
     lower_bound: int
     peak_step: int
+    starts: tuple[int, ...] = (0,)
+    over: int = 0
+
+    @property
+    def banks(self) -> tuple[int, ...]:
+        """Bytes of each bank."""
+        return tuple(b - a for a, b in zip(self.starts, (*self.starts[1:], self.nbytes), strict=True))
 
     def slot_of(self, tensor: str) -> Slot:
         """The slot that holds a tensor."""
@@ -59,21 +77,33 @@ class _Placer:
         self.sizes = {b.name: aligned(b.nbytes) for b in buffers}
         self.neighbours = {b.name: [c.name for c in buffers if c is not b and _meet(b, c)] for b in buffers}
 
-    def place(self, order: Sequence[Buffer]) -> dict[str, int]:
-        """Offsets by name, for buffers placed in the given order."""
-        sizes, offsets = self.sizes, dict[str, int]()
+    def place(self, order: Sequence[Buffer], rooms: Sequence[int]) -> Places:
+        """Bank and offset by name, for buffers placed in the given order, each in the first bank with room."""
+        places: Places = {}
         for name in (b.name for b in order):
-            offset, size = 0, sizes[name]
-            for start, other in sorted((offsets[n], n) for n in self.neighbours[name] if n in offsets):
-                if offset + size <= start:
+            near = [(*places[n], self.sizes[n]) for n in self.neighbours[name] if n in places]
+            for bank, room in enumerate(rooms):
+                offset = self._lowest(self.sizes[name], sorted((o, s) for b, o, s in near if b == bank))
+                if offset + self.sizes[name] <= room:
                     break
-                offset = max(offset, start + sizes[other])
-            offsets[name] = offset
-        return offsets
+            places[name] = bank, offset
+        return places
 
-    def height(self, offsets: dict[str, int]) -> int:
-        """The arena's size with these offsets."""
-        return max((offset + self.sizes[name] for name, offset in offsets.items()), default=0)
+    @staticmethod
+    def _lowest(size: int, taken: Sequence[tuple[int, int]]) -> int:
+        offset = 0
+        for start, other in taken:
+            if offset + size <= start:
+                break
+            offset = max(offset, start + other)
+        return offset
+
+    def heights(self, places: Places, banks: int) -> list[int]:
+        """The size of each bank with these offsets."""
+        found = [0] * banks
+        for name, (bank, offset) in places.items():
+            found[bank] = max(found[bank], offset + self.sizes[name])
+        return found
 
 
 ORDERS: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
@@ -85,25 +115,30 @@ ORDERS: tuple[Callable[[Buffer], tuple[int, ...]], ...] = (
 )
 
 
-def plan_arena(schedule: Schedule) -> Arena:
-    """Place all arena buffers of a schedule."""
+def plan_arena(schedule: Schedule, rooms: Sequence[int] = (ENDLESS,)) -> Arena:
+    """Place all arena buffers of a schedule, in banks with so many bytes of room each, the first one preferred."""
     buffers = [b for b in schedule.buffers if b.nbytes]
     steps = range(-1, len(schedule.steps))
     loads = {k: sum(aligned(b.nbytes) for b in buffers if b.first <= k <= b.last) for k in steps}
     peak = max(loads, key=lambda k: (loads[k], -k))
     bound = loads[peak]
     placer = _Placer(buffers)
-    best: dict[str, int] = {}
-    best_height = -1
+    best: Places = {}
+    score: tuple[int, int] | None = None
     for candidate in _candidates(buffers):
-        offsets = placer.place(candidate)
-        height = placer.height(offsets)
-        if best_height < 0 or height < best_height:
-            best, best_height = offsets, height
-        if best_height == bound:
+        places = placer.place(candidate, rooms)
+        heights = placer.heights(places, len(rooms))
+        over = sum(max(0, height - room) for height, room in zip(heights, rooms, strict=True))
+        if score is None or (over, sum(heights)) < score:
+            best, score = places, (over, sum(heights))
+        if score == (0, bound) or (score[0] == 0 and len(rooms) > 1):
             break
-    slots = tuple(Slot(b, best[b.name], aligned(b.nbytes)) for b in sorted(buffers, key=lambda b: best[b.name]))
-    return Arena(slots, max(best_height, 0), bound, peak)
+    heights = placer.heights(best, len(rooms))
+    starts = [0, *accumulate(aligned(height, BANK) for height in heights)]
+    where = {name: starts[bank] + offset for name, (bank, offset) in best.items()}
+    ordered = sorted(buffers, key=lambda b: where[b.name])
+    slots = tuple(Slot(b, where[b.name], aligned(b.nbytes), best[b.name][0]) for b in ordered)
+    return Arena(slots, starts[-2] + heights[-1], bound, peak, tuple(starts[:-1]), score[0] if score else 0)
 
 
 def _candidates(buffers: list[Buffer]) -> Iterator[list[Buffer]]:

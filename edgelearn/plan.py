@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from edgelearn import kernels
+from edgelearn.banks import Places, place
 from edgelearn.boards import Board
 from edgelearn.boards import available as available_boards
 from edgelearn.boards import load as load_board
@@ -18,7 +19,7 @@ from edgelearn.costs import step_sizes
 from edgelearn.errors import EdgelearnError, InputError
 from edgelearn.formats import S8
 from edgelearn.graph import Graph, Phase, Role, Tensor
-from edgelearn.memory import Arena, aligned, plan_arena
+from edgelearn.memory import Arena, aligned
 from edgelearn.ops import OPS
 from edgelearn.passes.samples import AUTO
 from edgelearn.recompute import is_again
@@ -59,13 +60,30 @@ class Plan:
     board: Board
     limits: Limits
     schedule: Schedule
-    arena: Arena
+    places: Places
     sizes: tuple[Mapping[str, int], ...]
     chosen: tuple[kernels.Kernel, ...]
     params: Block
     state: Block
     consts: Block
     hash: str = field(default="")
+
+    @property
+    def arena(self) -> Arena:
+        """Activations, gradients, masks and scratch."""
+        return self.places.arena
+
+    @property
+    def arrays(self) -> dict[str, int]:
+        """Bytes of the model's arrays beside the arena."""
+        return {"params": self.params.nbytes, "state": self.state.nbytes, "store": self.store_bytes}
+
+    @property
+    def regions(self) -> dict[str, tuple[int, int]]:
+        """Bytes used in each memory and how many it has, with runtime and stack in the main one."""
+        used = self.places.used(self.arrays)
+        used[self.board.ram.name] = used.get(self.board.ram.name, 0) + self.board.runtime_ram + self.board.stack
+        return {memory.name: (used.get(memory.name, 0), memory.size) for memory in self.board.rams}
 
     @property
     def arena_bytes(self) -> int:
@@ -75,9 +93,7 @@ class Plan:
     @property
     def samples(self) -> str:
         """The format in which samples travel and are kept, a key of SAMPLE_BYTES."""
-        if self.graph.tensors[self.graph.inputs[0]].format is S8:
-            return "s8"
-        return "f32" if self.config.samples == AUTO else self.config.samples
+        return _sample_format(self.graph, self.config)
 
     @property
     def own_target(self) -> bool:
@@ -87,8 +103,7 @@ class Plan:
     @property
     def slot_bytes(self) -> int:
         """One kept sample: the sample as it travels, padded to 4 bytes, and its target, if it has one of its own."""
-        sample, *targets = (self.graph.tensors[name] for name in self.graph.inputs)
-        return aligned(sample.count * SAMPLE_BYTES[self.samples]) + sum(t.nbytes for t in targets)
+        return _slot(self.graph, self.config)
 
     @property
     def store_used(self) -> int:
@@ -149,7 +164,19 @@ class Plan:
 
     def over(self) -> tuple[int, int]:
         """Bytes over the RAM and flash limits; not positive where it fits (flash without code)."""
-        return self.ram - self.limits.ram, self.model_flash - self.limits.flash
+        over = max(used - size for used, size in self.regions.values())
+        return max(self.ram - self.limits.ram, over), self.model_flash - self.limits.flash
+
+
+def _sample_format(graph: Graph, config: TrainConfig) -> str:
+    if graph.tensors[graph.inputs[0]].format is S8:
+        return "s8"
+    return "f32" if config.samples == AUTO else config.samples
+
+
+def _slot(graph: Graph, config: TrainConfig) -> int:
+    sample, *targets = (graph.tensors[name] for name in graph.inputs)
+    return aligned(sample.count * SAMPLE_BYTES[_sample_format(graph, config)]) + sum(t.nbytes for t in targets)
 
 
 def _block(tensors: list[Tensor]) -> Block:
@@ -190,6 +217,12 @@ def make_plan(
     schedule = make_schedule(graph, {name: kernel.scratch for name, (_, kernel) in chosen.items()})
     pairs = [chosen[step.node.name] for step in schedule.steps]
     used = {name for node in graph.nodes for name in node.inputs}
+    params, state = _block(graph.of_role(Role.PARAM)), _block(graph.of_role(Role.STATE))
+    arrays = {
+        "params": params.nbytes,
+        "state": state.nbytes,
+        "store": aligned(config.store * _slot(graph, config), BLOCK),
+    }
     plan = Plan(
         graph=graph,
         imported=source,
@@ -197,11 +230,11 @@ def make_plan(
         board=board,
         limits=Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes)),
         schedule=schedule,
-        arena=plan_arena(schedule),
+        places=place(schedule, board, arrays),
         sizes=tuple(size for size, _ in pairs),
         chosen=tuple(kernel for _, kernel in pairs),
-        params=_block(graph.of_role(Role.PARAM)),
-        state=_block(graph.of_role(Role.STATE)),
+        params=params,
+        state=state,
         consts=_mixed_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
     )
     return replace(plan, hash=_digest(plan))
@@ -216,8 +249,9 @@ def _digest(plan: Plan) -> str:
     for step, kernel in zip(plan.schedule.steps, plan.chosen, strict=True):
         node = step.node
         digest.update(repr((kernel.name, node.inputs, node.outputs, sorted(node.attrs.items()))).encode())
+    digest.update(repr((sorted(plan.places.arrays.items()), plan.places.banks)).encode())
     for slot in plan.arena.slots:
-        digest.update(repr((slot.buffer.name, slot.offset, slot.size)).encode())
+        digest.update(repr((slot.buffer.name, slot.offset, slot.size, slot.bank)).encode())
     for tensor, offset in (*plan.params.tensors, *plan.consts.tensors):
         digest.update(repr((tensor.name, offset)).encode())
         if tensor.data is not None:
@@ -244,6 +278,8 @@ def check_fit(plan: Plan) -> None:
             f" + kept samples {plan.store_bytes:,} + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
             f"     the arena is fullest at step {step.index}, {step.node.name}",
         ]
+        if len(plan.regions) > 1:
+            details += [f"     {name} holds {size:,} bytes" for name, (_, size) in plan.regions.items()]
     if over_flash > 0:
         details.append(
             f"flash: needs {plan.model_flash:,} bytes before any code, {plan.limits.flash:,} are there:"

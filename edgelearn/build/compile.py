@@ -88,7 +88,7 @@ def _write_sources(sources: Mapping[str, str], board: Board, out_dir: Path) -> l
         _replace(out_dir / "src" / name, text)
     _replace(out_dir / "src" / "board.h", board_header(board))
     if board.arch != "host":
-        regions = {m.name: m for m in (board.boot, board.flash, board.ram)}.values()
+        regions = {m.name: m for m in (board.boot, board.flash, *board.rams)}.values()
         text = template("linker.ld.j2").render(board=board, regions=regions)
         _replace(out_dir / "linker.ld", text)
     return [out_dir / "src" / name for name in sources if name.endswith(".c")]

@@ -22,6 +22,7 @@ _PLACED = frozenset(
         ".stack",
         ".bss",
         ".data",
+        ".zero",
         *(f".el_{name}" for name in MODEL_ARRAYS),
     )
 )
@@ -78,12 +79,13 @@ def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_obj
         symbols = _symbols(file)
         sections = {s.name: int(s["sh_size"]) for s in file.iter_sections() if s["sh_flags"] & _ALLOC}
         flash = _flash(file, symbols)
-    params, state, arena, store = (symbols.get(f"el_{name}", 0) for name in MODEL_ARRAYS)
+    params, state, arena, store = (_array(symbols, f"el_{name}") for name in MODEL_ARRAYS)
     if board.arch == "host":
         runtime = sum(_variables(path) for path in runtime_objects)
         stack = 0
     else:
-        strays = sorted(name for name, size in sections.items() if size and name not in _PLACED)
+        known = _PLACED | {f".more_{memory.name}" for memory in board.rams}
+        strays = sorted(name for name, size in sections.items() if size and name not in known)
         if strays:
             raise InternalError(f"the linker script does not place {', '.join(strays)}", where=str(elf))
         runtime = sections.get(".bss", 0) + sections.get(".data", 0)
@@ -91,6 +93,11 @@ def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_obj
     return Image(
         elf, board, carrier, Ram(params, state, arena, store, runtime, stack), flash, sections, symbols, compiler
     )
+
+
+def _array(symbols: dict[str, int], name: str) -> int:
+    """Bytes of one of the model's arrays, which may lie in several memories."""
+    return sum(size for symbol, size in symbols.items() if symbol == name or symbol.startswith(f"{name}_in_"))
 
 
 def _symbols(file: ELFFile) -> dict[str, int]:

@@ -38,6 +38,7 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
 
 
 def _check_limits(plan: Plan, image: Image) -> None:
+    # A memory that overflows does not link; the sum may still be above what the user allowed.
     used = {"flash": (image.flash.total, plan.limits.flash), "RAM": (image.ram.total, plan.limits.ram)}
     over = [
         f"{name}: the image needs {have:,} bytes, {limit:,} are there: {have - limit:,} bytes over"

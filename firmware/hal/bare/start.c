@@ -12,8 +12,8 @@ extern uint32_t el_stack_top[];
 extern uint32_t el_data_start[];
 extern uint32_t el_data_end[];
 extern const uint32_t el_data_load[];
-extern uint32_t el_zero_start[];
-extern uint32_t el_zero_end[];
+extern uint32_t *const el_zero_table[]; /* where each memory's variables start and end, by turns */
+extern uint32_t *const el_zero_table_end[];
 
 int main(void);
 _Noreturn void el_start(void);
@@ -32,8 +32,10 @@ _Noreturn void el_start(void)
     for (volatile uint32_t *to = el_data_start; to < el_data_end; to++) {
         *to = *from++;
     }
-    for (volatile uint32_t *to = el_zero_start; to < el_zero_end; to++) {
-        *to = 0;
+    for (uint32_t *const *part = el_zero_table; part < el_zero_table_end; part += 2) {
+        for (volatile uint32_t *to = part[0]; to < part[1]; to++) {
+            *to = 0;
+        }
     }
     (void)main();
     el_hal_exit(EL_EXIT_OK);
