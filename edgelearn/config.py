@@ -18,9 +18,9 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training settings.
 
-    train: `all`, `last` or a comma-separated list of layer names. loss: `auto` is cross-entropy where the model ends
-    in a vector of class scores, mean squared error otherwise. warmup is in updates; schedule runs over all updates of
-    the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
+    method: how to train, a name in edgelearn.methods. train: which layers, `all`, `last` or names with commas.
+    loss: `auto` is cross-entropy where the model ends in a vector of class scores, mean squared error otherwise. warmup
+    is in updates; schedule runs over all updates of the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
     the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel). samples is
     the format in which samples travel to the board and are kept there: f32, f16, or s8, the integers of an int8 model's
     input; `auto` is s8 where the layers that read a sample run in int8, f32 elsewhere. store is the number of training
@@ -32,6 +32,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     train: str = "all"
     loss: Literal["auto", "cross-entropy", "mse"] = "auto"
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    method: Literal["full", "last", "bias"] = "full"
     lr: Positive = 0.01
     momentum: Fraction = 0.0
     beta2: Fraction = 0.999

@@ -79,6 +79,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {
             "total": plan.ram,
+        "method": plan.config.method,
             "limit": plan.limits.ram,
             "weights": plan.params.nbytes,
             "state": plan.state.nbytes,

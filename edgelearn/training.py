@@ -29,8 +29,8 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     gradient is held back and the activations that are computed twice.
     """
     _check_weights(source)
-    trained = methods.select(source, config.train)
-    graph, trained = fold_norms(source, trained, force=config.fold_norms)
+    choice = methods.choose(source, config)
+    graph, trained = fold_norms(source, choice.trained, force=config.fold_norms)
     graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
     loss = choose_loss(graph, config.loss)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))

@@ -62,6 +62,7 @@ def out_option(default: str) -> Decorator:
 
 
 train_options = _all(
+    click.option("--method", type=_choices("method"), help="How to train.  [default: full]"),
     click.option("--train", metavar="WHAT", help="all, last, or layer names with commas."),
     click.option("--loss", type=_choices("loss")),
     click.option("--optimizer", type=_choices("optimizer")),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from edgelearn.graph import Graph
-from edgelearn.methods.everything import trainable
+from collections.abc import Sequence
+
+from edgelearn.config import TrainConfig
+from edgelearn.graph import Graph, Node
+from edgelearn.methods import full
+from edgelearn.methods.base import Choice, Method
+from edgelearn.methods.reach import last_layer
 
 
-def select(graph: Graph, choice: str = "last") -> set[str]:
-    """The trainable weights of the last layer of the user's file that has some; it may have become several nodes."""
-    held = [node for node in graph.nodes if trainable(graph, node)]
-    own = [node for node in held if node is held[-1] or (node.origin.file and node.origin == held[-1].origin)]
-    return {weight for node in own for weight in trainable(graph, node)}
+def choose(graph: Graph, nodes: Sequence[Node], config: TrainConfig) -> Choice:
+    """All trainable weights of the last layer."""
+    return full.choose(graph, last_layer(graph), config)
+
+
+METHOD = Method("the last layer, `--train last`", choose, options=())

@@ -82,6 +82,7 @@ class Op:
     C struct `struct`, or by-value integers where `struct` is empty.
     fmt is the number format in the kernel's name, formats those of the outputs. `calls` names another op's kernel
     that computes this op.
+    weights are the operands that can be trained, shifts those of them that are added: a bias.
     scalars(attrs) are further by-value arguments: int32_t for an int, else float. A STEP kernel gets a pointer to the
     settings if `uses_optim`.
     """
@@ -100,6 +101,7 @@ class Op:
     inplace: tuple[tuple[int, int], ...] = ()
     formats: tuple[Format, ...] = (F32,)
     weights: tuple[int, ...] = ()
+    shifts: tuple[int, ...] = ()
     constants: tuple[int, ...] = ()
     examples: tuple[Example, ...] = field(default=())
     summary: str = ""

@@ -45,7 +45,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 
 OPS = (
     Op(
-        "batch_norm", _forward, _infer, row_sizes, gradient=_gradient, inplace=((0, 0),), weights=(1, 2),
+        "batch_norm", _forward, _infer, row_sizes, gradient=_gradient, inplace=((0, 0),), weights=(1, 2), shifts=(2,),
         constants=(3, 4), summary="batch normalisation with frozen statistics",
         examples=(
             Example({}, ((3, 5, 7), (7,), (7,), (7,), (7,))),

@@ -35,7 +35,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 
 OPS = (
     Op(
-        "bias", _forward, repeated, repeats, gradient=_gradient, inplace=((0, 0),), weights=(1,),
+        "bias", _forward, repeated, repeats, gradient=_gradient, inplace=((0, 0),), weights=(1,), shifts=(1,),
         summary="sum with one value a channel, or with what repeats over positions",
         examples=(
             Example({}, ((3, 5, 7), (7,))),

@@ -89,7 +89,8 @@ EXAMPLES = (
 OPS = (
     Op(
         "conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
-        weights=(1, 2), examples=EXAMPLES, summary="2-D and 1-D convolution, groups, any stride and padding",
+        weights=(1, 2), shifts=(2,), examples=EXAMPLES,
+        summary="2-D and 1-D convolution, groups, any stride and padding",
     ),
     Op("conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
     Op("conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),

@@ -45,7 +45,7 @@ def macs(s: dict[str, int]) -> int:
 OPS = (
     Op(
         "dense", forward, infer, sizes, gradient=_gradient,
-        macs=macs, weights=(1, 2), summary="fully connected (Gemm, MatMul + Add)",
+        macs=macs, weights=(1, 2), shifts=(2,), summary="fully connected (Gemm, MatMul + Add)",
         examples=(
             Example({}, ((7,), (5, 7), (5,))),
             Example({}, ((1, 3, 4), (1, 12), None)),

@@ -69,7 +69,7 @@ EXAMPLES = (
 OPS = (
     Op(
         "depthwise_conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
-        weights=(1, 2), examples=EXAMPLES, summary="depthwise convolution with a channel multiplier",
+        weights=(1, 2), shifts=(2,), examples=EXAMPLES, summary="depthwise convolution with a channel multiplier",
     ),
     Op("depthwise_conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
     Op("depthwise_conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),

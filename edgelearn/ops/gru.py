@@ -100,7 +100,7 @@ def _bwd_macs(s: Sizes) -> int:
 OPS = (
     Op(
         "gru", _forward, infer(GATES), lambda a, i, o: sizes(o[0], a, FLAG), gradient=_gradient, macs=macs(GATES),
-        inplace=((1, 0),), formats=(F32, F32), weights=(1, 2), constants=(3,), summary="GRU layer",
+        inplace=((1, 0),), formats=(F32, F32), weights=(1, 2), shifts=(2,), constants=(3,), summary="GRU layer",
         examples=(*examples(GATES, linear_before_reset=True), *examples(GATES, linear_before_reset=False)),
     ),
     Op(

@@ -63,7 +63,7 @@ def _gradient(node: Node, tape: Tape) -> None:
 OPS = (
     Op(
         "lstm", _forward, infer(GATES), lambda a, i, o: sizes(o[0], a), gradient=_gradient, macs=macs(GATES),
-        inplace=((1, 0),), formats=(F32, F32, F32), weights=(1, 2), constants=(3, 4),
+        inplace=((1, 0),), formats=(F32, F32, F32), weights=(1, 2), shifts=(2,), constants=(3, 4),
         summary="LSTM layer",
         # The last operand is the cell before the first step: there where the state is.
         examples=tuple(replace(e, shapes=(*e.shapes, e.shapes[3])) for e in examples(GATES)),

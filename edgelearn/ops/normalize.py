@@ -112,7 +112,7 @@ OPS = tuple(
     for op in (
         Op(
             name, _forward(axis), _infer(name), repeats, scalars=_scalars, gradient=_gradient,
-            inplace=((0, 0),), weights=(1, 2), examples=EXAMPLES[name], summary=SUMMARIES[name],
+            inplace=((0, 0),), weights=(1, 2), shifts=(2,), examples=EXAMPLES[name], summary=SUMMARIES[name],
         ),
         Op(
             f"{name}_bwd_x", _bwd_x(axis), None, lambda a, i, o: repeats(a, (i[0], i[2]), o), scalars=_scalars,

@@ -120,7 +120,7 @@ def examples(gates: int, **attrs: bool) -> tuple[Example, ...]:
 OPS = (
     Op(
         "rnn", _forward, infer(1), lambda a, i, o: sizes(o[0], a, "relu"), gradient=_gradient, macs=macs(1),
-        weights=(1, 2), constants=(3,), summary="recurrent layer with tanh or ReLU",
+        weights=(1, 2), shifts=(2,), constants=(3,), summary="recurrent layer with tanh or ReLU",
         examples=(*examples(1, relu=False), *examples(1, relu=True)[:2]),
     ),
     Op("rnn_bwd", _bwd, None, lambda a, i, o: sizes(i[0], a, "relu"), inplace=((0, 1),), macs=macs(1)),

@@ -55,15 +55,17 @@ def _along(scale: np.ndarray, axis: int, ndim: int) -> np.ndarray:
 def fold_norms(graph: Graph, trained: set[str], force: bool = False) -> tuple[Graph, set[str]]:
     """Fold every BatchNorm that nothing trains (or all of them, with `force`); gives the graph and what now trains.
 
-    A norm with trained scale or shift stays visible unless `force`. A frozen norm behind a trained layer stays too:
-    folding it would change the step that the layer's weights take.
+    Where only the norm's shift trains, it becomes the layer's bias, whose gradient is the same. A norm with a trained
+    scale stays visible unless `force`, and so does a frozen norm behind a trained layer: folding it would change the
+    step that the layer's weights take.
     """
     for norm in [n for n in graph.nodes if n.op == "batch_norm"]:
         layer = _foldable(graph, norm)
         touched = trained & {*norm.inputs, *(layer.inputs if layer else ())}
         # Scale or shift that train elsewhere too can't be part of this layer's weights.
         tied = any(len(graph.consumers(name)) > 1 for name in trained & set(norm.inputs))
-        if layer is None or (touched and (tied or not force or not _invertible(graph, norm))):
+        harmless = touched <= {norm.inputs[2]} or (force and _invertible(graph, norm))
+        if layer is None or tied or not harmless:
             continue
         graph, trained = _fold_one(graph, trained, layer, norm)
     return graph, trained
@@ -92,8 +94,9 @@ def _fold_one(graph: Graph, trained: set[str], layer: Node, norm: Node) -> tuple
             tensors.pop(name, None)
     record = Folded(weight, bias, folded_bias, norm.inputs[2], scale, offset, axis)
     done = (*graph.meta.get("folded", ()), record)
-    if trained & {*layer.inputs, *norm.inputs}:
-        trained = (trained - set(norm.inputs[1:])) | {weight, folded_bias}
+    if touched := trained & {*layer.inputs, *norm.inputs}:
+        scaled = {weight} if touched - {norm.inputs[2]} else set()
+        trained = (trained - set(norm.inputs[1:])) | scaled | {folded_bias}
     return graph.replace(tensors=tensors, nodes=nodes, meta={**graph.meta, "folded": done}), trained
 
 

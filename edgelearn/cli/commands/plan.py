@@ -44,10 +44,11 @@ def _head(plan: Plan) -> list[str]:
     trained = sum(t.count for t, _ in plan.params.tensors)
     total = plan.weights
     text = (
-        f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {figures.rule},"
+        f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {how},"
         f" batch {figures.batch}, {plan.graph.meta['loss']}, samples in {plan.samples}"
     )
     return wrap(text)
+    how = figures.rule if figures.method == "full" else f"{figures.rule}, method {figures.method}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
