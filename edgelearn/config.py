@@ -26,7 +26,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     input; `auto` is s8 where the layers that read a sample run in int8, f32 elsewhere. store is the number of training
     samples that the board keeps in RAM, so that they travel once and not once an epoch. target `sample`: the sample
     is its own target and travels and lies in memory once; `auto` does so where a model reproduces its input under mean
-    squared error. recompute is the share of more MACs that may be spent on computing activations a second time instead of keeping them.
+    squared error. recompute is the share of more MACs that may be spent on computing activations a second time instead
+    of keeping them. int8_prefix: the frozen part of a float model, what no trained weight stands in front of, runs in
+    int8; calibrate is how the ranges of its activations are found, over calibration_samples training samples that the
+    seed picks (edgelearn.calibrate).
     """
 
     train: str = "all"
@@ -51,6 +54,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     store: Annotated[int, Meta(ge=0)] = 0
     target: Literal["auto", "given", "sample"] = "auto"
     recompute: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    int8_prefix: bool = False
+    calibrate: Literal["minmax", "percentile", "mse"] = "minmax"
+    calibration_samples: Annotated[int, Meta(ge=1)] = 64
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

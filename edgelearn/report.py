@@ -17,6 +17,7 @@ from edgelearn.plan import Plan, peak_step
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
+    from edgelearn.cut import Cut
     from edgelearn.export.score import FileScore
     from edgelearn.session import Outcome
 
@@ -63,8 +64,18 @@ def layers(plan: Plan) -> list[Layer]:
     return rows
 
 
-def plan_figures(plan: Plan) -> dict[str, Any]:
-    """Everything that `edgelearn plan` says, for `--json`."""
+def cut_figures(cut: Cut) -> dict[str, Any]:
+    """What the int8 prefix costs and saves."""
+    scores = {name: {k: _plain(v) for k, v in asdict(s).items()} for name, s in (("int8", cut.int8), ("f32", cut.f32))}
+    sizes = {
+        name: dict(zip(("int8", "f32"), pair, strict=True)) for name, pair in (("ram", cut.ram), ("flash", cut.flash))
+    }
+    snr = {name: _plain(value) for name, value in cut.snr.items()}
+    return {"layers": cut.layers, "frozen_layers": cut.frozen, "snr_db": snr, **scores, **sizes}
+
+
+def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
+    """Everything that `edgelearn plan` says, for `--json`; `cut` is what its int8 prefix was found to cost."""
     peak = peak_step(plan)
     return {
         "model": plan.graph.name,
@@ -117,6 +128,7 @@ def plan_figures(plan: Plan) -> dict[str, Any]:
         },
         "macs": {"forward": plan.macs(Phase.FORWARD), "training": plan.training_macs},
         "layers": [asdict(layer) for layer in layers(plan)],
+        "int8_prefix": cut_figures(cut) if cut else None,
         "steps": [
             {"index": s.index, "name": s.node.name, "program": s.program.value, "kernel": k.name}
             for s, k in zip(plan.schedule.steps, plan.chosen, strict=True)
@@ -140,8 +152,12 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def run_figures(plan: Plan, image: Image, outcome: Outcome, exported: FileScore | None = None) -> dict[str, Any]:
-    """Everything that a run came to; `exported` is what the file that it wrote is worth in its own runtime."""
+def run_figures(
+    plan: Plan, image: Image, outcome: Outcome, exported: FileScore | None = None, cut: Cut | None = None
+) -> dict[str, Any]:
+    """Everything that a run came to; `exported` is what the file that it wrote is worth in its own runtime, `cut` what
+    its int8 prefix costs.
+    """
     score = {
         when: {k: _plain(v) for k, v in asdict(s).items()} if s else None
         for when, s in (("before", outcome.before), ("after", outcome.after))
@@ -154,6 +170,7 @@ def run_figures(plan: Plan, image: Image, outcome: Outcome, exported: FileScore 
         "edgelearn": __version__,
         **score,
         "exported": {k: _plain(v) for k, v in asdict(exported).items()} if exported else None,
+        "int8_prefix": cut_figures(cut) if cut else None,
         "steps": outcome.steps,
         "samples": outcome.samples,
         "seconds": round(outcome.seconds, 3),

@@ -16,6 +16,7 @@ from edgelearn.passes.differentiate import choose_loss, differentiate, own_targe
 from edgelearn.passes.fold import fold_norms
 from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
+from edgelearn.passes.quantize import quantize
 from edgelearn.passes.samples import place_samples
 from edgelearn.passes.update import attach_updates, may_hold
 from edgelearn.recompute import Recomputed, loads, recompute, recompute_within
@@ -31,7 +32,10 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     _check_weights(source)
     choice = methods.choose(source, config)
     graph, trained = fold_norms(source, choice.trained, force=config.fold_norms)
-    graph = place_samples(lower(partition(graph, trained)), graph, config.samples)
+    graph = partition(graph, trained)
+    if config.int8_prefix:
+        graph = quantize(graph, source.meta.get("ranges"))
+    graph = place_samples(lower(graph), graph, config.samples)
     loss = choose_loss(graph, config.loss)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)

@@ -89,4 +89,9 @@ train_options = _all(
     click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
+    click.option(
+        "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."
+    ),
+    click.option("--calibrate", type=_choices("calibrate"), help="How ranges for int8 are found.  [default: minmax]"),
+    click.option("--calibration-samples", type=int, metavar="N", help="Find them over N samples.  [default: 64]"),
 )

@@ -10,6 +10,7 @@ from edgelearn.cli.output import Timer, percent, say
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
+    from edgelearn.cut import Cut
     from edgelearn.data import Dataset
     from edgelearn.graph import Graph
     from edgelearn.plan import Plan
@@ -27,10 +28,45 @@ def plan_job(job: Job) -> Plan:
     for warning in graph.meta.get("warnings", ()):
         say(f"warning: {warning}")
     say(f"imported {job.model.name}: {len(graph.nodes)} layers in {timer}")
+    if job.config.int8_prefix:
+        graph = _calibrated(job, graph)
     timer = Timer()
     plan = compile_model(graph, job.config, job.board, ram=job.ram, flash=job.flash)
     say(f"planned for {job.board.id}: {plan.ram:,} bytes of RAM, {len(plan.schedule.steps)} steps in {timer}")
     return plan
+
+
+def _calibrated(job: Job, graph: Graph) -> Graph:
+    """The graph with the ranges of its activations over training samples; UsageError if no data is named."""
+    from edgelearn.calibrate import calibrate, pick
+    from edgelearn.data import load_dataset
+    from edgelearn.errors import UsageError
+    from edgelearn.passes.dequantize import is_quantized
+    from edgelearn.passes.differentiate import choose_loss
+    from edgelearn.passes.quantize import NO_SAMPLES
+
+    if is_quantized(graph):
+        return graph  # which the planner refuses
+    if job.data is None:
+        raise UsageError("the int8 prefix needs samples to calibrate it with", where="--int8-prefix", hint=NO_SAMPLES)
+    timer, config = Timer(), job.config
+    samples = load_dataset(job.data, graph, choose_loss(graph, config.loss)).x_train
+    chosen = samples[pick(len(samples), config.calibration_samples, config.seed)]
+    ranges = calibrate(graph, graph.meta["input"].to_device(chosen), config.calibrate)
+    say(f"calibrated by {config.calibrate} over {len(chosen)} training samples in {timer}")
+    return graph.replace(meta={**graph.meta, "ranges": ranges})
+
+
+def compare_prefix(plan: Plan, data: Dataset) -> Cut | None:
+    """The model with its int8 prefix beside the same in float32; None where it has none of ours."""
+    from edgelearn.cut import measure_cut
+
+    if not plan.config.int8_prefix:
+        return None
+    timer = Timer()
+    cut = measure_cut(plan, data)
+    say(f"compared the int8 prefix with float32 on {cut.int8.samples:,} held-out samples in {timer}")
+    return cut
 
 
 def load_data(job: Job, plan: Plan) -> Dataset:

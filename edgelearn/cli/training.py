@@ -13,11 +13,13 @@ from edgelearn.cli.files import make_folder, write_arrays, write_bytes, write_te
 from edgelearn.cli.live import make_display
 from edgelearn.cli.measure import export_samples, measure
 from edgelearn.cli.output import Timer, say
+from edgelearn.cli.pipeline import compare_prefix
 from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
+    from edgelearn.cut import Cut
     from edgelearn.data import Dataset
     from edgelearn.export.score import FileScore
     from edgelearn.plan import Plan
@@ -62,13 +64,14 @@ class Run:
     error: EdgelearnError | None = None
     interrupted: bool = False
     exported: FileScore | None = None
+    cut: Cut | None = None
 
     @property
     def figures(self) -> dict[str, Any]:
         """The run's figures, for summary.json and `--json`."""
         from edgelearn.report import run_figures
 
-        return run_figures(self.plan, self.image, self.outcome, self.exported)
+        return run_figures(self.plan, self.image, self.outcome, self.exported, self.cut)
 
 
 def train(
@@ -90,7 +93,7 @@ def train(
     for stale in ("trained.onnx", "trained.tflite", "trained.npz", "summary.json", "report.html", "curve.png"):
         (folder / stale).unlink(missing_ok=True)
     metrics = Metrics(folder, on_line)
-    run = Run(plan, image, Outcome(), metrics.events)
+    run = Run(plan, image, Outcome(), metrics.events, cut=compare_prefix(plan, data))
     display = make_display()
     session: Session | None = None
 

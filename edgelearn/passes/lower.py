@@ -135,6 +135,9 @@ class _Lowering:
             return False
         site = Site(node, ins, result, *(self._bounds(clamp, result) if clamp else ()))
         lowered = RULES[node.op](site)
+        if lowered is None and clamp:
+            result, clamp = out, None  # what only copies can't clamp as well
+            lowered = RULES[node.op](Site(node, ins, result))
         if lowered is None:
             return False
         self._emit_lowered(node, result, lowered)

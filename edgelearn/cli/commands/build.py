@@ -10,6 +10,7 @@ import click
 from edgelearn.cli.options import (
     board_option,
     carrier_option,
+    data_option,
     json_option,
     limit_options,
     model_argument,
@@ -21,6 +22,7 @@ from edgelearn.cli.output import emit, percent, table, tell
 
 @click.command("build")
 @model_argument
+@data_option
 @board_option
 @carrier_option
 @out_option("build")

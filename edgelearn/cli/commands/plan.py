@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import board_option, json_option, limit_options, model_argument, train_options
+from edgelearn.cli.options import board_option, data_option, json_option, limit_options, model_argument, train_options
 from edgelearn.cli.output import WIDTH, bar, emit, percent, table, tell, wrap
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ LEGEND_ROWS = 12
 
 @click.command("plan")
 @model_argument
+@data_option
 @board_option
 @limit_options
 @train_options
@@ -27,15 +28,19 @@ def command(as_json: bool, **flags: Any) -> None:
     MODEL is an ONNX or TensorFlow Lite file. What is not given here comes from
     edgelearn.toml in the current folder.
     """
-    from edgelearn.cli.pipeline import plan_job
+    from edgelearn.cli.pipeline import compare_prefix, load_data, plan_job
+    from edgelearn.cli.prefix import prefix_lines
     from edgelearn.cli.settings import make_job
     from edgelearn.report import plan_figures
 
-    plan = plan_job(make_job(flags))
+    job = make_job(flags)
+    plan = plan_job(job)
+    cut = compare_prefix(plan, load_data(job, plan)) if job.config.int8_prefix else None
     if as_json:
-        emit(plan_figures(plan))
+        emit(plan_figures(plan, cut))
         return
-    for line in (*_head(plan), "", *_layers(plan), "", *_memory(plan), "", *_arena(plan), "", *_savings(plan)):
+    prefix = ("", *prefix_lines(plan, cut)) if cut else ()
+    for line in (*_head(plan), "", *_layers(plan), "", *_memory(plan), "", *_arena(plan), "", *_savings(plan), *prefix):
         tell(line)
 
 

@@ -61,8 +61,12 @@ def command(as_json: bool, **flags: Any) -> None:
 
 
 def _summary(run: Run) -> None:
+    from edgelearn.cli.prefix import prefix_lines
     from edgelearn.plots import ASCII, BLOCKS, sparkline
 
+    if run.cut:
+        for line in (*prefix_lines(run.plan, run.cut), ""):
+            tell(line)
     before, after, file = run.outcome.before, run.outcome.after, run.exported
     if before and after:
         scores = {"before": before, "after": after} | ({file.file: file} if file else {})

@@ -11,7 +11,7 @@ import numpy as np
 from edgelearn.formats import F32, S8
 from edgelearn.graph import Quant
 from edgelearn.ops.base import Arrays, Attrs, Op, count_sizes, same_shape
-from edgelearn.ops.fixed_point import saturate
+from edgelearn.ops.fixed_point import HIGHEST, LOWEST, saturate
 
 
 def _quantize(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -42,6 +42,19 @@ def cast_attrs(quant: Quant) -> dict[str, float]:
 def quantized(quant: Quant, x: np.ndarray) -> np.ndarray:
     """Real numbers as int8 of one scale."""
     return _quantize(cast_attrs(quant), x)[0]
+
+
+def quant_between(low: float, high: float) -> Quant:
+    """The quantisation whose integers reach from `low` to `high` and to zero, which one of them stands for exactly.
+
+    The scale is a float32 number. Where there is nothing but zero it is one.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    step = (high - low) / (HIGHEST - LOWEST)
+    scale = float(np.float32(step)) if step else 1.0
+    scale = max(scale, float(np.finfo(np.float32).tiny))
+    zero = round(LOWEST - low / scale)
+    return Quant((scale,), (max(LOWEST, min(HIGHEST, zero)),))
 
 
 OPS = (
