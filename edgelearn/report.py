@@ -81,6 +81,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
         "model": plan.graph.name,
         "board": plan.board.id,
         "plan": plan.hash,
+        "method": plan.config.method,
         "train": plan.config.train,
         "optimizer": plan.config.rule,
         "batch": plan.config.batch,
@@ -90,7 +91,6 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {
             "total": plan.ram,
-        "method": plan.config.method,
             "limit": plan.limits.ram,
             "weights": plan.params.nbytes,
             "state": plan.state.nbytes,

@@ -48,12 +48,12 @@ def _head(plan: Plan) -> list[str]:
     figures = plan.config
     trained = sum(t.count for t, _ in plan.params.tensors)
     total = plan.weights
+    how = figures.rule if figures.method == "full" else f"{figures.rule}, method {figures.method}"
     text = (
         f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {how},"
         f" batch {figures.batch}, {plan.graph.meta['loss']}, samples in {plan.samples}"
     )
     return wrap(text)
-    how = figures.rule if figures.method == "full" else f"{figures.rule}, method {figures.method}"
 
 
 def _shape(shape: tuple[int, ...]) -> str:
