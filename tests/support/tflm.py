@@ -81,7 +81,7 @@ def until_float(plan: Plan) -> Plan:
         plan,
         graph=plan.graph.replace(outputs=last.node.outputs),
         schedule=replace(plan.schedule, steps=tuple(steps)),
-        arena=replace(plan.arena, peak_step=0),
+        places=replace(plan.places, arena=replace(plan.arena, peak_step=0)),
         sizes=tuple(sizes),
         chosen=tuple(chosen),
     )
