@@ -11,6 +11,7 @@ from edgelearn.config import TrainConfig
 from edgelearn.importers.onnx import load_onnx
 from tests.host.test_training import run_three
 from tests.unit.import_models import save
+from tests.unit.test_import_dilation import exported, tcn
 from tests.unit.test_import_patterns import NORMS
 from tests.unit.test_import_wide import CASES
 
@@ -28,3 +29,9 @@ def test_three_steps_agree(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["whole", "two_axes"])
 def test_a_recognised_norm_trains(name: str, tmp_path: Path) -> None:
     run_three(load_onnx(save(NORMS[name](), tmp_path)), CONFIG, tmp_path)
+
+
+@pytest.mark.parametrize("pad", [True, False])
+def test_a_temporal_convolution_network_trains(pad: bool, tmp_path: Path) -> None:
+    graph = load_onnx(exported(tcn(pad), tmp_path, dynamo=False))
+    run_three(graph, TrainConfig(lr=0.02, momentum=0.9, batch=2), tmp_path)

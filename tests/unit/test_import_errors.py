@@ -40,9 +40,9 @@ def why(made: onnx.ModelProto, folder: Path) -> str:
 def test_all_problems_at_once(tmp_path: Path) -> None:
     weights = {"w": random(4, 3, 3), "r": random(1, 8, 4), "k": random(4, 4, 3)}
     nodes = [
-        node("Conv", ["x", "w"], "a", "/conv1/Conv", dilations=[2]),
+        node("Conv", ["x", "w"], "a", "/conv1/Conv", dilations=[2], strides=[2]),
         node("Relu", ["a"], "b", "/relu/Relu"),
-        node("Selu", ["b"], "c", "/act/Selu"),
+        node("Shrink", ["b"], "c", "/act/Shrink"),
         node("Conv", ["c", "k"], "d", pads=[-1, 0]),
         node("HardMagic", ["d"], "e", "/magic"),
         node("Softmax", ["e"], "y", "/out/Softmax", axis=0),
@@ -52,9 +52,10 @@ def test_all_problems_at_once(tmp_path: Path) -> None:
     assert error.render().split("\n\nhint")[0] == (
         "error: 4 nodes are not supported\n"
         "  at net.onnx\n"
-        "  node 0 '/conv1/Conv': Conv of (N, 3, 20), (4, 3, 3): dilations [2] are not\n    supported, only 1\n"
-        "  node 2 '/act/Selu': Selu of (N, 4, 16): this op is not supported\n"
-        "  node 3 (no name): Conv of (N, 4, 16), (4, 4, 3): pads [-1, 0] crop the map\n"
+        "  node 0 '/conv1/Conv': Conv of (N, 3, 20), (4, 3, 3): dilation (1, 2) is not\n"
+        "    supported here, only along one axis with a window of 1 across and stride 1\n"
+        "  node 2 '/act/Shrink': Shrink of (N, 4, 8): this op is not supported\n"
+        "  node 3 (no name): Conv of (N, 4, 8), (4, 4, 3): pads [-1, 0] crop the map\n"
         "  node 4 '/magic': HardMagic of (?): this op is not supported"
     )
     assert error.hint is not None

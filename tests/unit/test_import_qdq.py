@@ -40,6 +40,13 @@ def conv_one_scale(net: QdqNet) -> Case:
     return net.rounded(net.node("Relu", [y]), 0.04, net.zero()), 0.04, (3, 6, 6)
 
 
+def dilated(net: QdqNet) -> Case:
+    """Behind the layer its rows are cut and shaped: integers there too."""
+    w = net.weight((5, 3, 3), 0)
+    y = net.node("Conv", [net.source(), w, net.bias(0.05, w, 5)], pads=[4, 0], dilations=[2])
+    return net.rounded(net.node("Relu", [y]), 0.04, net.zero()), 0.04, (3, 17)
+
+
 def conv_float_bias(net: QdqNet) -> Case:
     bias = net.const(net.rng.normal(size=4).astype(np.float32))
     y = net.node("Conv", [net.source(), net.weight((4, 2, 5), 0), bias], pads=[2, 2])
@@ -141,8 +148,8 @@ EXACT: dict[str, Callable[[QdqNet], Case]] = {
 }  # fmt: skip
 CLOSE: dict[str, Callable[[QdqNet], Case]] = {
     "conv": conv, "conv_one_scale": conv_one_scale, "conv_float_bias": conv_float_bias, "depthwise": depthwise,
-    "gemm": gemm, "matmul": matmul, "add": add, "mul": mul, "add_constant": add_constant, "average": average,
-    "global_average": global_average, "norm": norm, "padded": padded, "requantised": requantised,
+    "dilated": dilated, "gemm": gemm, "matmul": matmul, "add": add, "mul": mul, "add_constant": add_constant,
+    "average": average, "global_average": global_average, "norm": norm, "padded": padded, "requantised": requantised,
     "relu": unary("Relu", 0.03),
 }  # fmt: skip
 # Of a mean of n values fixed point keeps few bits behind the point, and rounds twice.

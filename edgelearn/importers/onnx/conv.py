@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from edgelearn.importers.dilation import Moves, convolved, line_of, reach
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles, spatial
 from edgelearn.importers.onnx.view import Pads, Shape, View, channels_first
 
@@ -80,37 +79,56 @@ def _in_place(view: View, groups: Sequence[Sequence[int]]) -> bool:
     return view.shape == sizes and dims == [0, 1, 2]
 
 
+def _moves(call: Call) -> Moves:
+    builder = call.builder
+
+    def padded(x: str, pads: Pads) -> str:
+        return builder.emit(call, "pad", (x,), {"pads": pads, "value": 0.0}, "pad").name
+
+    def first(x: str, count: int) -> str:
+        return builder.emit(call, "slice", (x,), {"axis": 0, "start": 0, "stop": count}, "cut").name
+
+    return Moves(lambda x, shape: builder.reshaped(call, x, shape), padded, first)
+
+
 @handles("Conv")
 def conv(call: Call) -> Result:
-    """Conv to conv2d, or depthwise_conv2d where every group is one input channel."""
+    """Conv to conv2d, or depthwise_conv2d where every group is one input channel; dilated along one axis at most."""
     x, folded, size, rank = image(call, fold=True)
-    spatial_rank = rank - 1
+    builder = call.builder
     w = call.weight(1, "the kernel", rank + 1)
-    channels = call.builder.tensors[x].shape[2]
+    channels, wide = builder.tensors[x].shape[2], w.array.shape[0]
     groups = call.integer("group", 1)
-    kernel = (1, w.array.shape[2]) if spatial_rank == 1 else (w.array.shape[2], w.array.shape[3])
+    window = (1, w.array.shape[2]) if rank == 2 else (w.array.shape[2], w.array.shape[3])
     stated = call.ints("kernel_shape")
     if stated is not None and tuple(stated) != w.array.shape[2:]:
         raise Unsupported(f"kernel_shape {stated} is not that of the kernel {w.array.shape}")
-    no_dilation(call)
-    if groups < 1 or w.array.shape[1] * groups != channels or w.array.shape[0] % groups:
+    if groups < 1 or w.array.shape[1] * groups != channels or wide % groups:
         raise Unsupported(f"kernel {w.array.shape} in {groups} groups does not fit {channels} input channels")
-    stride = pair(call.ints("strides"), spatial_rank, 1, "strides")
-    pads = add_pads(folded, explicit_pads(call, size, kernel, stride, spatial_rank))
-    if spatial_rank == 1:
-        w = w.moved(lambda a: a[:, :, None, :])
+    stride = pair(call.ints("strides"), rank - 1, 1, "strides")
+    dilation = pair(call.ints("dilations"), rank - 1, 1, "dilations")
+    pads = add_pads(folded, explicit_pads(call, size, reach(window, dilation), stride, rank - 1))
+    bare = (size[0] - folded[0] - folded[2], size[1] - folded[1] - folded[3])
+    try:
+        line = line_of(dilation, stride, bare, window, pads)
+    except ValueError as error:
+        raise Unsupported(str(error)) from None
     depthwise = groups == channels and channels > 1
-    w = w.moved(lambda a: a[:, 0].transpose(1, 2, 0) if depthwise else a.transpose(0, 2, 3, 1))
-    names = [x, call.builder.weight(call, "weight", w), ""]
-    if call.has(2):
-        bias = call.weight(2, "the bias", 1)
-        if bias.array.size != w.array.shape[2 if depthwise else 0]:
-            raise Unsupported(f"bias {bias.array.shape} does not fit the kernel")
-        names[2] = call.builder.weight(call, "bias", bias)
-    attrs: dict[str, Any] = {"kernel": kernel, "stride": stride, "pads": pads}
-    if depthwise:
-        multiplier = int(np.prod(w.array.shape[2:])) // channels
-        out = call.builder.emit(call, "depthwise_conv2d", names, attrs | {"multiplier": multiplier})
+
+    def layer(source: str, kernel: Shape, attrs: Mapping[str, Any]) -> str:
+        placed = w.moved(lambda a: a.reshape(*a.shape[:2], *kernel))
+        placed = placed.moved(lambda a: a[:, 0].transpose(1, 2, 0) if depthwise else a.transpose(0, 2, 3, 1))
+        names = [source, builder.weight(call, "weight", placed), ""]
+        if call.has(2):
+            bias = call.weight(2, "the bias", 1)
+            if bias.array.size != wide:
+                raise Unsupported(f"bias {bias.array.shape} does not fit the kernel")
+            names[2] = builder.weight(call, "bias", bias)
+        own = {"multiplier": wide // channels} if depthwise else {"groups": groups}
+        return builder.emit(call, "depthwise_conv2d" if depthwise else "conv2d", names, {**attrs, **own}).name
+
+    if line is None:
+        name = layer(x, window, {"kernel": window, "stride": stride, "pads": pads})
     else:
-        out = call.builder.emit(call, "conv2d", names, attrs | {"groups": groups})
-    return channels_first(out.name, out.shape, rank)
+        name = convolved(x, line, (channels, wide), _moves(call), layer)
+    return channels_first(name, builder.tensors[name].shape, rank)

@@ -17,6 +17,7 @@ class Limits:
 
 
 _MAPS = "1-D and 2-D maps"
+_DILATED = "dilated along one axis, with stride 1 and a window of 1 across"
 _INT8 = "int8 and uint8, constant scales, one for an activation, no block_size"
 _STEPS = "a sequence of fixed length, constant weights and first state, either direction or both"
 _TWO = "of two activations one may be broadcast; a constant must fit one sample"
@@ -28,7 +29,7 @@ LIMITS: dict[str, Limits] = {
     "Cast": Limits("", "between float32 and float16, which is computed in float32"),
     "Clip": Limits("relu, bias", "constant bounds, the lower one finite"),
     "Concat": Limits("concat", "activations only, up to three axes besides the batch"),
-    "Conv": Limits("conv2d, depthwise_conv2d", f"{_MAPS}, constant weights, no dilations, no negative pads"),
+    "Conv": Limits("conv2d, depthwise_conv2d", f"{_MAPS}, constant weights, no negative pads; {_DILATED}"),
     "ConvTranspose": Limits(
         "conv_transpose2d, depthwise_conv_transpose2d, bias",
         f"{_MAPS}, constant weights, no dilations, output_padding below the stride",

@@ -28,6 +28,8 @@ _WIDE = ("int16", "uint16", "int32")
 RAW = ("Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "MaxPool", "Concat", "Slice", "Split")
 # Device ops whose result is never below zero.
 _POSITIVE = ("sigmoid", "softmax", "hard_sigmoid")
+# Ops behind which rounding is as good as before them.
+_ALONG = ("reshape", "slice", "transpose")
 # Device ops whose result is not below zero where no operand is.
 _PASSING = (*MOVES, "avg_pool2d", "pad")
 _ONE_BY_ONE = "quantise the model with fixed scales, as onnxruntime's quantize_static does"
@@ -317,10 +319,17 @@ def pass_integers(builder: Builder, node: onnx.NodeProto) -> None:
     builder.integers.update(dict.fromkeys(node.output, found[0]))
 
 
+def _behind(builder: Builder, tensor: str) -> str:
+    """The operand of the ReLU or the move that makes a tensor, "" if something else does."""
+    maker = builder.producer(tensor)
+    same = maker is not None and (maker.op in _ALONG or (maker.op == "relu" and not maker.attrs["slope"]))
+    return maker.inputs[0] if maker is not None and same else ""
+
+
 def absorb(builder: Builder, result: View) -> View:
     """Let layers make the integers of the `quantize` that alone reads them; gives the result as it is then called.
 
-    A ReLU's operand gets the same integers: what saturates there would be cut by it all the same.
+    The operand of a ReLU or a move gets the same integers: what saturates there would be cut by it all the same.
     """
     readers = Counter(name for node in builder.nodes for name in node.inputs)
     readers[result.tensor] += 1
@@ -337,10 +346,10 @@ def absorb(builder: Builder, result: View) -> View:
             continue
         builder.quantized(source, quant)
         same[made] = source
-        maker = builder.producer(source)
-        cuts = maker is not None and maker.op == "relu" and not maker.attrs["slope"]
-        if maker is not None and cuts and alone(maker.inputs[0]):
-            builder.quantized(maker.inputs[0], quant)
+        at = _behind(builder, source)
+        while at and alone(at):
+            builder.quantized(at, quant)
+            at = _behind(builder, at)
     for made, source in same.items():
         del builder.tensors[made]
         builder.ranges[source] = builder.ranges.pop(made)

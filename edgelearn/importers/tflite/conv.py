@@ -10,9 +10,9 @@ import numpy as np
 
 from edgelearn.formats import F32, S8, S32
 from edgelearn.graph import Quant
+from edgelearn.importers.dilation import Emit, Line, Moves, convolved, line_of
 from edgelearn.importers.tflite.builder import Builder
 from edgelearn.importers.tflite.call import NO_PADS, Call, Const, Pads, Result, Shape, Unsupported, Value, handles
-from edgelearn.importers.tflite.dilation import Emit, convolved, line_of
 from edgelearn.importers.tflite.fused import fused
 
 _SAME, _VALID = 0, 1
@@ -101,14 +101,53 @@ def _operands(call: Call, x: str, weight: Const, shape: Shape, quant: Quant | No
     return x, name, builder.weight(call, "bias", bias, (channels,), own, S32)
 
 
-def _slid(call: Call, x: str, size: Shape, kernel: tuple[int, int], folded: Pads, emit: Emit) -> Value:
-    """The layer that `emit` adds, dilated or not, with its fused activation. `size` is the map with `folded` pads."""
+def _line(call: Call, size: Shape, kernel: tuple[int, int], folded: Pads) -> Line | None:
+    """How the node is dilated on a map of `size` without `folded` pads; None if it is not. Unsupported as `line_of`."""
+    dilation = (call.option("DilationHFactor"), call.option("DilationWFactor"))
+    pads = folded
+    if call.option("Padding") == _SAME:
+        total = [(k - 1) * d for k, d in zip(kernel, dilation, strict=True)]
+        pads = (
+            folded[0] + total[0] // 2, folded[1] + total[1] // 2,
+            folded[2] + total[0] - total[0] // 2, folded[3] + total[1] - total[1] // 2,
+        )  # fmt: skip
+    try:
+        return line_of(dilation, (call.option("StrideH"), call.option("StrideW")), size, kernel, pads)
+    except ValueError as error:
+        raise Unsupported(str(error)) from None
+
+
+def _moves(call: Call) -> Moves:
+    builder: Builder = call.builder
+
+    def padded(x: str, pads: Pads) -> str:
+        height, wide, channels = builder.tensors[x].shape
+        return builder.settle(Value(x, (1, height + pads[0] + pads[2], wide, channels), pads), call).tensor
+
+    def first(x: str, count: int) -> str:
+        return builder.emit(call, "slice", (x,), {"axis": 0, "start": 0, "stop": count}, "cut").name
+
+    return Moves(lambda x, shape: builder.shaped(call, x, shape), padded, first)
+
+
+def _slid(call: Call, x: str, size: Shape, kernel: tuple[int, int], folded: Pads, wide: int, emit: Emit) -> Value:
+    """The layer of `wide` channels that `emit` adds, dilated or not, with its fused activation.
+
+    `size` is the map with `folded` pads.
+    """
+    builder: Builder = call.builder
+
+    def layer(source: str, kernel: Shape, attrs: Mapping[str, Any]) -> str:
+        name = emit(source, kernel, attrs)
+        return fused(call, Value(name, (1, *builder.tensors[name].shape))).tensor
+
     bare = (size[0] - folded[0] - folded[2], size[1] - folded[1] - folded[3], size[2])
-    line = line_of(call, bare, kernel, folded)
-    if line is not None:
-        return convolved(call, x, line, emit, (line.out, size[1]) if line.axis == 0 else (1, line.out))
-    name = emit(x, kernel, _window_of(call, size, kernel, folded))
-    return fused(call, Value(name, (1, *call.builder.tensors[name].shape)))
+    line = _line(call, bare, kernel, folded)
+    if line is None:
+        name = layer(x, kernel, _window_of(call, size, kernel, folded))
+    else:
+        name = convolved(x, line, (size[2], wide), _moves(call), layer)
+    return Value(name, (1, *builder.tensors[name].shape))
 
 
 @handles("CONV_2D")
@@ -125,7 +164,7 @@ def conv(call: Call) -> Result:
         own = {"kernel": kernel, "groups": size[2] // ci}
         return call.builder.emit(call, "conv2d", names, {**attrs, **own}).name
 
-    return _slid(call, x, size, (kh, kw), folded, emit)
+    return _slid(call, x, size, (kh, kw), folded, co, emit)
 
 
 @handles("DEPTHWISE_CONV_2D")
@@ -142,7 +181,7 @@ def depthwise(call: Call) -> Result:
         own = {"kernel": kernel, "multiplier": channels // size[2]}
         return call.builder.emit(call, "depthwise_conv2d", names, {**attrs, **own}).name
 
-    return _slid(call, x, size, (kh, kw), folded, emit)
+    return _slid(call, x, size, (kh, kw), folded, channels, emit)
 
 
 @handles("FULLY_CONNECTED")
