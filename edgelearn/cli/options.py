@@ -83,7 +83,7 @@ train_options = _all(
         "--samples",
         type=_choices("samples"),
         help="Format in which samples travel and are kept: f32, f16, or s8, the integers of an"
-        " int8 model's input.  [default: s8 where the layers that read them run in int8, else f32]",
+        " int8 model or prefix.  [default: s8 where the layers that read them run in int8, else f32]",
     ),
     click.option("--store", type=int, metavar="N", help="Keep N training samples in the board's RAM."),
     click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),

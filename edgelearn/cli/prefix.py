@@ -18,11 +18,12 @@ def prefix_lines(plan: Plan, cut: Cut) -> list[str]:
         for key, form in (("accuracy", ".3f"), ("loss", ".4f"))
         if getattr(cut.f32, key) is not None
     ]
-    rows += [(key, *(f"{n:,}" for n in reversed(pair))) for key, pair in (("RAM", cut.ram), ("flash", cut.flash))]
+    sizes = (("bytes of RAM", cut.ram), ("bytes of flash, without code", cut.flash))
+    rows += [(key, *(f"{n:,}" for n in reversed(pair))) for key, pair in sizes]
     handed = ", ".join(f"{name} {value:.1f} dB" for name, value in cut.snr.items())
     head = f"int8 prefix: {cut.layers} of {cut.frozen} frozen layers, ranges by {plan.config.calibrate}"
     return [
         *wrap(head),
         *table((f"on {cut.int8.samples:,} held-out samples", "float32", "int8 prefix"), rows, right=(1, 2)),
-        *wrap(f"signal to noise of what it hands over: {handed}"),
+        *wrap(f"signal to noise where training begins: {handed}"),
     ]

@@ -21,9 +21,10 @@ def samples(graph: Graph, count: int = SAMPLES, seed: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=(count, *shape)).astype(np.float32)
 
 
-def calibrated(graph: Graph, method: str = "minmax") -> Graph:
+def calibrated(graph: Graph, method: str = "minmax", seen: np.ndarray | None = None) -> Graph:
     """A graph that knows the ranges of its activations."""
-    return graph.replace(meta={**graph.meta, "ranges": calibrate(graph, samples(graph), method)})
+    chosen = samples(graph) if seen is None else seen
+    return graph.replace(meta={**graph.meta, "ranges": calibrate(graph, chosen, method)})
 
 
 def wide(seed: int = 0) -> Graph:
