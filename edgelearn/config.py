@@ -18,24 +18,34 @@ Fraction = Annotated[float, Meta(ge=0, lt=1)]
 class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Training settings.
 
-    method: how to train, a name in edgelearn.methods. train: which layers, `all`, `last` or names with commas.
-    loss: `auto` is cross-entropy where the model ends in a vector of class scores, mean squared error otherwise. warmup
-    is in updates; schedule runs over all updates of the run down to min_lr * lr; decay is the share of updates in which `wsd` decays. fold_norms folds BatchNorm into
-    the layer before it even where it could be trained (less RAM and time, two parameters fewer a channel). samples is
-    the format in which samples travel to the board and are kept there: f32, f16, or s8, the integers of an int8 model's
-    input; `auto` is s8 where the layers that read a sample run in int8, f32 elsewhere. store is the number of training
-    samples that the board keeps in RAM, so that they travel once and not once an epoch. target `sample`: the sample
-    is its own target and travels and lies in memory once; `auto` does so where a model reproduces its input under mean
-    squared error. recompute is the share of more MACs that may be spent on computing activations a second time instead
-    of keeping them. int8_prefix: the frozen part of a float model, what no trained weight stands in front of, runs in
-    int8; calibrate is how the ranges of its activations are found, over calibration_samples training samples that the
+    method: how to train, a name in edgelearn.methods. train: which layers, `all`, `last` or names with commas; or,
+    with blocks, so many of the last inverted residual blocks and all behind them. fraction is the share of a
+    layer's input channels that `sparse` trains; exact_derivative keeps `mobiletl` from approximating that of
+    hard-swish.
+
+    loss: `auto` is cross-entropy where the model ends in a vector of class scores, mean squared error otherwise.
+    warmup is in updates; schedule runs over all updates of the run down to min_lr * lr; decay is the share of
+    updates in which `wsd` decays. fold_norms folds BatchNorm into the layer before it even where it could be
+    trained (less RAM and time, two parameters fewer a channel). samples is the format in which samples travel to
+    the board and are kept there: f32, f16, or s8, the integers of an int8 model's input; `auto` is s8 where the
+    layers that read a sample run in int8, f32 elsewhere. store is the number of training samples that the board
+    keeps in RAM, so that they travel once and not once an epoch. target `sample`: the sample is its own target and
+    travels and lies in memory once; `auto` does so where a model reproduces its input under mean squared error.
+    recompute is the share of more MACs that may be spent on computing activations a second time instead of keeping
+    them.
+
+    int8_prefix: the frozen part of a float model, what no trained weight stands in front of, runs in int8;
+    calibrate is how the ranges of its activations are found, over calibration_samples training samples that the
     seed picks (edgelearn.calibrate).
     """
 
+    method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
     train: str = "all"
+    blocks: Annotated[int, Meta(ge=0)] = 0
+    fraction: Annotated[float, Meta(gt=0, le=1)] = 0.25
+    exact_derivative: bool = False
     loss: Literal["auto", "cross-entropy", "mse"] = "auto"
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
-    method: Literal["full", "last", "bias"] = "full"
     lr: Positive = 0.01
     momentum: Fraction = 0.0
     beta2: Fraction = 0.999

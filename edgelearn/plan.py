@@ -162,6 +162,11 @@ class Plan:
         read = {n for s in steps if s.node.phase is Phase.BACKWARD for n in s.node.inputs}
         return [self.graph.tensors[name] for name in sorted(written & read)]
 
+    def approximated(self) -> list[str]:
+        """The layers that train by an approximate derivative."""
+        found = (n for n in self.graph.nodes if n.phase is Phase.FORWARD and OPS[n.op].approximates)
+        return [n.name for n in found]
+
     def over(self) -> tuple[int, int]:
         """Bytes over the RAM and flash limits; not positive where it fits (flash without code)."""
         over = max(used - size for used, size in self.regions.values())
@@ -303,10 +308,12 @@ def _fitting(plan: Plan) -> str:
         (f"--fold-norms{empty}", {"fold_norms": True, "store": 0}),
         (plain, thrifty),
         (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),
-        (f"--train last{empty}", {"train": "last", "store": 0}),
-        (f"--train last {plain}", {**thrifty, "train": "last"}),
     ]
     for flags, changes in tries:
+    if config.method != "last":
+        head = {"train": "last", "blocks": 0}
+        flags = "--train last --blocks 0" if config.blocks else "--train last"
+        tries += [(f"{flags}{empty}", {**head, "store": 0}), (f"{flags} {plain}", {**thrifty, **head})]
         smaller = make_plan(
             plan.imported, config.with_changes(**changes), plan.board, ram=plan.limits.ram, flash=plan.limits.flash
         )

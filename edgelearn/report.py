@@ -83,6 +83,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
         "plan": plan.hash,
         "method": plan.config.method,
         "train": plan.config.train,
+        "approximate_derivatives": plan.approximated(),
         "optimizer": plan.config.rule,
         "batch": plan.config.batch,
         "loss": plan.graph.meta["loss"],

@@ -20,7 +20,7 @@ from edgelearn.graph import Layout
 from edgelearn.link import Link
 from edgelearn.ops.optimizers import Optim
 from edgelearn.ops.quantized.convert import quantized
-from edgelearn.passes.fold import unfold
+from edgelearn.passes.split import home
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
 from edgelearn.wire import Hyper, Result, Schedule, Status
@@ -283,7 +283,7 @@ class Session:
         }
         if all(np.isfinite(w).all() for w in weights.values()):
             self._weights = weights
-            self.outcome.weights = unfold(self.plan.graph, weights)
+            self.outcome.weights = home(self.plan.graph, weights)
 
     def _check_outputs(self) -> None:
         """The board's predictions against the reference's with the board's own weights."""

@@ -18,6 +18,7 @@ from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
 from edgelearn.passes.quantize import quantize
 from edgelearn.passes.samples import place_samples
+from edgelearn.passes.split import apply_choice
 from edgelearn.passes.update import attach_updates, may_hold
 from edgelearn.recompute import Recomputed, loads, recompute, recompute_within
 from edgelearn.schedule import make_schedule
@@ -36,6 +37,7 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     if config.int8_prefix:
         graph = quantize(graph, source.meta.get("ranges"))
     graph = place_samples(lower(graph), graph, config.samples)
+    graph = apply_choice(graph, choice)
     loss = choose_loss(graph, config.loss)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)

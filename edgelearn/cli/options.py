@@ -64,6 +64,11 @@ def out_option(default: str) -> Decorator:
 train_options = _all(
     click.option("--method", type=_choices("method"), help="How to train.  [default: full]"),
     click.option("--train", metavar="WHAT", help="all, last, or layer names with commas."),
+    click.option("--blocks", type=int, metavar="N", help="Train the last N inverted residual blocks and what follows."),
+    click.option("--fraction", type=float, help="Share of input channels that sparse trains.  [default: 0.25]"),
+    click.option(
+        "--exact-derivative/--signed-derivative", default=None, help="Of hard-swish, in mobiletl.  [default: signed]"
+    ),
     click.option("--loss", type=_choices("loss")),
     click.option("--optimizer", type=_choices("optimizer")),
     click.option("--lr", type=float, help="Learning rate."),

@@ -133,6 +133,12 @@ def _config(settings: Settings, flags: dict[str, Any]) -> TrainConfig:
         and "momentum" not in settings.train
     ):
         chosen["momentum"] = 0.0  # Adam's default is not SGD's
+    if chosen["method"] is not None and chosen["method"] != config.method:
+        from edgelearn.methods import METHODS, OPTIONS
+
+        for name in set(OPTIONS) - set(METHODS[chosen["method"]].options):
+            if chosen[name] is None:
+                chosen[name] = getattr(TrainConfig(), name)  # what the file says is for its own method
     try:
         return config.with_changes(**chosen)
     except InputError as error:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgelearn.config import TrainConfig
 from edgelearn.graph import Graph, Node
-from edgelearn.ops import OPS
+from edgelearn.ops import OPS, Shape
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Method:
     """One way to train.
 
     choose(graph, nodes, config) decides for the given nodes of an imported graph, in the graph's order, and changes
-    nothing. options are the settings of TrainConfig that it obeys; with `train` among them the user can
+    nothing. options are the settings of TrainConfig that it obeys; with `train` or `blocks` among them the user can
     narrow down which nodes it is given.
     """
 
     summary: str
     choose: Callable[[Graph, Sequence[Node], TrainConfig], Choice]
-    options: tuple[str, ...] = ("train",)
+    options: tuple[str, ...] = ("train", "blocks")
 
 
 def trainable(graph: Graph, node: Node) -> list[str]:
@@ -54,3 +54,18 @@ def _held(graph: Graph, node: Node, slots: Sequence[int]) -> list[str]:
     names = [node.inputs[k] for k in slots if k < len(node.inputs) and node.inputs[k]]
     held = [name for name in names if graph.tensors[name].data is not None]
     return [name for name in held if home is None or name in home]
+
+
+def channel_view(graph: Graph, node: Node) -> tuple[tuple[int, ...], int] | None:
+    """A shape in which the weights of a convolution or a dense layer have the input's channels as one axis, and that
+    axis; of a grouped convolution, the channels of each group. None for other nodes.
+    """
+    rule = _VIEWS.get(node.op)
+    return rule(graph.tensors[node.inputs[0]].shape, graph.tensors[node.inputs[1]].shape) if rule else None
+
+
+_VIEWS: dict[str, Callable[[Shape, Shape], tuple[Shape, int]]] = {
+    "conv2d": lambda x, w: (w, 3),
+    "depthwise_conv2d": lambda x, w: ((*w[:2], x[2], w[2] // x[2]), 2),
+    "dense": lambda x, w: ((w[0], w[1] // x[-1], x[-1]), 2),
+}

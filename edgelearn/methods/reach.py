@@ -1,4 +1,4 @@
-"""Which layers a method may touch: `--train all|last|LAYERS` or `--blocks N`."""
+"""Which layers a method may touch: `--train all|last|LAYERS|LAYER..` or `--blocks N`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,33 @@ from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Node
 from edgelearn.methods.base import trainable
+from edgelearn.methods.blocks import find_blocks
+
+BEHIND = ".."  # `NAME..` in a list of layers: that one and all behind it
 
 
 def reach(graph: Graph, config: TrainConfig) -> list[Node]:
-    """The nodes that the user named, in the graph's order; InputError for a layer that does not exist."""
+    """The nodes that the user named, in the graph's order; InputError for a layer or block that does not exist."""
+    if config.blocks:
+        return _top(graph, config)
     if config.train == "all":
         return list(graph.nodes)
     return last_layer(graph) if config.train == "last" else _named(graph, config.train)
+
+
+def _top(graph: Graph, config: TrainConfig) -> list[Node]:
+    """All nodes from the beginning of the last N inverted residual blocks on."""
+    if config.train != "all":
+        raise InputError("layers can be named or counted in blocks, not both", where="--blocks", hint="--train all")
+    found = find_blocks(graph)
+    if config.blocks > len(found):
+        have = f"{len(found)} inverted residual blocks, not {config.blocks}" if found else "no inverted residual block"
+        raise InputError(
+            f"the model has {have}",
+            where="--blocks",
+            hint="a block is a depthwise convolution with a 1x1 convolution behind it; --train names single layers",
+        )
+    return list(graph.nodes[graph.nodes.index(found[-config.blocks].nodes[0]) :])
 
 
 def last_layer(graph: Graph) -> list[Node]:
@@ -24,7 +44,8 @@ def last_layer(graph: Graph) -> list[Node]:
 
 
 def _named(graph: Graph, choice: str) -> list[Node]:
-    """The layers of a comma-separated list; a name is a node of the graph or of the user's file.
+    """The layers of a comma-separated list; a name is a node of the graph or of the user's file, `NAME..` is it and all
+    layers behind it.
 
     Where a node of the file became several, `gru` and `gru_input`, the first name stands for both.
     """
@@ -35,7 +56,8 @@ def _named(graph: Graph, choice: str) -> list[Node]:
             for name in dict.fromkeys(filter(None, names)):
                 layers.setdefault(name, []).append(node)
     chosen: list[Node] = []
-    for name in (part.strip() for part in choice.split(",")):
+    for part in (part.strip() for part in choice.split(",")):
+        name = part if part in layers else part.removesuffix(BEHIND)
         if name not in layers:
             own = [node.name for node in graph.nodes if trainable(graph, node)]
             near = difflib.get_close_matches(name, layers, n=1)
@@ -45,7 +67,7 @@ def _named(graph: Graph, choice: str) -> list[Node]:
                 where="--train",
                 hint=f"{hint}use all, last, or some of: {', '.join(own)}",
             )
-        chosen += layers[name]
+        chosen += layers[name] if part == name else graph.nodes[graph.nodes.index(layers[name][0]) :]
     return [node for node in graph.nodes if node in chosen]
 
 

@@ -81,7 +81,8 @@ class Op:
     sizes(attrs, input shapes, output shapes) are the kernel's shape arguments in order: the fields of the
     C struct `struct`, or by-value integers where `struct` is empty.
     fmt is the number format in the kernel's name, formats those of the outputs. `calls` names another op's kernel
-    that computes this op.
+    that computes this op. `approximates` names the op that computes the same
+    with its true derivative.
     weights are the operands that can be trained, shifts those of them that are added: a bias.
     scalars(attrs) are further by-value arguments: int32_t for an int, else float. A STEP kernel gets a pointer to the
     settings if `uses_optim`.
@@ -106,6 +107,7 @@ class Op:
     examples: tuple[Example, ...] = field(default=())
     summary: str = ""
     calls: str = ""
+    approximates: str = ""
 
     @property
     def kernel(self) -> str:

@@ -2,6 +2,8 @@
 
 * hard_sigmoid (alpha, beta): y = clip(alpha * x + beta, 0, 1); backward from the output: alpha where 0 < y < 1.
 * hard_swish: y = x * clip(x + 3, 0, 6) / 6; backward keeps the input: (2x + 3) / 6 between -3 and 3.
+* hard_swish_signed: the same function with the derivative of MobileTL (Chiang et al., AAAI 2023), dx = x >= 0 ? dy : 0,
+  an approximation that keeps one bit an element.
 * elu (alpha > 0): y = x < 0 ? alpha * (exp(x) - 1) : x; backward from the output: y + alpha where y < 0.
 * prelu, operands x and slope: y = x < 0 ? slope * x : x. The slope repeats over positions as the operand of `mul` does.
 """
@@ -12,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from edgelearn.formats import BIT, F32
 from edgelearn.graph import Node
 from edgelearn.ops.base import (
     Arrays,
@@ -45,6 +48,16 @@ def _hard_swish(attrs: Attrs, x: np.ndarray) -> Arrays:
 
 def _hard_swish_bwd(attrs: Attrs, x: np.ndarray, dy: np.ndarray) -> Arrays:
     return (dy * np.where(x <= -3, 0, np.where(x >= 3, 1, (2 * x + 3) / 6)),)
+
+
+def _hard_swish_signed(attrs: Attrs, x: np.ndarray) -> Arrays:
+    return (*_hard_swish(attrs, x), x >= 0)
+
+
+def _hard_swish_signed_gradient(node: Node, tape: Tape) -> None:
+    if tape.wants(node.inputs[0]):
+        mask = tape.saved(node, 1, "mask")
+        tape.input_grad("hard_swish_signed_bwd", node.inputs[0], (tape.grad(node.outputs[0]), mask), node)
 
 
 def _elu(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -105,6 +118,15 @@ OPS = (
         examples=(Example({}, ((2, 3, 5),)), Example({}, ((17,),))),
     ),
     Op("hard_swish_bwd", _hard_swish_bwd, None, count_sizes, inplace=((0, 0), (0, 1))),
+    Op(
+        "hard_swish_signed", _hard_swish_signed, same_shape, count_sizes, gradient=_hard_swish_signed_gradient,
+        inplace=((0, 0),), formats=(F32, BIT), approximates="hard_swish",
+        examples=(Example({}, ((2, 3, 5),)), Example({}, ((17,),))),
+    ),
+    Op(
+        "hard_swish_signed_bwd", lambda a, dy, mask: (np.where(mask, dy, 0 * dy),), None, count_sizes,
+        scalars=lambda a: {"slope": 0.0}, inplace=((0, 0),), calls="relu_bwd",
+    ),
     Op(
         "elu", _elu, same_shape, count_sizes, gradient=_from("output", "elu_bwd"), scalars=_alpha, inplace=((0, 0),),
         examples=(Example({"alpha": 1.0}, ((2, 3, 5),)), Example({"alpha": 0.5}, ((17,),))), summary="ELU",

@@ -44,6 +44,7 @@ def test_lists(command: str, golden: Golden, capsys: Capture) -> None:
     ("name", "flags"),
     [
         ("all", ()),
+        ("bias", ("--method", "bias")),
         ("last", ("--train", "last", "--optimizer", "adam", "--batch", "4", "--board", "qemu-m55")),
     ],
 )
@@ -75,6 +76,8 @@ ERRORS: dict[str, tuple[str, ...]] = {
     "wrong-board": ("plan", "model.onnx", "--board", "qemu-m44"),
     "wrong-layer": ("plan", "model.onnx", "--train", "conv9"),
     "negative-lr": ("plan", "model.onnx", "--lr", "-1"),
+    "wrong-option": ("plan", "model.onnx", "--method", "bias", "--fraction", "0.5"),
+    "no-blocks": ("plan", "model.onnx", "--method", "mobiletl", "--blocks", "2"),
     "does-not-fit": ("plan", "model.onnx", "--ram", "40K"),
     "no-data": ("run", "model.onnx"),
     "missing-data": ("run", "model.onnx", "--data", "nowhere.npz"),

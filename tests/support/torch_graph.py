@@ -111,6 +111,7 @@ OPS: dict[str, Callable[..., torch.Tensor]] = {
     "clip": lambda a, x: torch.clamp(x, a["low"], a["high"]),
     "hard_sigmoid": lambda a, x: torch.clamp(a["alpha"] * x + a["beta"], 0, 1),
     "hard_swish": lambda a, x: F.hardswish(x),
+    "hard_swish_signed": lambda a, x: _Signed.apply(x),
     "elu": lambda a, x: F.elu(x, a["alpha"]),
     "prelu": lambda a, x, slope: torch.where(x < 0, _rows(x, slope) * x, x),
     "concat": lambda a, x, y: torch.cat((x, y), a["axis"]),
@@ -127,6 +128,20 @@ class TorchGraph:
     """The imported graph with its trained weights as leaves."""
 
     def __init__(self, graph: Graph, trained: set[str], dtype: torch.dtype = torch.float64) -> None:
+class _Signed(torch.autograd.Function):
+    """Hard-swish with MobileTL's derivative: 1 where x >= 0, else 0."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return F.hardswish(x)
+
+    @staticmethod
+    def backward(ctx: Any, dy: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        return dy * (x >= 0)
+
+
         self.graph, self.dtype = graph, dtype
         self.values: Values = {}
         for tensor in graph.tensors.values():

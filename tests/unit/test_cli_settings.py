@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from edgelearn.cli.settings import make_job, parse_size
+from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError, UsageError
 
 TOML = """
@@ -67,6 +68,13 @@ def test_flags_win(project: Path) -> None:
 def test_going_back_to_sgd_leaves_adams_momentum_behind(project: Path) -> None:
     assert make_job({"optimizer": "sgd"}).config.momentum == 0.0
     assert make_job({"optimizer": "sgd", "momentum": 0.5}).config.momentum == 0.5
+
+
+def test_another_method_leaves_the_options_of_the_first_behind(project: Path) -> None:
+    (project / "edgelearn.toml").write_text('model = "m"\n[train]\nmethod = "sparse"\nfraction = 0.5\nblocks = 2')
+    config = make_job({"method": "mobiletl"}).config
+    assert (config.method, config.fraction, config.blocks) == ("mobiletl", TrainConfig().fraction, 2)
+    assert make_job({"method": "bias", "fraction": 0.5}).config.fraction == 0.5  # said on purpose; refused
 
 
 def test_another_folder(

@@ -25,7 +25,7 @@ def plan_of(graph: Graph, **settings: object) -> Plan:
 
 
 def test_the_names_in_the_settings_are_the_methods() -> None:
-    assert list(methods.METHODS) == ["full", "last", "bias"]
+    assert list(methods.METHODS) == ["full", "last", "bias", "sparse", "mobiletl"]
     assert set(methods.OPTIONS) <= set(TrainConfig.__struct_fields__)
 
 

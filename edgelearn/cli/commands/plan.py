@@ -53,7 +53,10 @@ def _head(plan: Plan) -> list[str]:
         f"{plan.graph.name} on {plan.board.id}: trains {trained:,} of {total:,} weights with {how},"
         f" batch {figures.batch}, {plan.graph.meta['loss']}, samples in {plan.samples}"
     )
-    return wrap(text)
+    lines = wrap(text)
+    if about := plan.approximated():
+        lines += wrap(f"approximate derivatives (hard_swish_signed): {', '.join(about)}")
+    return lines
 
 
 def _shape(shape: tuple[int, ...]) -> str:

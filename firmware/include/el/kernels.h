@@ -75,6 +75,11 @@ enum { EL_SUM_ROWS = 128 };
     void el_slice_fwd_f32__##ISA(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *x, float *y); \
     void el_slice_bwd_f32__##ISA(int32_t outer, int32_t whole, int32_t start, int32_t part, const float *dy,           \
                                  float *dx);                                                                           \
+    /* y[r][k] = x[r][index[k]]; put: y[r][index[k]] = x[r][k], zero elsewhere; index ascends */                       \
+    void el_take_fwd_f32__##ISA(int32_t rows, int32_t channels, int32_t part, const float *x, const int32_t *index,    \
+                                float *y);                                                                             \
+    void el_put_fwd_f32__##ISA(int32_t rows, int32_t channels, int32_t part, const float *x, const int32_t *index,     \
+                               float *y);                                                                              \
     /* statistics of each row, and of each channel over all rows; beta may be NULL */                                  \
     void el_layer_norm_fwd_f32__##ISA(int32_t rows, int32_t channels, float epsilon, const float *x,                   \
                                       const float *gamma, const float *beta, float *y);                                \
@@ -95,6 +100,8 @@ enum { EL_SUM_ROWS = 128 };
     void el_hard_sigmoid_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);       \
     void el_hard_swish_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                        \
     void el_hard_swish_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                      \
+    /* as hard_swish; bit i of mask: x[i] >= 0; mask may be NULL */                                                    \
+    void el_hard_swish_signed_fwd_f32__##ISA(int32_t count, const float *x, float *y, uint8_t *mask);                  \
     void el_elu_fwd_f32__##ISA(int32_t count, float alpha, const float *x, float *y);                                  \
     void el_elu_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);                \
     void el_prelu_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *slope, float *y);        \

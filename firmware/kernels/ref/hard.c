@@ -2,6 +2,8 @@
 #include "el/kernels.h"
 #include "el/math.h"
 
+#include <stddef.h>
+
 void el_clip_fwd_f32__ref(int32_t count, float low, float high, const float *x, float *y)
 {
     for (int32_t i = 0; i < count; i++) {
@@ -44,6 +46,20 @@ void el_hard_swish_bwd_f32__ref(int32_t count, const float *x, const float *dy, 
     for (int32_t i = 0; i < count; i++) {
         const float v = x[i];
         dx[i] = v <= -3.0f ? 0.0f : (v >= 3.0f ? dy[i] : dy[i] * (2.0f * v + 3.0f) * 0.166666672f);
+    }
+}
+
+void el_hard_swish_signed_fwd_f32__ref(int32_t count, const float *x, float *y, uint8_t *mask)
+{
+    uint32_t bits = 0;
+    for (int32_t i = 0; i < count; i++) {
+        const float v = x[i];
+        y[i] = v <= -3.0f ? 0.0f : (v >= 3.0f ? v : v * (v + 3.0f) * 0.166666672f);
+        bits |= (uint32_t)(v >= 0.0f) << (i & 7);
+        if (mask != NULL && ((i & 7) == 7 || i == count - 1)) {
+            mask[i / 8] = (uint8_t)bits;
+            bits = 0;
+        }
     }
 }
 

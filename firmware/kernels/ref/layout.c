@@ -80,3 +80,24 @@ void el_slice_bwd_f32__ref(int32_t outer, int32_t whole, int32_t start, int32_t 
         }
     }
 }
+
+void el_take_fwd_f32__ref(int32_t rows, int32_t channels, int32_t part, const float *x, const int32_t *index, float *y)
+{
+    for (int32_t r = 0; r < rows; r++) {
+        for (int32_t k = 0; k < part; k++) {
+            *y++ = x[r * channels + index[k]];
+        }
+    }
+}
+
+void el_put_fwd_f32__ref(int32_t rows, int32_t channels, int32_t part, const float *x, const int32_t *index, float *y)
+{
+    for (int32_t r = 0; r < rows; r++) {
+        int32_t k = 0;
+        for (int32_t c = 0; c < channels; c++) {
+            const int32_t here = k < part && index[k] == c;
+            *y++ = here ? x[r * part + k] : 0.0f;
+            k += here;
+        }
+    }
+}

@@ -1,0 +1,106 @@
+"""Training methods: numpy, generated C and torch take the same steps, and what was learned goes home."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from edgelearn import methods
+from edgelearn.boards import load
+from edgelearn.config import TrainConfig
+from edgelearn.graph import Graph, Phase
+from edgelearn.methods.base import channel_view
+from edgelearn.passes.split import home
+from edgelearn.plan import make_plan
+from edgelearn.reference import Reference
+from tests.support.clib import CModel
+from tests.support.compare import apart, optim
+from tests.support.mobilenets import MOBILENETS
+from tests.support.nets import NETS, sample
+from tests.support.torch_graph import TorchGraph
+
+ALL = {**NETS, **MOBILENETS}
+PLAIN, MOMENTUM = {"lr": 0.05}, {"lr": 0.02, "momentum": 0.9, "batch": 2}
+SETTINGS = {
+    "full": {"method": "full", "blocks": 1},
+    "last": {"method": "last"},
+    "bias": {"method": "bias"},
+    "sparse": {"method": "sparse"},
+    "sparse-half": {"method": "sparse", "fraction": 0.5, "blocks": 2},
+    "mobiletl": {"method": "mobiletl", "blocks": 2},
+    "mobiletl-exact": {"method": "mobiletl", "exact_derivative": True},
+}
+CASES = [("v2", name, PLAIN) for name in SETTINGS]
+CASES += [("v1", "sparse", PLAIN), ("v1", "mobiletl", MOMENTUM), ("v2", "bias", MOMENTUM)]
+CASES += [("v3", name, PLAIN) for name in ("full", "mobiletl", "mobiletl-exact")] + [("v3", "sparse", MOMENTUM)]
+CASES += [(net, "sparse", PLAIN) for net in NETS] + [("recurrent_net", "bias", PLAIN), ("conv1d_net", "bias", PLAIN)]
+
+
+def torch_of(source: Graph, choice: methods.Choice) -> TorchGraph:
+    """The imported graph in torch: with the ops that the method puts in place of others, and masks for frozen parts."""
+    nodes = [replace(node, op=choice.replaced.get(node.name, node.op)) for node in source.nodes]
+    net = TorchGraph(source.replace(nodes=nodes), choice.trained)
+    readers = {node.inputs[1]: node for node in source.nodes if len(node.inputs) > 1}
+    for name, index in choice.channels.items():
+        view, axis = channel_view(source, readers[name]) or ((), 0)
+        mask = np.zeros(view)
+        mask[(slice(None),) * axis + (index,)] = 1
+        net.values[name].register_hook(partial(torch.mul, torch.tensor(mask).reshape(source.tensors[name].shape)))
+    return net
+
+
+@pytest.mark.parametrize(("net", "name", "rule"), CASES)
+def test_three_updates_agree(net: str, name: str, rule: dict[str, float], tmp_path: Path) -> None:
+    """Numpy in float32, C and torch in float64 agree to 1e-5 of each tensor's largest value."""
+    source, config = ALL[net](), TrainConfig(**SETTINGS[name], **rule)
+    choice, plan = methods.choose(source, config), make_plan(source, config, load("host"))
+    loss = plan.graph.meta["loss"]
+    data = [sample(source, 100 + k, loss) for k in range(3 * config.batch)]
+    torch_net = torch_of(source, choice)
+    torch_net.fit([data[k : k + config.batch] for k in range(0, len(data), config.batch)], loss, config)
+    truth = torch_net.weights(choice.trained)
+
+    model, oracle = CModel(plan, tmp_path), Reference(plan.graph, np.float32, lambda step: optim(config))
+    model.settings = lambda step: optim(config)
+    for x, target in data:
+        assert model.train(x, target) == pytest.approx(oracle.train(x, target).loss, rel=1e-5, abs=1e-6)
+    start = {n: np.asarray(source.tensors[n].data) for n in truth}
+    for found in (model.weights(), oracle.weights()):
+        result = home(plan.graph, found)
+        error, worst = apart({k: v.reshape(truth[k].shape) for k, v in result.items()}, truth, floor=0.02)
+        assert error <= 1e-5, f"{worst} is {error:.1e} away from torch"
+        for weight, index in choice.channels.items():
+            view, axis = channel_view(source, next(n for n in source.nodes if weight in n.inputs)) or ((), 0)
+            rest = np.setdiff1d(np.arange(view[axis]), index)
+            same = (np.take(a[weight].reshape(view), rest, axis) for a in (result, start))
+            assert len({part.tobytes() for part in same}) == 1, f"frozen channels of {weight} changed"
+    assert apart(truth, start)[0] > 1e-4, "the steps changed nothing"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("net", MOBILENETS)
+def test_a_method_does_not_change_the_prediction(net: str, name: str) -> None:
+    source = MOBILENETS[net]()
+    x, _ = sample(source, 3)
+    expected = Reference(source, np.float64).forward(x)
+    graph = make_plan(source, TrainConfig(**SETTINGS[name]), load("host")).graph
+    np.testing.assert_allclose(Reference(graph, np.float64).forward(x), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_a_part_keeps_a_part() -> None:
+    """Half of the channels: half of the weights in RAM, half of each layer's input kept, and no whole map beside it."""
+    source = MOBILENETS["v1"](norms=False)
+    whole = make_plan(source, TrainConfig(), load("host"))
+    half = make_plan(source, TrainConfig(method="sparse", fraction=0.5), load("host"))
+    matrices = [sum(t.nbytes for t, _ in p.params.tensors if len(t.shape) > 1) for p in (whole, half)]
+    maps = [sum(t.nbytes for t in p.kept() if len(t.shape) > 1 and t.format.bits == 32) for p in (whole, half)]
+    # The input has three channels, of which two are the half.
+    assert matrices[1] == matrices[0] / 2 + 4 * 6 * 9 / 2
+    assert maps[1] == maps[0] / 2 + 4 * 9 * 7 / 2
+    backward = [n.op for n in half.graph.nodes if n.phase is Phase.BACKWARD and n.op.endswith("_bwd_w")]
+    assert len(backward) == len([n for n in source.nodes if n.op in ("conv2d", "depthwise_conv2d", "dense")])
