@@ -76,6 +76,18 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
     )
 
 
+def has_other_targets(path: Path) -> bool:
+    """Whether an archive's targets are something else than its samples; False where it can't be read, which is another's
+    to report.
+    """
+    try:
+        arrays = _read(path)
+    except InputError:
+        return False
+    pairs = [(arrays.get(f"x_{part}"), arrays.get(f"y_{part}")) for part in ("train", "test")]
+    return any(x is not None and y is not None and not np.array_equal(x, y) for x, y in pairs)
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     if path.exists() and not path.is_file():
         raise InputError("not a file", where=str(path))

@@ -20,6 +20,7 @@ MOST_BEYOND = 0.1  # the share of values outside of an int8 input's range from w
 
 def plan_job(job: Job) -> Plan:
     """Import the model and plan it."""
+    from edgelearn.data import has_other_targets
     from edgelearn.importers import load
     from edgelearn.plan import compile_model
 
@@ -31,7 +32,10 @@ def plan_job(job: Job) -> Plan:
     if job.config.int8_prefix:
         graph = _calibrated(job, graph)
     timer = Timer()
-    plan = compile_model(graph, job.config, job.board, ram=job.ram, flash=job.flash)
+    config = job.config
+    if config.target == "auto" and job.data is not None and has_other_targets(job.data):
+        config = config.with_changes(target="given")
+    plan = compile_model(graph, config, job.board, ram=job.ram, flash=job.flash)
     say(f"planned for {job.board.id}: {plan.ram:,} bytes of RAM, {len(plan.schedule.steps)} steps in {timer}")
     return plan
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgelearn.boards import load
+from edgelearn.cli.pipeline import load_data, plan_job
+from edgelearn.cli.settings import make_job
 from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.graph import Role
 from edgelearn.plan import Plan, make_plan
 from edgelearn.session import encode
+from edgelearn.share import share_dir
 from tests.support.clib import CModel
 from tests.support.compare import optim
 from tests.support.nets import NETS, sample
@@ -64,3 +68,23 @@ def test_a_classifier_has_targets_of_its_own(net: str) -> None:
     assert not make_plan(NETS[net](), TrainConfig(), BOARD).own_target
     with pytest.raises(InputError, match="can't be its own target"):
         make_plan(NETS[net](), TrainConfig(target="sample"), BOARD)
+
+
+@pytest.mark.parametrize(
+    ("noise", "own"), [(None, True), (0.0, True), (0.1, False)], ids=["no y", "y is x", "denoising"]
+)
+def test_an_archive_with_other_targets_is_heard(noise: float | None, own: bool, tmp_path: Path) -> None:
+    x = np.random.default_rng(0).random((3, 140)).astype(np.float32)
+    arrays = {"x_train": x, "x_test": x}
+    if noise is not None:
+        arrays |= {"y_train": x + np.float32(noise), "y_test": x + np.float32(noise)}
+    np.savez(tmp_path / "beats.npz", **arrays)
+    model = share_dir() / "examples" / "ecg" / "autoencoder.tflite"
+    flags = {"model": str(model), "data": str(tmp_path / "beats.npz"), "board": "host"}
+    job = make_job(flags)
+    plan = plan_job(job)
+    data = load_data(job, plan)
+    assert plan.own_target is own
+    assert len(encode(plan, data.x_train, data.y_train)) == 3
+    with pytest.raises(InputError) if not own else nullcontext():
+        encode(plan_job(make_job({**flags, "target": "sample"})), data.x_train, data.y_train)

@@ -38,7 +38,7 @@ def candidates(graph: Graph, int8: Graph) -> Iterator[np.ndarray]:
 
 def hold(source: Graph, int8: Graph, folder: Path) -> None:
     """The generated C in float32, and numpy in float64."""
-    plan = make_plan(source, TrainConfig(batch=2), load_board("host"))
+    plan = make_plan(source, TrainConfig(batch=2, target="given"), load_board("host"))
     names, loss = methods.select(source, "all"), plan.graph.meta["loss"]
     x, prediction = clear_sample(source, candidates(source, int8))
     # The least likely class: were it the likeliest, the gradient would be what is left of 1 - p.

@@ -36,7 +36,7 @@ def dataset(graph: Graph, loss: str, count: int = 3) -> Dataset:
     x = rng.normal(size=(2 * count, *graph.meta["input"].user_shape)).astype(np.float32)
     shape = graph.meta["output"].user_shape
     labels = rng.integers(int(np.prod(shape)), size=2 * count)
-    y = labels if loss == "cross-entropy" else rng.random((2 * count, *shape))
+    y = labels if loss == "cross-entropy" else x if shape == x.shape[1:] else rng.random((2 * count, *shape))
     return Dataset(x[:count], y[:count], x[count:], y[count:])
 
 
