@@ -77,8 +77,11 @@ class _Placer:
         self.sizes = {b.name: aligned(b.nbytes) for b in buffers}
         self.neighbours = {b.name: [c.name for c in buffers if c is not b and _meet(b, c)] for b in buffers}
 
-    def place(self, order: Sequence[Buffer], rooms: Sequence[int]) -> Places:
-        """Bank and offset by name, for buffers placed in the given order, each in the first bank with room."""
+    def place(self, order: Sequence[Buffer], rooms: Sequence[int], most: int = ENDLESS) -> Places | None:
+        """Bank and offset by name, for buffers placed in the given order, each in the first bank with room.
+
+        None as soon as one ends at `most` or behind it, in an arena of one bank.
+        """
         places: Places = {}
         for name in (b.name for b in order):
             near = [(*places[n], self.sizes[n]) for n in self.neighbours[name] if n in places]
@@ -86,6 +89,8 @@ class _Placer:
                 offset = self._lowest(self.sizes[name], sorted((o, s) for b, o, s in near if b == bank))
                 if offset + self.sizes[name] <= room:
                     break
+            if offset + self.sizes[name] >= most:
+                return None
             places[name] = bank, offset
         return places
 
@@ -126,7 +131,9 @@ def plan_arena(schedule: Schedule, rooms: Sequence[int] = (ENDLESS,)) -> Arena:
     best: Places = {}
     score: tuple[int, int] | None = None
     for candidate in _candidates(buffers):
-        places = placer.place(candidate, rooms)
+        places = placer.place(candidate, rooms, score[1] if score and len(rooms) == 1 and not score[0] else ENDLESS)
+        if places is None:
+            continue
         heights = placer.heights(places, len(rooms))
         over = sum(max(0, height - room) for height, room in zip(heights, rooms, strict=True))
         if score is None or (over, sum(heights)) < score:

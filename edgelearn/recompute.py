@@ -7,13 +7,13 @@ dropped is what frees most bytes where the arena is fullest for the fewest MACs)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edgelearn.costs import node_macs
-from edgelearn.graph import Graph, Node, Phase, Role, Tensor
+from edgelearn.graph import Graph, Node, Phase, Role, Tensor, unique_name
 from edgelearn.memory import aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.schedule import Schedule
@@ -49,6 +49,7 @@ class _Rewriter:
         read = {i for n in graph.nodes if n.phase is Phase.BACKWARD for i in n.inputs}
         self.there = (read & self.makers.keys()) - dropped
         self.again: dict[str, str] = {}
+        self.taken = {*graph.tensors, *(n.name for n in graph.nodes)}
         self.nodes: list[Node] = []
 
     def run(self) -> Graph:
@@ -57,7 +58,8 @@ class _Rewriter:
                 for name in node.inputs:
                     if name in self.dropped:
                         self._make(name)
-                node = replace(node, inputs=tuple(self.again.get(i, i) for i in node.inputs))
+                if not self.again.keys().isdisjoint(node.inputs):
+                    node = replace(node, inputs=tuple(self.again.get(i, i) for i in node.inputs))
             self.nodes.append(node)
         return self.graph.replace(tensors=self.tensors, nodes=self.nodes)
 
@@ -75,7 +77,8 @@ class _Rewriter:
                 stack += missing
                 continue
             stack.pop()
-            copy = self.graph.unique(f"{name}{AGAIN}")
+            copy = unique_name(f"{name}{AGAIN}", self.taken)
+            self.taken.add(copy)
             self.tensors[copy] = replace(self.tensors[name], name=copy)
             self.again[name] = copy
             inputs = tuple(self.again.get(i, i) for i in maker.inputs)
@@ -120,6 +123,23 @@ def loads(schedule: Schedule) -> list[int]:
     return total[:-1]
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """Bytes alive at each step, the steps at which a choice only waits (from, to), and what recomputation adds."""
+
+    loads: np.ndarray
+    spans: Mapping[str, tuple[int, int]]
+    cost: int
+
+    @property
+    def peak(self) -> int:
+        return int(self.loads.max(initial=0))
+
+    def excess(self, target: int) -> int:
+        """Bytes above `target`, over all steps."""
+        return int(np.maximum(self.loads - target, 0).sum())
+
+
 class _Search:
     def __init__(self, graph: Graph, budget: int, schedules: Schedules) -> None:
         self.graph, self.budget, self.schedules = graph, budget, schedules
@@ -128,6 +148,19 @@ class _Search:
         self.own = {node.name for node in graph.nodes}
         # What a tensor costs alone: its layer, and those before it whose output is gone anyway.
         self.macs = {t.name: self.cost(recompute(graph, {t.name})) for t in self.choices}
+        self.judged: dict[frozenset[str], _Judged] = {}
+
+    def judge(self, dropped: Iterable[str]) -> _Judged:
+        """What dropping these comes to; looked at once, though several searches come by."""
+        key = frozenset(dropped)
+        if key not in self.judged:
+            graph = recompute(self.graph, set(key))
+            schedule = self.schedules(graph)
+            last, first = _uses(schedule)
+            names = [t.name for t in self.choices if t.name in last and t.name in first]
+            spans = {name: (last[name] + 1, first[name]) for name in names}
+            self.judged[key] = _Judged(np.array(loads(schedule)), spans, self.cost(graph))
+        return self.judged[key]
 
     def cost(self, graph: Graph) -> int:
         """What recomputation adds."""
@@ -143,7 +176,7 @@ class _Search:
     def _lowest(self, power: float) -> tuple[int, int, set[str]]:
         """Peak, cost and what is dropped."""
         dropped: set[str] = set()
-        low, high = 0, max(loads(self.schedules(self.graph)), default=0)
+        low, high = 0, self.judge(()).peak
         for _ in range(BISECTIONS):
             aim = (low + high) // 2
             attempt, reached = self.aim(aim, power)
@@ -152,36 +185,36 @@ class _Search:
             else:
                 low = aim
         dropped = self._spare(dropped, high)
-        return high, self.cost(recompute(self.graph, dropped)), dropped
+        return high, self.judge(dropped).cost, dropped
 
     def aim(self, target: int, power: float) -> tuple[set[str], int]:
         """What to drop so that no step needs more than `target`, and the peak that is reached within the budget."""
         dropped: set[str] = set()
         barred: set[str] = set()
-        now = np.array(loads(schedule := self.schedules(self.graph)))
-        while now.max(initial=0) > target:
-            ranked = self._rank(schedule, now - target, dropped | barred, power)
+        now = self.judge(dropped)
+        while now.peak > target:
+            ranked = self._rank(now, target, dropped | barred, power)
             if not ranked:
                 break
             for more in sorted({min(self.stride, len(ranked)), 1}, reverse=True):
-                attempt = recompute(self.graph, dropped.union(ranked[:more]))
-                then = np.array(loads(trial := self.schedules(attempt)))
-                if self.cost(attempt) <= self.budget and _excess(then, target) < _excess(now, target):
-                    dropped, now, schedule = dropped.union(ranked[:more]), then, trial
+                then = self.judge(dropped.union(ranked[:more]))
+                if then.cost <= self.budget and then.excess(target) < now.excess(target):
+                    dropped, now = dropped.union(ranked[:more]), then
                     break
             else:
                 barred.add(ranked[0])
-        return dropped, int(now.max(initial=0))
+        return dropped, now.peak
 
-    def _rank(self, schedule: Schedule, over: np.ndarray, out: set[str], power: float) -> list[str]:
-        """By how much of what is `over` at each step they free for their cost, best first."""
+    def _rank(self, now: _Judged, target: int, out: set[str], power: float) -> list[str]:
+        """By how much of what is above `target` at each step they free for their cost, best first."""
         scores: dict[str, float] = {}
-        last, first = _uses(schedule)
+        over = now.loads - target
         for tensor in self.choices:
             name = tensor.name
-            if name in out or name not in last or name not in first:
+            if name in out or name not in now.spans:
                 continue
-            gain = float(np.clip(over[last[name] + 1 : first[name]], 0, tensor.nbytes).sum())
+            first, last = now.spans[name]
+            gain = float(np.clip(over[first:last], 0, tensor.nbytes).sum())
             if gain > 0:
                 scores[name] = gain / (1 + self.macs[name]) ** power
         return sorted(scores, key=lambda n: -scores[n])
@@ -189,14 +222,9 @@ class _Search:
     def _spare(self, dropped: set[str], peak: int) -> set[str]:
         """Take back what turned out not to be needed, the dearest first."""
         for name in sorted(dropped, key=lambda n: (-self.macs[n], n)):
-            attempt = recompute(self.graph, dropped - {name})
-            if max(loads(self.schedules(attempt)), default=0) <= peak:
+            if self.judge(dropped - {name}).peak <= peak:
                 dropped = dropped - {name}
         return dropped
-
-
-def _excess(now: np.ndarray, target: int) -> int:
-    return int(np.maximum(now - target, 0).sum())
 
 
 def _uses(schedule: Schedule) -> tuple[dict[str, int], dict[str, int]]:

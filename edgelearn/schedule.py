@@ -24,6 +24,9 @@ class Program(Enum):
     UPDATE = "update"
 
 
+PROGRAMS = {phase: Program(phase.value) for phase in Phase}
+
+
 @dataclass(frozen=True)
 class Step:
     """One kernel call."""
@@ -62,9 +65,7 @@ class Schedule:
 
 
 def _program(node: Node, batch: int) -> Program:
-    if node.phase is Phase.UPDATE and batch == 1:
-        return Program.BACKWARD
-    return Program(node.phase.value)
+    return Program.BACKWARD if node.phase is Phase.UPDATE and batch == 1 else PROGRAMS[node.phase]
 
 
 def _hoist(nodes: list[Node]) -> list[Node]:
