@@ -66,7 +66,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     recompute: Annotated[float, Meta(ge=0, le=1)] = 0.0
     int8_prefix: bool = False
     calibrate: Literal["minmax", "percentile", "mse"] = "minmax"
-    calibration_samples: Annotated[int, Meta(ge=1)] = 64
+    calibration_samples: Annotated[int, Meta(ge=1)] = 128
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

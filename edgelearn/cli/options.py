@@ -98,5 +98,5 @@ train_options = _all(
         "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."
     ),
     click.option("--calibrate", type=_choices("calibrate"), help="How ranges for int8 are found.  [default: minmax]"),
-    click.option("--calibration-samples", type=int, metavar="N", help="Find them over N samples.  [default: 64]"),
+    click.option("--calibration-samples", type=int, metavar="N", help="Find them over N samples.  [default: 128]"),
 )
