@@ -25,7 +25,7 @@ RESERVED = frozenset(
     (
         "auto break case char const continue default do double else enum extern float for goto if inline int long"
         " register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
-        " asm typeof bool true false main o memcpy memset int8_t uint8_t int32_t uint32_t"
+        " asm typeof bool true false main o latents prefix head memcpy memset int8_t uint8_t int32_t uint32_t"
     ).split()
 )
 
@@ -176,6 +176,14 @@ class _Writer:
             for t, offset in block.tensors
         ]
 
+    def latent_rows(self) -> list[dict[str, Any]]:
+        """One row a tensor of the cut."""
+        kept = self.plan.latents
+        return [
+            {"name": self.names[t.name], "count": t.count, "kept": f"EL_LATENT_{kept.kept_as(t).upper()}"}
+            for t in kept.tensors
+        ]
+
     def region(self, name: str) -> str:
         slot = self.plan.arena.slot_of(name)
         at = slot.offset - self.plan.arena.starts[slot.bank]
@@ -229,6 +237,7 @@ def generate(plan: Plan) -> Sources:
             if nbytes or len(writer.arrays) == 1
         ],
         "sections": {name: _section(plan, memory) for name, memory in plan.places.arrays.items()},
+        "latents": writer.latent_rows(),
         "params": writer.block_rows(plan.params),
         "state": writer.block_rows(plan.state),
         "consts": writer.block_rows(plan.consts),

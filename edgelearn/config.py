@@ -37,6 +37,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     int8_prefix: the frozen part of a float model, what no trained weight stands in front of, runs in int8;
     calibrate is how the ranges of its activations are found, over calibration_samples training samples that the
     seed picks (edgelearn.calibrate).
+
+    replay is the number of latents, activations between frozen and trained layers, that the board keeps to train on
+    again, replay_ratio of them after each new sample; latents is how float ones are kept, s8 rounded with one scale.
     """
 
     method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
@@ -67,6 +70,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     int8_prefix: bool = False
     calibrate: Literal["minmax", "percentile", "mse"] = "minmax"
     calibration_samples: Annotated[int, Meta(ge=1)] = 128
+    replay: Annotated[int, Meta(ge=0, le=65535)] = 0
+    replay_ratio: Annotated[int, Meta(ge=0, le=64)] = 1
+    latents: Literal["s8", "f16", "f32"] = "s8"
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

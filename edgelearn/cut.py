@@ -14,7 +14,8 @@ from edgelearn.graph import Phase
 from edgelearn.passes.dequantize import CASTS
 from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
-from edgelearn.session import Score, encode
+from edgelearn.scores import Score
+from edgelearn.session import encode
 
 MOST_SAMPLES = 500
 MOST_MACS = 1_000_000_000  # of the forward passes that are compared, so that it takes seconds

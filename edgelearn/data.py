@@ -28,7 +28,8 @@ class Dataset:
     """Samples in the layout of the user's model, (N, *input shape), and their targets.
 
     Targets are class indices (N,) int64 for cross-entropy, arrays (N, *output shape) for mean squared error.
-    `integers` names the arrays that held the model's own integers.
+    `integers` names the arrays that held the model's own integers. `phase_train` says when each training sample comes:
+    those of phase 0 first; negative ones are what the model knows already and are not trained on.
     """
 
     x_train: np.ndarray
@@ -37,6 +38,14 @@ class Dataset:
     y_test: np.ndarray
     classes: tuple[str, ...] = ()
     integers: tuple[str, ...] = ()
+    phase_train: np.ndarray | None = None
+
+    @property
+    def trained(self) -> np.ndarray:
+        """The indices of the samples to train on."""
+        if self.phase_train is None:
+            return np.arange(len(self.x_train))
+        return np.flatnonzero(self.phase_train >= 0)
 
 
 def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
@@ -63,6 +72,7 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
         )
     for part in ("train", "test"):
         problems += _check_part(part, arrays, inputs, outputs, loss)
+    problems += _check_phases(arrays)
     if problems:
         raise InputError("the data does not fit the model", where=str(path), details=tuple(problems))
     kind = np.int64 if loss == "cross-entropy" else np.float32
@@ -73,6 +83,7 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
         y_test=_targets(arrays["y_test"], kind, outputs),
         classes=tuple(str(c) for c in arrays.get("classes", ())),
         integers=tuple(integers),
+        phase_train=arrays["phase_train"].astype(np.int64) if "phase_train" in arrays else None,
     )
 
 
@@ -86,6 +97,18 @@ def has_other_targets(path: Path) -> bool:
         return False
     pairs = [(arrays.get(f"x_{part}"), arrays.get(f"y_{part}")) for part in ("train", "test")]
     return any(x is not None and y is not None and not np.array_equal(x, y) for x, y in pairs)
+
+
+def _check_phases(arrays: Mapping[str, np.ndarray]) -> list[str]:
+    phases = arrays.get("phase_train")
+    if phases is None:
+        return []
+    if phases.shape != arrays["x_train"].shape[:1] or phases.dtype.kind not in "iu":
+        return [
+            f"phase_train has shape {phases.shape} of {phases.dtype}, it is one integer for each of"
+            f" {len(arrays['x_train'])} samples"
+        ]
+    return [] if (phases >= 0).any() else ["phase_train is negative everywhere: nothing is left to train on"]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:

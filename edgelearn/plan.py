@@ -23,6 +23,7 @@ from edgelearn.memory import Arena, aligned
 from edgelearn.ops import OPS
 from edgelearn.passes.samples import AUTO
 from edgelearn.recompute import is_again
+from edgelearn.replay import Latents
 from edgelearn.schedule import Schedule, Step, make_schedule
 from edgelearn.training import training_graph
 
@@ -76,7 +77,12 @@ class Plan:
     @property
     def arrays(self) -> dict[str, int]:
         """Bytes of the model's arrays beside the arena."""
-        return {"params": self.params.nbytes, "state": self.state.nbytes, "store": self.store_bytes}
+        return {
+            "params": self.params.nbytes,
+            "state": self.state.nbytes,
+            "store": self.store_bytes,
+            "replay": self.replay_bytes,
+        }
 
     @property
     def regions(self) -> dict[str, tuple[int, int]]:
@@ -116,9 +122,24 @@ class Plan:
         return aligned(self.store_used, BLOCK)
 
     @property
+    def latents(self) -> Latents:
+        """What a replay memory keeps of a sample."""
+        return Latents.of(self.graph, self.config.latents)
+
+    @property
+    def replay_used(self) -> int:
+        """The replay memory."""
+        return self.latents.nbytes(self.config.replay)
+
+    @property
+    def replay_bytes(self) -> int:
+        """The replay memory as the linker sees it."""
+        return aligned(self.replay_used, BLOCK)
+
+    @property
     def model_ram(self) -> int:
-        """Trained weights, optimizer state, arena and kept samples."""
-        return self.params.nbytes + self.state.nbytes + self.arena_bytes + self.store_bytes
+        """Trained weights, optimizer state, arena, kept samples and latents."""
+        return self.params.nbytes + self.state.nbytes + self.arena_bytes + self.store_bytes + self.replay_bytes
 
     @property
     def ram(self) -> int:
@@ -227,6 +248,7 @@ def make_plan(
         "params": params.nbytes,
         "state": state.nbytes,
         "store": aligned(config.store * _slot(graph, config), BLOCK),
+        "replay": aligned(Latents.of(graph, config.latents).nbytes(config.replay), BLOCK),
     }
     plan = Plan(
         graph=graph,
@@ -280,7 +302,8 @@ def check_fit(plan: Plan) -> None:
         details += [
             f"RAM: needs {plan.ram:,} bytes, {plan.limits.ram:,} are there: {over_ram:,} bytes over",
             f"     weights {plan.params.nbytes:,} + optimizer {plan.state.nbytes:,} + arena {plan.arena_bytes:,}"
-            f" + kept samples {plan.store_bytes:,} + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
+            f" + kept samples {plan.store_bytes:,} + kept latents {plan.replay_bytes:,}"
+            f" + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
             f"     the arena is fullest at step {step.index}, {step.node.name}",
         ]
         if len(plan.regions) > 1:
@@ -295,25 +318,33 @@ def check_fit(plan: Plan) -> None:
     )
 
 
+def _fewer_latents(plan: Plan) -> list[tuple[str, dict[str, object]]]:
+    """As many kept latents as there is room for, if that is one a class or more."""
+    latents = plan.latents
+    count = plan.config.replay - -(-(plan.over()[0] + BLOCK) // latents.slot_bytes)
+    return [(f"--replay {count}", {"replay": count})] if latents.classes <= count < plan.config.replay else []
+
+
 def _fitting(plan: Plan) -> str:
     """A change that makes the plan fit, found by making that plan."""
     config = plan.config
-    thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0, "store": 0}
-    empty = " --store 0" if config.store else ""
+    nothing_kept: dict[str, object] = {name: 0 for name in ("store", "replay") if getattr(config, name)}
+    thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0, **nothing_kept}
+    empty = "".join(f" --{name} 0" for name in nothing_kept)
     plain = f"--batch 1 --optimizer sgd --momentum 0{empty}"
-    without_store: list[tuple[str, dict[str, object]]] = [(empty.strip(), {"store": 0})] if empty else []
     tries: list[tuple[str, dict[str, object]]] = [
-        *without_store,
-        (f"--recompute 0.3{empty}", {"recompute": 0.3, "store": 0}),
-        (f"--fold-norms{empty}", {"fold_norms": True, "store": 0}),
+        *_fewer_latents(plan),
+        *([(empty.strip(), nothing_kept)] if empty else []),
+        (f"--recompute 0.3{empty}", {"recompute": 0.3, **nothing_kept}),
+        (f"--fold-norms{empty}", {"fold_norms": True, **nothing_kept}),
         (plain, thrifty),
         (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),
     ]
-    for flags, changes in tries:
     if config.method != "last":
         head = {"train": "last", "blocks": 0}
         flags = "--train last --blocks 0" if config.blocks else "--train last"
-        tries += [(f"{flags}{empty}", {**head, "store": 0}), (f"{flags} {plain}", {**thrifty, **head})]
+        tries += [(f"{flags}{empty}", {**head, **nothing_kept}), (f"{flags} {plain}", {**thrifty, **head})]
+    for flags, changes in tries:
         smaller = make_plan(
             plan.imported, config.with_changes(**changes), plan.board, ram=plan.limits.ram, flash=plan.limits.flash
         )

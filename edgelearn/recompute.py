@@ -99,13 +99,18 @@ def is_again(node: Node) -> bool:
 
 
 def candidates(graph: Graph) -> list[Tensor]:
-    """Activations that the forward pass keeps for the backward pass and that one output of one layer."""
+    """Activations that the forward pass keeps for the backward pass and that are the one output of one layer.
+
+    In front of a cut nothing can be computed again: training may have started at the cut.
+    """
+    prefix = graph.meta.get("prefix", ())
     read = {i for n in graph.nodes if n.phase is Phase.BACKWARD for i in n.inputs}
     lost = {i for n in graph.nodes if n.phase is Phase.LOSS for i in n.inputs} | set(graph.outputs)
     return [
         graph.tensors[n.outputs[0]]
         for n in graph.nodes
         if n.phase is Phase.FORWARD
+        and n.name not in prefix
         and OPS[n.op].kind is Kind.PURE
         and n.outputs[0] in read - lost
         and graph.tensors[n.outputs[0]].role is Role.ACT

@@ -72,31 +72,53 @@ class Reference:
     def batch(self) -> int:
         return int(self.graph.meta.get("batch", 1))
 
-    def _run(self, phase: Phase, optim: Optim) -> None:
+    def _run(self, phase: Phase, optim: Optim, *, prefix: bool | None = None) -> None:
+        """The nodes of a phase; with `prefix` only those that stand in front of the cut, or only the others."""
+        front = self.graph.meta.get("prefix", ())
         for node in self.graph.nodes:
-            if node.phase is phase:
+            if node.phase is phase and prefix in (None, node.name in front):
                 run_node(node, self.values, optim)
+
+    def _set(self, name: str, value: np.ndarray | int) -> None:
+        tensor = self.graph.tensors[name]
+        kind = self.dtype if tensor.format is F32 else tensor.format.dtype
+        self.values[name] = np.asarray(value, kind).reshape(tensor.shape)
 
     def forward(self, sample: np.ndarray) -> np.ndarray:
         """The prediction for one sample in device layout."""
-        tensor = self.graph.tensors[self.graph.inputs[0]]
-        kind = self.dtype if tensor.format is F32 else tensor.format.dtype
-        self.values[tensor.name] = np.asarray(sample, kind).reshape(tensor.shape)
+        self._set(self.graph.inputs[0], sample)
         self._run(Phase.FORWARD, Optim())
         return self.values[self.graph.outputs[0]]
+
+    def latents(self, sample: np.ndarray) -> dict[str, np.ndarray]:
+        """What crosses the cut for one sample: the tensors of meta["cut"]."""
+        self._set(self.graph.inputs[0], sample)
+        self._run(Phase.FORWARD, Optim(), prefix=True)
+        return {name: self.values[name] for name in self.graph.meta["cut"]}
+
+    def _loss(self, target: np.ndarray | int) -> float:
+        for name in self.graph.inputs[1:]:
+            self._set(name, target)
+        self._run(Phase.LOSS, Optim())
+        return float(self.values[str(self.graph.meta["loss_tensor"])][0])
 
     def loss(self, sample: np.ndarray, target: np.ndarray | int) -> float:
         """The loss of one sample."""
         self.forward(sample)
-        for tensor in (self.graph.tensors[name] for name in self.graph.inputs[1:]):
-            kind = self.dtype if tensor.format is F32 else tensor.format.dtype
-            self.values[tensor.name] = np.asarray(target, kind).reshape(tensor.shape)
-        self._run(Phase.LOSS, Optim())
-        return float(self.values[str(self.graph.meta["loss_tensor"])][0])
+        return self._loss(target)
 
     def train(self, sample: np.ndarray, target: np.ndarray | int) -> StepResult:
         """One sample of training; a loss that is not finite changes nothing."""
-        loss = self.loss(sample, target)
+        return self._learn(self.loss(sample, target))
+
+    def replay(self, latents: Mapping[str, np.ndarray], target: np.ndarray | int) -> StepResult:
+        """Train on what had crossed the cut for some sample."""
+        for name, value in latents.items():
+            self._set(name, value)
+        self._run(Phase.FORWARD, Optim(), prefix=False)
+        return self._learn(self._loss(target))
+
+    def _learn(self, loss: float) -> StepResult:
         output = self.values[self.graph.outputs[0]].copy()
         if not math.isfinite(loss):
             return StepResult(loss, output, False)
@@ -105,12 +127,19 @@ class Reference:
         self._seen += 1
         if self._seen < self.batch:
             return StepResult(loss, output, False)
+        self.flush()
+        return StepResult(loss, output, True)
+
+    def flush(self) -> None:
+        """Update with the samples of an incomplete batch; nothing if there are none."""
+        if not self._seen:
+            return
+        optim = self.settings(self.step)
         self._seen = 0
         self._bias = (self._bias[0] * optim.momentum, self._bias[1] * optim.beta2)
         optim.bias1, optim.bias2 = 1 - self._bias[0], 1 - self._bias[1]
         self._run(Phase.UPDATE, optim)
         self.step += 1
-        return StepResult(loss, output, True)
 
     def fit(self, samples: Iterable[tuple[np.ndarray, np.ndarray | int]]) -> list[float]:
         """Train on samples in order; gives their losses."""

@@ -97,6 +97,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
             "state": plan.state.nbytes,
             "arena": plan.arena_bytes,
             "store": plan.store_bytes,
+            "replay": plan.replay_bytes,
             "runtime": plan.board.runtime_ram,
             "stack": plan.board.stack,
         },

@@ -18,6 +18,7 @@ NOTHING: Mapping[str, int] = MappingProxyType({})
 class Program(Enum):
     """The functions of the generated model, in the order in which they run."""
 
+    PREFIX = "prefix"  # of the forward pass, up to the cut; empty where no cut is needed
     FORWARD = "forward"
     LOSS = "loss"
     BACKWARD = "backward"
@@ -64,7 +65,9 @@ class Schedule:
         return [b for b in self.buffers if b.first <= index <= b.last]
 
 
-def _program(node: Node, batch: int) -> Program:
+def _program(graph: Graph, node: Node, batch: int) -> Program:
+    if node.name in graph.meta.get("prefix", ()):
+        return Program.PREFIX
     return Program.BACKWARD if node.phase is Phase.UPDATE and batch == 1 else PROGRAMS[node.phase]
 
 
@@ -95,7 +98,7 @@ def order(graph: Graph, scratch: Mapping[str, int] = NOTHING, *, search: bool = 
     nodes = _hoist(list(graph.nodes)) if batch == 1 else list(graph.nodes)
     programs: dict[Program, list[Node]] = {p: [] for p in Program}
     for node in nodes:
-        programs[_program(node, batch)].append(node)
+        programs[_program(graph, node, batch)].append(node)
     exact = search
     later = {*graph.outputs, str(graph.meta.get("loss_tensor", ""))}
     for program in (*reversed(Program),) if search else ():
@@ -119,7 +122,7 @@ def _lifetimes(graph: Graph, steps: tuple[Step, ...]) -> dict[str, tuple[int, in
                 first, _ = life.get(name, (step.index, 0))
                 life[name] = (first, step.index)
     # The runtime reads the prediction after the loss, and the loss before the backward pass.
-    before_backward = max((s.index for s in steps if s.program in (Program.FORWARD, Program.LOSS)), default=0)
+    before_backward = max((s.index for s in steps if s.node.phase in (Phase.FORWARD, Phase.LOSS)), default=0)
     kept = [*graph.outputs, str(graph.meta.get("loss_tensor", ""))]
     for name in kept:
         if name in life:

@@ -23,7 +23,9 @@ from edgelearn.ops.quantized.convert import quantized
 from edgelearn.passes.split import home
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
-from edgelearn.wire import Hyper, Result, Schedule, Status
+from edgelearn.rehearsal import Rehearsal, Replayed, phases
+from edgelearn.scores import Score, class_phases, score
+from edgelearn.wire import Hyper, Op, Result, Schedule, Status
 
 CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step, at least
 CHECKED_MOST = 256  # and at most: a large batch is followed past its first update only up to here
@@ -35,15 +37,7 @@ INFERRED = 8  # held-out samples whose predictions are compared
 WIRE_TYPES = {"f32": "<f4", "f16": "<f2"}
 GIVEN = "--target given, or leave y_train and y_test out of the archive"
 Pair = tuple[bytes, bytes]
-
-
-@dataclass(frozen=True)
-class Score:
-    """Mean loss and, for labels, the share of correct predictions over a set of samples."""
-
-    loss: float
-    accuracy: float | None
-    samples: int
+NOTHING: Replayed = []
 
 
 @dataclass(frozen=True)
@@ -80,9 +74,10 @@ class Outcome:
     stopped: str = ""
 
 
-def hyper_of(config: TrainConfig, samples: int) -> Hyper:
-    """The board's settings for a run over `samples` training samples an epoch."""
-    total = max(1, config.epochs * math.ceil(samples / config.batch))
+def hyper_of(config: TrainConfig, *samples: int) -> Hyper:
+    """The board's settings for a run over so many training samples an epoch, in one phase or in several."""
+    replay = config.replay_ratio if config.replay else 0
+    total = max(1, config.epochs * sum(math.ceil(count * (1 + replay) / config.batch) for count in samples))
     return Hyper(
         lr=config.lr,
         momentum=config.momentum,
@@ -153,9 +148,15 @@ class Session:
         self.train_set = encode(plan, data.x_train, data.y_train)
         self.test_set = encode(plan, data.x_test, data.y_test)
         self.labels = plan.graph.meta["loss"] == "cross-entropy"
-        self.hyper = hyper_of(plan.config, len(self.train_set))
+        self.known = [k for p, members in phases(data.phase_train, len(self.train_set)) if p < 0 for k in members]
+        self.phases = [part for part in phases(data.phase_train, len(self.train_set)) if part[0] >= 0]
+        self.groups = class_phases(data.y_train, data.phase_train) if self.labels else {}
+        self.hyper = hyper_of(plan.config, *(len(members) for _, members in self.phases))
         self.outcome = Outcome()
-        self.kept = 0
+        self.slots: dict[int, int] = {}  # training sample: the slot that keeps it
+        self.rehearsal: Rehearsal | None = None
+        if plan.config.replay:
+            self.rehearsal = Rehearsal(plan, link, self.train_set.x, [int(c) for c in self.train_set.y[:, 0]])
 
     def run(self) -> Outcome:
         """Connect, evaluate, train, evaluate, check. Fills `outcome` as it goes.
@@ -167,6 +168,7 @@ class Session:
         try:
             self._connect()
             self._fill_store()
+            self._remember()
             self.outcome.before = self._evaluate("before")
             self._train()
             self.outcome.after = self._evaluate("after")
@@ -187,59 +189,108 @@ class Session:
         self.link.reset()
         self.link.configure(self.hyper)
         self._keep()
-        self.kept = min(hello.store_slots, len(self.train_set))
+        chosen = [k for _, members in self.phases for k in members][: hello.store_slots]
+        self.slots = {k: slot for slot, k in enumerate(sorted(chosen))}
         self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
 
     def _fill_store(self) -> None:
-        for slot in range(self.kept):
-            self.link.keep(slot, *self.train_set.wire[slot])
-            self._emit("progress", what="sending samples to keep", done=slot + 1, of=self.kept)
+        for k, slot in self.slots.items():
+            self.link.keep(slot, *self.train_set.wire[k])
+            self._emit("progress", what="sending samples to keep", done=slot + 1, of=len(self.slots))
+
+    def _remember(self) -> None:
+        """The replay memory as it is before training: with the latents of what the model knows."""
+        if self.rehearsal is None:
+            return
+        self.rehearsal.start(self.known or self.phases[0][1])
+        self.rehearsal.fill(
+            self.known,
+            self._sample,
+            lambda done: self._emit("progress", what="sending what is known", done=done, of=len(self.known)),
+        )
 
     def _evaluate(self, when: str) -> Score:
-        losses, correct = [], 0
+        losses, correct = [], []
         for k, result in enumerate(self.link.evaluate_many(self.test_set.wire), 1):
             losses.append(result.loss)
-            correct += result.correct
+            correct.append(result.correct)
             self._emit("progress", what=f"evaluating {when}", done=k, of=len(self.test_set))
-        score = Score(float(np.mean(losses)), correct / len(losses) if self.labels else None, len(losses))
-        self._emit("evaluated", when=when, **asdict(score))
-        return score
+        found = score(losses, correct, self.test_set.y[:, 0] if self.labels else None, self.groups)
+        self._emit("evaluated", when=when, **asdict(found))
+        return found
 
-    def _order(self) -> Iterator[list[int]]:
-        """The samples of each epoch, shuffled by the seed alone."""
+    def _sample(self, k: int) -> Pair | int:
+        """A training sample as it goes to the board: its slot there, or its bytes."""
+        return self.slots[k] if k in self.slots else self.train_set.wire[k]
+
+    def _order(self) -> Iterator[tuple[int, bool, list[int]]]:
+        """The phase, whether it begins, and the samples of each epoch, shuffled by the seed alone."""
         generator = np.random.default_rng(self.plan.config.seed)
-        for _ in range(self.plan.config.epochs):
-            yield [int(k) for k in generator.permutation(len(self.train_set))]
+        for phase, members in self.phases:
+            for epoch in range(self.plan.config.epochs):
+                yield phase, epoch == 0, [int(k) for k in generator.permutation(members)]
+
+    def _results(self, new: bool, order: list[int], follower: _Follower) -> Iterator[tuple[int, Result]]:
+        """Train on samples in order, those that are followed one by one; `new` ones are offered for replay."""
+        op = Op.LEARN if self.rehearsal and new else Op.TRAIN
+        start = 0
+        while self.rehearsal and follower.left and start < len(order):
+            k, start = order[start], start + 1
+            replayed = self.rehearsal.read(self._replayed(k, new))
+            (result,) = self.link.run_many(op, [self._sample(k)])
+            yield k, result
+            follower.follow(self.train_set.x[k], self.train_set.y[k], result.loss, replayed)
+        rest = order[start:]
+        results = self.link.run_many(op, (self._sample(k) for k in rest))
+        for k, result in zip(rest, results, strict=True):
+            yield k, result
+            if self.rehearsal:
+                self._replayed(k, new)
+            else:
+                follower.follow(self.train_set.x[k], self.train_set.y[k], result.loss)
+
+    def _replayed(self, k: int, new: bool) -> list[int]:
+        """The slots that the board trains on after a sample."""
+        assert self.rehearsal is not None
+        return self.rehearsal.drawn(self.rehearsal.offered(k) if new else None)
 
     def _train(self) -> None:
-        insn = 0
-        reference = _Follower(self.plan, self.hyper)
-        last: Result | None = None
-        for epoch, order in enumerate(self._order(), 1):
+        insn, config = 0, self.plan.config
+        follower = _Follower(self.plan, self.hyper)
+        several = len(self.phases) > 1
+        for epoch, (phase, begins, order) in enumerate(self._order(), 1):
+            if begins and epoch > 1:
+                self._evaluate(f"before phase {phase}")
             losses, correct = [], 0
-            results = self.link.train_many(k if k < self.kept else self.train_set.wire[k] for k in order)
-            for k, last in zip(order, results, strict=True):
+            for k, last in self._results(begins, order, follower):
                 self._stop_if_not_finite(last, epoch, k)
                 self.outcome.samples, self.outcome.steps = last.samples, last.step
                 losses.append(last.loss)
                 correct += last.correct
-                reference.follow(self.train_set.x[k], self.train_set.y[k], last.loss)
                 self._emit_step(epoch, last, losses, correct)
                 insn += last.insn
-            if len(order) % self.plan.config.batch:
-                last = self.link.flush()
-                self.outcome.steps = last.step
+            if len(order) % config.batch or (self.rehearsal and config.batch > 1):
+                self.outcome.steps = self.link.flush().step
+                follower.flush()
             self._keep()
             accuracy = correct / len(losses) if self.labels else None
-            self._emit("epoch", epoch=epoch, loss=float(np.mean(losses)), accuracy=accuracy)
+            where = {"phase": phase} if several else {}
+            self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy)
         self.outcome.insn_per_sample = round(insn / self.outcome.samples) or None
-        self.outcome.loss_error = reference.worst
-        self._emit("checked", what="losses", error=reference.worst, tolerance=LOSS_TOLERANCE)
-        if reference.worst > LOSS_TOLERANCE:
+        self._check_losses(follower)
+
+    def _check_losses(self, follower: _Follower) -> None:
+        """The board's first losses, and what it kept, against the reference's."""
+        self.outcome.loss_error = follower.worst
+        self._emit("checked", what="losses", error=follower.worst, tolerance=LOSS_TOLERANCE)
+        if follower.worst > LOSS_TOLERANCE:
             raise NumbersError(
-                f"the board's losses are {reference.worst:.1e} off the reference's, {LOSS_TOLERANCE:.0e} is allowed",
-                where=f"the first {reference.followed} training samples",
+                f"the board's losses are {follower.worst:.1e} off the reference's, {LOSS_TOLERANCE:.0e} is allowed",
+                where=f"the first {follower.followed} training samples",
             )
+        if self.rehearsal:
+            self._emit("checked", what="kept latents", error=self.rehearsal.worst, tolerance=self.rehearsal.tolerance)
+            self.rehearsal.check()
 
     def _emit_step(self, epoch: int, result: Result, losses: Sequence[float], correct: int) -> None:
         self._emit(
@@ -247,7 +298,7 @@ class Session:
             epoch=epoch,
             step=result.step,
             samples=result.samples,
-            of=self.plan.config.epochs * len(self.train_set),
+            of=self.plan.config.epochs * (len(self.train_set) - len(self.known)),
             loss=result.loss,
             mean_loss=float(np.mean(losses[-100:])),
             accuracy=correct / len(losses) if self.labels else None,
@@ -324,8 +375,8 @@ class _Follower:
         self.left = min(max(CHECKED_SAMPLES, plan.config.batch + 2), CHECKED_MOST)
         self.followed, self.worst = 0, 0.0
 
-    def follow(self, x: np.ndarray, y: np.ndarray, loss: float) -> None:
-        """One training sample that the board took, and the loss it reported."""
+    def follow(self, x: np.ndarray, y: np.ndarray, loss: float, replayed: Replayed = NOTHING) -> None:
+        """One training sample that the board took, the loss it reported, and the latents it replayed after it."""
         if self.left == 0:
             return
         self.left -= 1
@@ -335,3 +386,10 @@ class _Follower:
             self.left = 0
             return
         self.worst = max(self.worst, abs(loss - truth) / (abs(truth) + 1e-3))
+        for latents, label in replayed:
+            self.reference.replay(latents, label)
+
+    def flush(self) -> None:
+        """The update with an incomplete batch at an epoch's end."""
+        if self.left:
+            self.reference.flush()

@@ -14,6 +14,7 @@ from edgelearn.graph import Graph, Phase
 from edgelearn.ops import OPS
 from edgelearn.passes.differentiate import choose_loss, differentiate, own_target
 from edgelearn.passes.fold import fold_norms
+from edgelearn.passes.latents import mark_cut
 from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
 from edgelearn.passes.quantize import quantize
@@ -40,6 +41,7 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     graph = apply_choice(graph, choice)
     loss = choose_loss(graph, config.loss)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
+    graph = mark_cut(graph, config.replay) if config.replay else graph
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)
 
 

@@ -54,6 +54,8 @@ class Op(IntEnum):
     TRAIN = 1
     EVAL = 2
     INFER = 3
+    OFFER = 4
+    LEARN = 5
 
 
 class Space(IntEnum):
@@ -63,6 +65,7 @@ class Space(IntEnum):
     STATE = 1
     OUTPUT = 2
     STORE = 3
+    REPLAY = 4
 
 
 class Schedule(IntEnum):
@@ -74,14 +77,14 @@ class Schedule(IntEnum):
     WSD = 3
 
 
-HELLO_REPLY = "<II8sIIIIIIIIIIII"
+HELLO_REPLY = "<II8sIIIIIIIIIIIII"
 CONFIG = "<fffffffIIII"
 RESET = "<IIIIff"
 RESULT = "<HHIfIffIQ"
-STATUS = "<IIIIffffffIQIIII"
+STATUS = "<IIIIffffffIQIIIIII"
 
 NOT_FINITE = 1  # status in a RESULT
-UPDATED, CORRECT = 1, 2  # flags in a RESULT
+UPDATED, CORRECT, KEPT = 1, 2, 4  # flags in a RESULT
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class Hello:
     stack_bytes: int
     store_slots: int
     sample_format: int
+    replay_bytes: int
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hello:
@@ -163,6 +167,7 @@ class Result:
     samples: int
     ticks: int
     insn: int = 0
+    kept: bool = False  # its latents were taken up into the replay memory
 
 
 @dataclass
@@ -185,13 +190,17 @@ class Status:
     gaps: int
     duplicates: int
     overruns: int
+    replay_kept: int = 0  # latents in the replay memory
+    replayed: int = 0  # of them trained on again
     insn: int = 0
 
 
 def unpack_result(payload: bytes) -> Result:
     """From the payload of a RESULT."""
     status, flags, *rest = struct.unpack(RESULT, payload)
-    return Result(status != NOT_FINITE, bool(flags & UPDATED), bool(flags & CORRECT), *rest)
+    result = Result(status != NOT_FINITE, bool(flags & UPDATED), bool(flags & CORRECT), *rest)
+    result.kept = bool(flags & KEPT)
+    return result
 
 
 def unpack_status(payload: bytes) -> Status:

@@ -11,7 +11,7 @@ from elftools.elf.sections import SymbolTableSection
 from edgelearn.boards import Board
 from edgelearn.errors import InternalError
 
-MODEL_ARRAYS = ("params", "state", "arena", "store")
+MODEL_ARRAYS = ("params", "state", "arena", "store", "replay")
 _PLACED = frozenset(
     (
         ".vectors",
@@ -31,18 +31,19 @@ _ALLOC = 0x2
 
 @dataclass(frozen=True)
 class Ram:
-    """Bytes of RAM. The first four are the model's arrays, each a multiple of 16."""
+    """Bytes of RAM. The first five are the model's arrays, each a multiple of 16."""
 
     params: int
     state: int
     arena: int
     store: int
+    replay: int
     runtime: int
     stack: int
 
     @property
     def total(self) -> int:
-        return self.params + self.state + self.arena + self.store + self.runtime + self.stack
+        return self.params + self.state + self.arena + self.store + self.replay + self.runtime + self.stack
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_obj
         symbols = _symbols(file)
         sections = {s.name: int(s["sh_size"]) for s in file.iter_sections() if s["sh_flags"] & _ALLOC}
         flash = _flash(file, symbols)
-    params, state, arena, store = (_array(symbols, f"el_{name}") for name in MODEL_ARRAYS)
+    arrays = {name: _array(symbols, f"el_{name}") for name in MODEL_ARRAYS}
     if board.arch == "host":
         runtime = sum(_variables(path) for path in runtime_objects)
         stack = 0
@@ -90,9 +91,7 @@ def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_obj
             raise InternalError(f"the linker script does not place {', '.join(strays)}", where=str(elf))
         runtime = sections.get(".bss", 0) + sections.get(".data", 0)
         stack = sections[".stack"]
-    return Image(
-        elf, board, carrier, Ram(params, state, arena, store, runtime, stack), flash, sections, symbols, compiler
-    )
+    return Image(elf, board, carrier, Ram(**arrays, runtime=runtime, stack=stack), flash, sections, symbols, compiler)
 
 
 def _array(symbols: dict[str, int], name: str) -> int:

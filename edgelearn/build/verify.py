@@ -19,6 +19,7 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
         "optimizer state (RAM)": (plan.state.nbytes, image.ram.state),
         "arena (RAM)": (plan.arena_bytes, image.ram.arena),
         "kept samples (RAM)": (plan.store_bytes, image.ram.store),
+        "kept latents (RAM)": (plan.replay_bytes, image.ram.replay),
         "weights (flash)": (plan.model_flash, image.flash.consts),
     }
     if plan.board.emulated:

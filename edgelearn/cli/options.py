@@ -44,7 +44,7 @@ board_option = click.option("--board", metavar="ID", help="Board, or a board's T
 data_option = click.option(
     "--data",
     metavar="NPZ",
-    help="Samples: x_train, y_train, x_test, y_test. Real numbers; to an int8 input,"
+    help="Samples: x_train, y_train, x_test, y_test, and phase_train for phases. Real numbers; to an int8 input,"
     " arrays of type int8 are its own integers.",
 )
 carrier_option = click.option("--carrier", type=click.Choice(("pipe", "uart")), help="How bytes reach the board.")
@@ -91,6 +91,15 @@ train_options = _all(
         " int8 model or prefix.  [default: s8 where the layers that read them run in int8, else f32]",
     ),
     click.option("--store", type=int, metavar="N", help="Keep N training samples in the board's RAM."),
+    click.option(
+        "--replay",
+        type=int,
+        metavar="N",
+        help="Keep latents of N samples, what the frozen layers give for them, on the board, and train on them again"
+        " beside new samples.",
+    ),
+    click.option("--replay-ratio", type=int, metavar="K", help="Kept latents to train on after each new sample."),
+    click.option("--latents", type=_choices("latents"), help="How latents of float layers are kept."),
     click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),

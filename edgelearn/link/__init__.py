@@ -30,7 +30,7 @@ from edgelearn.wire import (
 
 __all__ = ["PROTOCOL", "Link", "Sample", "decode_frame", "encode_frame"]
 
-PROTOCOL = 1
+PROTOCOL = 2
 Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
 
 DATA_HEAD = 4
@@ -125,11 +125,16 @@ class Link(Window):
 
         The next sample travels while one is computed.
         """
-        return self._many(Op.TRAIN, samples)
+        return self.run_many(Op.TRAIN, samples)
 
     def evaluate_many(self, samples: Iterable[Sample]) -> Iterator[Result]:
         """Evaluate samples in the same way."""
-        return self._many(Op.EVAL, samples)
+        return self.run_many(Op.EVAL, samples)
+
+    def run_many(self, op: Op, samples: Iterable[Sample]) -> Iterator[Result]:
+        """Any operation on samples in the same way."""
+        for payload in self._stream(self._commands(op, samples), only=Reply.RESULT):
+            yield self._result(payload)
 
     def flush(self) -> Result:
         """Update with an incomplete batch; its samples keep the weight they have in a full one."""
@@ -151,22 +156,23 @@ class Link(Window):
         fields = (2, status.step, status.samples, status.in_batch, status.bias1, status.bias2)
         self._call(Command.RESET, struct.pack(RESET, *fields))
 
-    def read(self, space: str) -> bytes:
-        """All bytes of `params`, `state` or `output`."""
+    def read(self, space: str, at: int = 0, count: int | None = None) -> bytes:
+        """All bytes of `params`, `state`, `output` or `replay`, or `count` bytes from `at` on."""
         number, size = self._space(space)
+        end = size if count is None else at + count
         step = self._hello.max_payload
         sent = [
-            self._post(Command.READ, struct.pack("<III", number, at, min(step, size - at)))
-            for at in range(0, size, step)
+            self._post(Command.READ, struct.pack("<III", number, start, min(step, end - start)))
+            for start in range(at, end, step)
         ]
         return b"".join(self._finish(s) for s in sent)
 
-    def write(self, space: str, data: bytes) -> None:
-        """Replace all bytes of `params` or `state`."""
+    def write(self, space: str, data: bytes, at: int | None = None) -> None:
+        """Replace all bytes of `params`, `state` or `replay`, or those from `at` on that `data` covers."""
         number, size = self._space(space)
-        if len(data) != size:
+        if at is None and len(data) != size:
             raise InputError(f"{space} holds {size} bytes on {self.device.name}, {len(data)} were given")
-        self._write_at(number, 0, data)
+        self._write_at(number, at or 0, data)
 
     def keep(self, slot: int, sample: bytes, target: bytes) -> None:
         """Put a sample into one of the board's `store_slots`; `train_many` then takes the slot's number for it."""
@@ -193,7 +199,12 @@ class Link(Window):
 
     def _space(self, space: str) -> tuple[int, int]:
         info = self._hello
-        sizes = {"params": info.params_bytes, "state": info.state_bytes, "output": info.output_bytes}
+        sizes = {
+            "params": info.params_bytes,
+            "state": info.state_bytes,
+            "output": info.output_bytes,
+            "replay": info.replay_bytes,
+        }
         if space not in sizes:
             raise InternalError(f"there is no memory '{space}'")
         return Space[space.upper()], sizes[space]
@@ -225,10 +236,6 @@ class Link(Window):
         for s in sent[:-1]:
             self._finish(s)
         return self._result(self._finish(sent[-1]))
-
-    def _many(self, op: Op, samples: Iterable[Sample]) -> Iterator[Result]:
-        for payload in self._stream(self._commands(op, samples), only=Reply.RESULT):
-            yield self._result(payload)
 
     def _stream(self, commands: Iterable[tuple[int, bytes]], only: int | None = None) -> Iterator[bytes]:
         """Answers in order, each as soon as it is there, while the window stays full."""

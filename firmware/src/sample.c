@@ -1,4 +1,5 @@
 /* Samples: how one arrives, how one is kept, and how it becomes the model's input. */
+#include "el/half.h"
 #include "el/rt.h"
 
 void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count);
@@ -19,26 +20,6 @@ uint32_t el_slot_bytes(void)
     return el_sample_bytes() + el_model.target.bytes;
 }
 
-/* IEEE 754 binary16 to binary32, exactly: rebias the exponent, and scale subnormals by a float product. */
-static float from_half(uint16_t half)
-{
-    union {
-        uint32_t u;
-        float f;
-    } value = {.u = (uint32_t)(half & 0x7FFFu) << 13};
-    const uint32_t exponent = half & 0x7C00u;
-
-    if (exponent == 0x7C00u) {
-        value.u += (255u - 31u) << 23;
-    } else if (exponent != 0) {
-        value.u += (127u - 15u) << 23;
-    } else {
-        value.f = (float)(half & 0x3FFu) * 5.9604644775390625e-8f; /* 2^-24 */
-    }
-    value.u |= (uint32_t)(half & 0x8000u) << 16;
-    return value.f;
-}
-
 /* Bytes of a sample as it travels, from byte `at` on, into the input. */
 static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
 {
@@ -51,7 +32,7 @@ static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
     for (uint32_t i = 0; i + 1u < count; i += 2) {
         const uint32_t index = (at + i) / 2u;
         if (index < count_of_halves()) { /* the last two bytes may be padding */
-            x[index] = from_half((uint16_t)(bytes[i] | (uint32_t)bytes[i + 1u] << 8));
+            x[index] = el_from_half((uint16_t)(bytes[i] | (uint32_t)bytes[i + 1u] << 8));
         }
     }
 }

@@ -91,6 +91,7 @@ static void hello(const el_frame *f)
     el_link_u32(el_stack_reserved);
     el_link_u32(el_model.store.bytes / el_slot_bytes());
     el_link_u32(el_model.sample_format);
+    el_link_u32(el_model.replay.bytes);
     el_link_end();
 }
 
@@ -114,13 +115,19 @@ static uint8_t configure(const el_frame *f)
     return EL_DONE;
 }
 
+/* Whether the model can do an operation. */
+static int is_known(uint32_t op)
+{
+    return op <= (el_model.replay_slots > 0 ? EL_OP_LEARN : EL_OP_INFER);
+}
+
 static uint8_t data(const el_frame *f, uint32_t *op)
 {
     if (f->length < 4) {
         return EL_BAD_ARGUMENT;
     }
     *op = word(f, 0) >> 28;
-    if (*op > EL_OP_INFER || !el_sample_put(word(f, 0) & 0x0FFFFFFFu, f->payload + 4, f->length - 4u)) {
+    if (!is_known(*op) || !el_sample_put(word(f, 0) & 0x0FFFFFFFu, f->payload + 4, f->length - 4u)) {
         return EL_BAD_ARGUMENT;
     }
     return EL_DONE;
@@ -129,7 +136,7 @@ static uint8_t data(const el_frame *f, uint32_t *op)
 /* The operation on a kept sample. */
 static uint8_t run_kept(const el_frame *f, uint32_t *op)
 {
-    if (f->length != 8 || word(f, 0) == EL_OP_NONE || word(f, 0) > EL_OP_INFER || !el_sample_load(word(f, 1))) {
+    if (f->length != 8 || word(f, 0) == EL_OP_NONE || !is_known(word(f, 0)) || !el_sample_load(word(f, 1))) {
         return EL_BAD_ARGUMENT;
     }
     *op = word(f, 0);
@@ -147,6 +154,8 @@ static const el_region *region_of(uint32_t space)
         return &el_model.output;
     case EL_SPACE_STORE:
         return &el_model.store;
+    case EL_SPACE_REPLAY:
+        return &el_model.replay;
     default:
         return 0;
     }
@@ -207,6 +216,7 @@ static uint8_t reset(const el_frame *f)
 static void status(const el_frame *f)
 {
     const el_run *r = &el_state_of_run;
+    const el_replay_head *replay = el_model.replay.data;
     const uint64_t ticks = el_hal_ticks();
     el_link_begin(EL_STATUS_REPLY, f->seq);
     el_link_u32(r->step);
@@ -226,6 +236,8 @@ static void status(const el_frame *f)
     el_link_u32(el_link_counts.gaps);
     el_link_u32(el_link_counts.duplicates);
     el_link_u32(el_hal_overruns());
+    el_link_u32(replay == 0 ? 0 : replay->kept);
+    el_link_u32(replay == 0 ? 0 : replay->replayed);
     el_link_end();
 }
 

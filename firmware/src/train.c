@@ -70,21 +70,21 @@ static void finish_batch(el_run *r)
 static void count(el_run *r, float loss, int correct)
 {
     r->samples++;
-    r->in_batch++;
     r->last_loss = loss;
     const float part = 1.0f / (float)(r->samples < MEAN_OVER ? r->samples : MEAN_OVER);
     r->mean_loss += part * (loss - r->mean_loss);
     r->accuracy += part * ((correct ? 1.0f : 0.0f) - r->accuracy);
 }
 
-static void train(el_run *r, el_result *out)
+/* Backward from the loss that was just computed, and the update if that completes a batch. */
+static void learn(el_run *r, el_result *out)
 {
     float bias1;
     float bias2;
 
     prepare(r, &bias1, &bias2);
     el_model_backward(&r->optim);
-    count(r, out->loss, (out->flags & EL_FLAG_CORRECT) != 0);
+    r->in_batch++;
     if (r->in_batch >= el_model.batch) {
         finish_batch(r);
         out->flags = (uint16_t)(out->flags | EL_FLAG_UPDATED);
@@ -93,6 +93,20 @@ static void train(el_run *r, el_result *out)
         r->optim.bias2 = bias2;
     }
     out->grad_norm = r->optim.grad_norm;
+}
+
+/* The running sample, and after it some that were kept: others than itself, which may have been taken up. */
+static void train(el_run *r, el_result *out, uint32_t taken)
+{
+    count(r, out->loss, (out->flags & EL_FLAG_CORRECT) != 0);
+    learn(r, out);
+    for (uint32_t i = 0; i < el_replay_ratio() && el_replay_recall(taken); i++) {
+        if (is_finite(el_model_loss())) {
+            learn(r, out);
+        } else {
+            r->skipped++;
+        }
+    }
 }
 
 static void report(const el_run *r, el_result *out, uint64_t start)
@@ -109,22 +123,28 @@ el_result el_run_sample(uint32_t op)
 {
     el_run *r = &el_state_of_run;
     el_result out = {0};
+    uint32_t taken = EL_NO_SLOT;
     const uint64_t start = el_hal_ticks();
 
-    el_model_forward();
+    if (op == EL_OP_OFFER || op == EL_OP_LEARN) {
+        el_model.prefix();
+        taken = el_replay_offer(*(const uint32_t *)el_model.target.data);
+        el_model.head();
+    } else {
+        el_model_forward();
+    }
     out.predicted = largest_output();
     if (op != EL_OP_INFER) {
         out.loss = el_model_loss();
-        if (is_correct(out.predicted)) {
-            out.flags = EL_FLAG_CORRECT;
-        }
+        out.flags =
+            (uint16_t)((is_correct(out.predicted) ? EL_FLAG_CORRECT : 0) | (taken != EL_NO_SLOT ? EL_FLAG_KEPT : 0));
         if (!is_finite(out.loss)) {
             out.status = EL_SAMPLE_NOT_FINITE;
         }
     }
-    if (op == EL_OP_TRAIN) {
+    if (op == EL_OP_TRAIN || op == EL_OP_LEARN) {
         if (out.status == EL_SAMPLE_OK) {
-            train(r, &out);
+            train(r, &out, taken);
         } else {
             r->skipped++;
         }

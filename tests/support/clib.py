@@ -23,6 +23,10 @@ class Region(ctypes.Structure):
     _fields_ = (("data", ctypes.c_void_p), ("bytes", ctypes.c_uint32))
 
 
+class Latent(ctypes.Structure):
+    _fields_ = (("data", ctypes.c_void_p), ("count", ctypes.c_uint32), ("kept", ctypes.c_uint32))
+
+
 class ModelInfo(ctypes.Structure):
     _fields_ = (
         ("hash", ctypes.c_uint8 * 8),
@@ -30,6 +34,13 @@ class ModelInfo(ctypes.Structure):
         ("sample_format", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
         ("target_kind", ctypes.c_uint32),
+        ("replay", Region),
+        ("replay_slots", ctypes.c_uint32),
+        ("classes", ctypes.c_uint32),
+        ("latents", ctypes.POINTER(Latent)),
+        ("latent_count", ctypes.c_uint32),
+        ("prefix", ctypes.CFUNCTYPE(None)),
+        ("head", ctypes.CFUNCTYPE(None)),
     )
 
 
@@ -80,13 +91,41 @@ class CModel:
         buffer = (ctypes.c_uint8 * region.bytes).from_address(region.data or 0)
         return np.frombuffer(buffer, dtype)
 
-    def forward(self, x: np.ndarray) -> np.ndarray:
+    def _put(self, x: np.ndarray) -> None:
         self._array(self.info.input, np.int8 if self.plan.samples == "s8" else np.float32)[:] = x.reshape(-1)
+
+    def forward(self, x: np.ndarray) -> np.ndarray:
+        self._put(x)
         self.lib.el_model_forward()
         return self._array(self.info.output).copy()
 
     def train(self, x: np.ndarray, target: np.ndarray | int) -> float:
         self.forward(x)
+        return self._learn(target)
+
+    def latents(self, x: np.ndarray) -> list[np.ndarray]:
+        """What crosses the cut, tensor by tensor; the rest of the arena is rubbish afterwards."""
+        self._put(x)
+        self.info.prefix()
+        found = [a.copy() for a in self._cut()]
+        self._array(Region(self.info.input.data, self.info.input.bytes), np.uint8)[:] = 0xFF
+        return found
+
+    def replay(self, latents: list[np.ndarray], target: int) -> float:
+        """A training step from the cut on."""
+        for array, value in zip(self._cut(), latents, strict=True):
+            array[:] = value
+        self.info.head()
+        return self._learn(target)
+
+    def _cut(self) -> list[np.ndarray]:
+        infos = (self.info.latents[k] for k in range(self.info.latent_count))
+        return [
+            self._array(Region(t.data, t.count * (4 if t.kept else 1)), np.float32 if t.kept else np.int8)
+            for t in infos
+        ]
+
+    def _learn(self, target: np.ndarray | int) -> float:
         if self.info.target_kind == 0:
             self._array(self.info.target, np.uint32)[0] = target
         elif self.info.target_kind == 1:

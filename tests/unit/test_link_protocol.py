@@ -69,7 +69,11 @@ def test_types_equal_the_python_enums() -> None:
 
 def test_limits_and_flags_equal_python() -> None:
     assert numbers("limit")["EL_PROTOCOL"] == link.PROTOCOL
-    assert numbers("flag") == {"EL_FLAG_UPDATED": wire.UPDATED, "EL_FLAG_CORRECT": wire.CORRECT}
+    assert numbers("flag") == {
+        "EL_FLAG_UPDATED": wire.UPDATED,
+        "EL_FLAG_CORRECT": wire.CORRECT,
+        "EL_FLAG_KEPT": wire.KEPT,
+    }
     assert numbers("status")["EL_SAMPLE_NOT_FINITE"] == wire.NOT_FINITE
 
 

@@ -96,6 +96,7 @@ def _memory(plan: Plan) -> list[str]:
         ("optimizer", plan.state.nbytes),
         ("arena", plan.arena_bytes),
         ("samples", plan.store_bytes),
+        *([("latents", plan.replay_bytes)] if plan.replay_bytes else []),
         ("runtime", board.runtime_ram),
         ("stack", board.stack),
     ]

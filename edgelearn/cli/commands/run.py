@@ -75,6 +75,10 @@ def _summary(run: Run) -> None:
             for key, form in (("accuracy", ".3f"), ("loss", ".4f"))
             if getattr(after, key) is not None
         ]
+        rows += [
+            (f"accuracy, {phase}", f"{before.by_phase[phase]:.3f}", f"{share:.3f}", *([""] if file else []))
+            for phase, share in after.by_phase.items()
+        ]
         for line in table((f"on {after.samples:,} held-out samples", *scores), rows, right=(1, 2, 3)):
             tell(line)
     losses = [e["loss"] for e in run.events if e["event"] == "step" and e["loss"] is not None]

@@ -57,6 +57,11 @@ def quant_between(low: float, high: float) -> Quant:
     return Quant((scale,), (max(LOWEST, min(HIGHEST, zero)),))
 
 
+def dequantized(quant: Quant, x: np.ndarray) -> np.ndarray:
+    """The real numbers that int8 of one scale stand for."""
+    return _dequantize(cast_attrs(quant), x)[0]
+
+
 OPS = (
     Op("quantize", _quantize, same_shape, count_sizes, scalars=_rounding, fmt=S8, formats=(S8,)),
     Op("dequantize", _dequantize, same_shape, count_sizes, scalars=_scalars, fmt=S8, formats=(F32,)),

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    EL_PROTOCOL = 1,      /* version */
+    EL_PROTOCOL = 2,      /* version */
     EL_MAX_PAYLOAD = 480, /* bytes; a multiple of 4, so that data chunks end on words */
     EL_WINDOW = 4,        /* frames the host may have under way */
     EL_FRAME_HEAD = 2,    /* type, seq */
@@ -45,11 +45,26 @@ enum { /* code in an ACK */
        EL_BAD_ARGUMENT = 5
 };
 
-enum { EL_OP_NONE = 0, EL_OP_TRAIN = 1, EL_OP_EVAL = 2, EL_OP_INFER = 3 }; /* top four bits of DATA's first word */
-enum { EL_SPACE_PARAMS = 0, EL_SPACE_STATE = 1, EL_SPACE_OUTPUT = 2, EL_SPACE_STORE = 3 }; /* READ and WRITE */
-enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                                        /* bits */
-enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                                       /* status in a RESULT */
-enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2 };                                         /* bits in a RESULT */
+enum { /* top four bits of DATA's first word */
+       EL_OP_NONE = 0,
+       EL_OP_TRAIN = 1,
+       EL_OP_EVAL = 2,
+       EL_OP_INFER = 3,
+       EL_OP_OFFER = 4,
+       EL_OP_LEARN = 5
+};
+
+enum { /* READ and WRITE */
+       EL_SPACE_PARAMS = 0,
+       EL_SPACE_STATE = 1,
+       EL_SPACE_OUTPUT = 2,
+       EL_SPACE_STORE = 3,
+       EL_SPACE_REPLAY = 4
+};
+
+enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                  /* bits */
+enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                 /* status in a RESULT */
+enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2, EL_FLAG_KEPT = 4 }; /* bits in a RESULT */
 
 typedef struct {
     uint32_t damaged;    /* frames whose CRC, coding or length was wrong */

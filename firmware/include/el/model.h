@@ -26,6 +26,16 @@ typedef struct {
 enum { EL_SAMPLE_F32 = 0, EL_SAMPLE_F16 = 1, EL_SAMPLE_S8 = 2 }; /* how a sample travels and is stored */
 enum { EL_TARGET_LABEL = 0, EL_TARGET_VECTOR = 1, EL_TARGET_SAMPLE = 2 };
 
+/* A tensor of the cut between frozen and trained layers, and how a kept copy of it stands in memory: an int8 tensor as
+   it is, a float one rounded to int8 or f16, or as it is. */
+enum { EL_LATENT_INTEGERS = 0, EL_LATENT_S8 = 1, EL_LATENT_F16 = 2, EL_LATENT_F32 = 3 };
+
+typedef struct {
+    void *data;     /* in the arena */
+    uint32_t count; /* elements */
+    uint32_t kept;
+} el_latent;
+
 typedef struct {
     uint8_t hash[8];  /* of the plan; the host refuses a stale image */
     el_region input;  /* one sample, channels-last: int8 in EL_SAMPLE_S8, else f32 */
@@ -37,6 +47,14 @@ typedef struct {
     uint32_t sample_format;
     uint32_t batch; /* samples an update */
     uint32_t target_kind;
+    /* Latent replay; all zero without it. */
+    el_region replay; /* el_replay_head and what follows it (el/rt.h) */
+    uint32_t replay_slots;
+    uint32_t classes; /* labels are below */
+    const el_latent *latents;
+    uint32_t latent_count;
+    void (*prefix)(void); /* el_model_forward up to the latents, which only the head may overwrite */
+    void (*head)(void);   /* and from there on */
 } el_model_info;
 
 extern const el_model_info el_model;

@@ -34,4 +34,20 @@ static inline int8_t el_to_s8(int32_t x, int32_t zero, int32_t min, int32_t max)
     return (int8_t)(x < min - zero ? min : (x > max - zero ? max : zero + x));
 }
 
+/* zero + ratio to the nearest integer, ties away from zero or, if `even`, to the even one. A NaN becomes zero. */
+static inline int8_t el_round_s8(float ratio, int32_t zero, int32_t even)
+{
+    if (!(ratio < 512.0f)) { /* also NaN */
+        ratio = ratio == ratio ? 512.0f : 0.0f;
+    }
+    ratio = ratio < -512.0f ? -512.0f : ratio;
+    int32_t q = (int32_t)ratio;
+    const float rest = ratio - (float)q; /* exact */
+    const int tie = rest == 0.5f || rest == -0.5f;
+    if (!(even && tie && q % 2 == 0)) {
+        q += rest >= 0.5f ? 1 : (rest <= -0.5f ? -1 : 0);
+    }
+    return el_to_s8(q, zero, INT8_MIN, INT8_MAX);
+}
+
 #endif

@@ -60,8 +60,40 @@ int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count);
 /* A kept sample into the model's input and target; 0 if there is no such slot. */
 int el_sample_load(uint32_t slot);
 
+/* The replay memory: a head, a record a class, a scale for each tensor that is rounded to int8, and slots. A slot is
+   the tensors of the cut, each padded to 4 bytes, and the label. */
+typedef struct {
+    uint32_t random; /* state of the generator */
+    uint32_t kept;   /* slots in use */
+    uint32_t replayed;
+    uint32_t ratio; /* latents to train on after each new sample */
+} el_replay_head;
+
+typedef struct {
+    uint32_t seen; /* samples offered */
+    uint16_t held; /* of them, in slots */
+    uint16_t full; /* whether it has been among the largest of a full memory */
+} el_replay_class;
+
+typedef struct {
+    float scale;
+    int32_t zero;
+} el_replay_scale;
+
+#define EL_NO_SLOT 0xFFFFFFFFu
+
+/* Kept latents to train on after each new sample. */
+uint32_t el_replay_ratio(void);
+
+/* Offer what the frozen layers gave for the running sample; the slot that it got, or EL_NO_SLOT. */
+uint32_t el_replay_offer(uint32_t label);
+
+/* Some kept latents, but not those in slot `besides`, into the cut, their label into the target, and forward from
+   there; 0 if there are none. */
+int el_replay_recall(uint32_t besides);
+
 void el_run_init(void);
-el_result el_run_sample(uint32_t op); /* train, evaluate or infer the sample in el_model.input */
+el_result el_run_sample(uint32_t op); /* do EL_OP_ with the sample in el_model.input */
 el_result el_run_flush(void);         /* update with an incomplete batch; nothing if there is none */
 
 /* Answer commands until the host says EXIT or is gone. */

@@ -100,18 +100,7 @@ void el_pad_fwd_s8__ref(const el_pad *s, int32_t value, const int8_t *x, int8_t 
 void el_quantize_fwd_s8__ref(int32_t count, int32_t zero, int32_t even, float scale, const float *x, int8_t *y)
 {
     for (int32_t i = 0; i < count; i++) {
-        float ratio = x[i] / scale;
-        if (!(ratio < 512.0f)) { /* also NaN, which becomes zero */
-            ratio = ratio == ratio ? 512.0f : 0.0f;
-        }
-        ratio = ratio < -512.0f ? -512.0f : ratio;
-        int32_t q = (int32_t)ratio;
-        const float rest = ratio - (float)q; /* exact */
-        const int tie = rest == 0.5f || rest == -0.5f;
-        if (!(even && tie && q % 2 == 0)) {
-            q += rest >= 0.5f ? 1 : (rest <= -0.5f ? -1 : 0);
-        }
-        y[i] = el_to_s8(q, zero, INT8_MIN, INT8_MAX);
+        y[i] = el_round_s8(x[i] / scale, zero, even);
     }
 }
 
