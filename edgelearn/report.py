@@ -66,7 +66,8 @@ def layers(plan: Plan) -> list[Layer]:
 
 def cut_figures(cut: Cut) -> dict[str, Any]:
     """What the int8 prefix costs and saves."""
-    scores = {name: {k: _plain(v) for k, v in asdict(s).items()} for name, s in (("int8", cut.int8), ("f32", cut.f32))}
+    keys = ("loss", "accuracy", "samples")
+    scores = {name: {k: _plain(getattr(s, k)) for k in keys} for name, s in (("int8", cut.int8), ("f32", cut.f32))}
     sizes = {
         name: dict(zip(("int8", "f32"), pair, strict=True)) for name, pair in (("ram", cut.ram), ("flash", cut.flash))
     }
