@@ -82,25 +82,29 @@ class _Placer:
 
         None as soon as one ends at `most` or behind it, in an arena of one bank.
         """
+        taken: list[dict[str, tuple[int, int]]] = [{} for _ in rooms]  # start and end by name, in each bank
         places: Places = {}
         for name in (b.name for b in order):
-            near = [(*places[n], self.sizes[n]) for n in self.neighbours[name] if n in places]
+            size = self.sizes[name]
             for bank, room in enumerate(rooms):
-                offset = self._lowest(self.sizes[name], sorted((o, s) for b, o, s in near if b == bank))
-                if offset + self.sizes[name] <= room:
+                near = taken[bank]
+                offset = self._lowest(size, sorted([near[n] for n in self.neighbours[name] if n in near]))
+                if offset + size <= room:
                     break
-            if offset + self.sizes[name] >= most:
+            if offset + size >= most:
                 return None
+            taken[bank][name] = offset, offset + size
             places[name] = bank, offset
         return places
 
     @staticmethod
     def _lowest(size: int, taken: Sequence[tuple[int, int]]) -> int:
         offset = 0
-        for start, other in taken:
+        for start, end in taken:
             if offset + size <= start:
                 break
-            offset = max(offset, start + other)
+            if end > offset:
+                offset = end
         return offset
 
     def heights(self, places: Places, banks: int) -> list[int]:
