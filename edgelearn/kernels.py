@@ -117,6 +117,8 @@ TABLE: tuple[Entry, ...] = (
           "reciprocal_fwd", "reciprocal_bwd", "reshape_fwd"),
     *_ref("hard.c", "clip_fwd", "clip_bwd", "hard_sigmoid_fwd", "hard_sigmoid_bwd", "hard_swish_fwd",
           "hard_swish_bwd", "hard_swish_signed_fwd", "elu_fwd", "elu_bwd", "prelu_fwd", "prelu_bwd_x", "prelu_bwd_w"),
+    *_ref("gated.c", "silu_fwd", "silu_bwd", "gelu_fwd", "gelu_bwd", "gelu_tanh_fwd", "gelu_tanh_bwd", "softplus_fwd",
+          "softplus_bwd"),
     *_ref("normalize.c", "layer_norm_fwd", "layer_norm_bwd_x", "layer_norm_bwd_w", "instance_norm_fwd",
           "instance_norm_bwd_x", "instance_norm_bwd_w"),
     *_recurrent(REF, "gru_bias_bwd"),

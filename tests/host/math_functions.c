@@ -28,8 +28,14 @@ int main(void)
         case 5:
             y = el_sqrtf(x);
             break;
-        default:
+        case 6:
             y = el_sqrtf_soft(x);
+            break;
+        case 7:
+            y = el_log1pf(x);
+            break;
+        default:
+            y = el_normalf(x);
             break;
         }
         fwrite(&y, sizeof y, 1, stdout);

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgelearn.ops.gated import normal
 from tools.bench import probe
 
 FUSED = ("-mfma", "-ffp-contract=fast")
 SEPARATE = ("-ffp-contract=off",)
-FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "cos", "sqrt", "sqrt_soft")
+FUNCTIONS = ("exp", "log", "tanh", "sigmoid", "cos", "sqrt", "sqrt_soft", "log1p", "normal")
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:
@@ -75,6 +76,7 @@ CASES = {
     "cos": (np.cos, 3.0, [(1e-30, 1.0), (0.5, 100.0), (100.0, 3e38)]),
     "sqrt": (lambda x: np.sqrt(np.abs(x)), 0.500001, [(1e-45, 3e38), (0.5, 4.0)]),
     "sqrt_soft": (lambda x: np.sqrt(np.abs(x)), 0.500001, [(1e-45, 3e38), (0.5, 4.0)]),
+    "log1p": (lambda x: np.log1p(np.abs(x)), 3.0, [(1e-40, 1e-6), (1e-6, 1.0)]),
 }
 
 
@@ -82,7 +84,7 @@ CASES = {
 def test_within_its_bound(programs: dict[tuple[str, ...], Path], name: str) -> None:
     truth, bound, ranges = CASES[name]
     x = np.concatenate([_sweep(low, high) for low, high in ranges])
-    if name in ("log", "sqrt", "sqrt_soft"):
+    if name in ("log", "log1p", "sqrt", "sqrt_soft"):
         x = np.abs(x)
     with np.errstate(all="ignore"):
         want = truth(x.astype(np.float64))
@@ -90,6 +92,15 @@ def test_within_its_bound(programs: dict[tuple[str, ...], Path], name: str) -> N
         errors = _ulps(_call(program, name, x), want)
         worst = int(np.argmax(errors))
         assert errors[worst] <= bound, f"{name} {flags}: {errors[worst]:.3f} ulp at {x[worst]!r}"
+
+
+def test_normal_within_its_bounds(programs: dict[tuple[str, ...], Path]) -> None:
+    x = np.concatenate([_sweep(low, high, 20_000) for low, high in ((1e-20, 1.0), (1.0, 12.0))])
+    want = normal(x.astype(np.float64))
+    for program in programs.values():
+        error = np.abs(_call(program, "normal", x) - want)
+        assert error.max() <= 2e-7
+        assert (error / want).max() <= 1e-5
 
 
 def test_special_values(programs: dict[tuple[str, ...], Path]) -> None:
@@ -100,6 +111,7 @@ def test_special_values(programs: dict[tuple[str, ...], Path]) -> None:
         "tanh": [0, -0.0, 1, -1, np.nan, np.nan, 1, -1, 1e-45, np.tanh(-1)],
         "sigmoid": [0.5, 0.5, 1, 0, np.nan, np.nan, 1, 0, 0.5, _sigmoid(np.array(-1.0))],
         "cos": [1, 1, np.nan, np.nan, np.nan, np.nan, np.cos(np.float32(88.8)), np.cos(200), 1, np.cos(1)],
+        "normal": [0.5, 0.5, 1, 0, np.nan, np.nan, 1, 0, 0.5, normal(np.array(-1.0))],
         "sqrt": [0, -0.0, np.inf, np.nan, np.nan, np.nan, np.sqrt(88.8), np.nan, 3.743392e-23, np.nan],
     }
     want["sqrt_soft"] = want["sqrt"]

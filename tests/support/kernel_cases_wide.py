@@ -89,15 +89,15 @@ def activations(rng: np.random.Generator) -> Iterator[Case]:
         yield from cases("hard_swish", f"{n}", {}, (some,), 3e-7 * (1 + finite))
         yield from cases("hard_swish_bwd", f"{n}", {}, (x, dy), 4e-7 * np.abs(dy) * (1 + np.abs(x)))
         yield from _signed(some, 3e-7 * (1 + finite))
+        for op in ("silu", "gelu", "gelu_tanh", "softplus"):
+            yield from cases(op, f"{n}", {}, (some,), 4e-7 * (1 + finite))
+            yield from cases(f"{op}_bwd", f"{n}", {}, (x, dy), 6e-7 * np.abs(dy) * (1 + np.abs(x)))
         for alpha in (1.0, 0.5):
             yield from cases("elu", f"{n} {alpha}", {"alpha": alpha}, (some,), 2e-7 * (1 + finite))
             y = np.where(x < 0, alpha * np.expm1(x), x).astype(np.float32)
             yield from cases("elu_bwd", f"{n} {alpha}", {"alpha": alpha}, (y, dy), 2e-7 * np.abs(dy) * (1 + np.abs(y)))
 
 
-def parts(rng: np.random.Generator) -> Iterator[Case]:
-    for axis in range(3):
-        x, y = random(rng, 3, 4, 5), random(rng, *(n + (k == axis) for k, n in enumerate((3, 4, 5))))
 def _signed(x: np.ndarray, bound: np.ndarray) -> Iterator[Case]:
     with np.errstate(invalid="ignore"):
         y, mask = OPS["hard_swish_signed"].compute({}, *wide((x,)))
@@ -108,21 +108,24 @@ def _signed(x: np.ndarray, bound: np.ndarray) -> Iterator[Case]:
             yield Case(f"{x.size}", "hard_swish_signed_fwd", {"count": x.size}, args, want, {at: bound})
 
 
+def parts(rng: np.random.Generator) -> Iterator[Case]:
+    for axis in range(3):
+        x, y = random(rng, 3, 4, 5), random(rng, *(n + (k == axis) for k, n in enumerate((3, 4, 5))))
         yield from cases("concat", f"axis {axis}", {"axis": axis}, (x, y), np.zeros(1))
         for start, stop in ((0, 2), (1, 3), (2, 3), (0, 3)):
             attrs = {"axis": axis, "start": start, "stop": stop, "x_shape": x.shape}
             (part,) = OPS["slice"].compute(attrs, x)
             yield from cases("slice", f"axis {axis} {start} {stop}", attrs, (x,), np.zeros(1))
             yield from cases("slice_bwd", f"axis {axis} {start} {stop}", attrs, (part,), np.zeros(1))
-
-
-def norms(rng: np.random.Generator) -> Iterator[Case]:
     for channels, index in ((1, [0]), (5, [0, 1, 4]), (7, [2]), (33, [*range(0, 33, 2)])):
         x, chosen = random(rng, 3, 2, channels), np.int32(index)
         yield from cases("take", f"{len(index)} of {channels}", {}, (x, chosen), np.zeros(1))
         yield from cases(
             "put", f"{len(index)} of {channels}", {"channels": channels}, (x[..., chosen], chosen), np.zeros(1)
         )
+
+
+def norms(rng: np.random.Generator) -> Iterator[Case]:
     for rows, channels in ((4, 8), (35, 7), (3, 33), (64, 3)):
         for op, axis in (("layer_norm", 1), ("instance_norm", 0)):
             x = random(rng, rows, channels) + np.float32(0.5)

@@ -112,6 +112,10 @@ OPS: dict[str, Callable[..., torch.Tensor]] = {
     "hard_sigmoid": lambda a, x: torch.clamp(a["alpha"] * x + a["beta"], 0, 1),
     "hard_swish": lambda a, x: F.hardswish(x),
     "hard_swish_signed": lambda a, x: _Signed.apply(x),
+    "silu": lambda a, x: F.silu(x),
+    "gelu": lambda a, x: F.gelu(x),
+    "gelu_tanh": lambda a, x: F.gelu(x, approximate="tanh"),
+    "softplus": lambda a, x: F.softplus(x, threshold=100),
     "elu": lambda a, x: F.elu(x, a["alpha"]),
     "prelu": lambda a, x, slope: torch.where(x < 0, _rows(x, slope) * x, x),
     "concat": lambda a, x, y: torch.cat((x, y), a["axis"]),
@@ -124,10 +128,6 @@ OPS: dict[str, Callable[..., torch.Tensor]] = {
 }
 
 
-class TorchGraph:
-    """The imported graph with its trained weights as leaves."""
-
-    def __init__(self, graph: Graph, trained: set[str], dtype: torch.dtype = torch.float64) -> None:
 class _Signed(torch.autograd.Function):
     """Hard-swish with MobileTL's derivative: 1 where x >= 0, else 0."""
 
@@ -142,6 +142,10 @@ class _Signed(torch.autograd.Function):
         return dy * (x >= 0)
 
 
+class TorchGraph:
+    """The imported graph with its trained weights as leaves."""
+
+    def __init__(self, graph: Graph, trained: set[str], dtype: torch.dtype = torch.float64) -> None:
         self.graph, self.dtype = graph, dtype
         self.values: Values = {}
         for tensor in graph.tensors.values():

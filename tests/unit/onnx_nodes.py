@@ -25,15 +25,15 @@ from edgelearn.passes.lower import lower
 from tests.unit.import_models import run
 
 ELEMENTWISE = frozenset(
-    "Add Cast Clip DequantizeLinear Div Dropout Elu HardSigmoid HardSwish Identity LeakyRelu Mul Neg PRelu Pow"
-    " QuantizeLinear Reciprocal Relu Sigmoid Sub Tanh".split()
+    "Abs Add Cast CastLike Celu Clip DequantizeLinear Div Dropout Elu Gelu HardSigmoid HardSwish Identity LeakyRelu"
+    " Mish Mul Neg PRelu Pow QuantizeLinear Reciprocal Relu Selu Sigmoid Softplus Sub Swish Tanh".split()
 )
 # Cases whose expected output was printed with four digits.
 ROUNDED = frozenset(("test_averagepool_2d_ceil_last_window_starts_on_pad",))
 FLOATS = (np.float32, np.float16)
 # What leaves nothing on the device: a layer behind it shows where the elements went.
 LAYOUT = frozenset(
-    "Cast Clip DequantizeLinear Dropout Flatten Identity Reshape Squeeze Sum Transpose Unsqueeze".split()
+    "Cast CastLike Clip DequantizeLinear Dropout Flatten Identity Reshape Squeeze Sum Transpose Unsqueeze".split()
 )
 JOINS = frozenset(("Concat", "Sum"))
 # Outputs that stand for themselves: each is a model of its own.

@@ -39,6 +39,60 @@ def test_hard_swish(name: str, tmp_path: Path) -> None:
     assert [n.op for n in graph.nodes] == ["hard_swish"]
 
 
+NUMBERS = {
+    "one": np.float32(1), "half": np.float32(0.5), "root": np.float32(np.sqrt(2)), "inverse": np.float32(np.sqrt(0.5)),
+    "three": np.float32(3), "bend": np.float32(0.044715), "slope": np.float32(np.sqrt(2 / np.pi)),
+    "twenty": np.float32(20),
+}  # fmt: skip
+ERF = [node("Div", ["x", "root"], "d"), node("Erf", ["d"], "e"), node("Add", ["e", "one"], "a")]
+TANH = [
+    node("Mul", ["p", "bend"], "b"), node("Add", ["x", "b"], "s"), node("Mul", ["slope", "s"], "m"),
+    node("Tanh", ["m"], "e"), node("Add", ["one", "e"], "a"),
+]  # fmt: skip
+HALVED = [node("Mul", ["half", "a"], "h"), node("Mul", ["x", "h"], "y")]
+GATES = {
+    "silu": ("silu", [node("Sigmoid", ["x"], "s"), node("Mul", ["x", "s"], "y")]),
+    "silu_turned": ("silu", [node("Sigmoid", ["x"], "s"), node("Mul", ["s", "x"], "y")]),
+    "gelu": ("gelu", [*ERF, node("Mul", ["x", "a"], "m"), node("Mul", ["m", "half"], "y")]),
+    "gelu_halved_first": ("gelu", [*ERF, *HALVED]),
+    "gelu_product": ("gelu", [node("Mul", ["x", "inverse"], "d"), *ERF[1:], *HALVED]),
+    "gelu_tanh": ("gelu_tanh", [node("Pow", ["x", "three"], "p"), *TANH, *HALVED]),
+    "gelu_tanh_products": (
+        "gelu_tanh", [node("Mul", ["x", "x"], "q"), node("Mul", ["x", "q"], "p"), *TANH, *HALVED]
+    ),
+    "softplus": (
+        "softplus", [node("Softplus", ["x"], "s"), node("Greater", ["x", "twenty"], "g"),
+                     node("Where", ["g", "x", "s"], "y")],
+    ),
+    "softplus_cast": (
+        "softplus", [node("CastLike", ["one", "x"], "k"), node("Mul", ["x", "k"], "z"), node("Softplus", ["z"], "t"),
+                     node("Div", ["t", "k"], "s"), node("Greater", ["z", "twenty"], "g"),
+                     node("Where", ["g", "x", "s"], "y")],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_gates(name: str, tmp_path: Path) -> None:
+    op, nodes = GATES[name]
+    read = {value for n in nodes for value in n.input}
+    weights = {key: value for key, value in NUMBERS.items() if key in read}
+    graph = compare(save(model(nodes, (3, 5, 4), weights, opset=15), tmp_path))
+    assert [n.op for n in graph.nodes] == [op]
+
+
+def test_what_only_looks_like_a_gate(tmp_path: Path) -> None:
+    """A sigmoid of something else, another factor in front of tanh."""
+    nodes = [node("Tanh", ["x"], "t"), node("Sigmoid", ["t"], "s"), node("Mul", ["x", "s"], "y")]
+    graph = compare(save(model(nodes, (7,), {}), tmp_path))
+    assert [n.op for n in graph.nodes] == ["tanh", "sigmoid", "mul"]
+    nodes = [node("Pow", ["x", "three"], "p"), *TANH, *HALVED]
+    weights = {**NUMBERS, "slope": np.float32(0.8)}
+    read = {value for n in nodes for value in n.input}
+    graph = compare(save(model(nodes, (7,), {k: v for k, v in weights.items() if k in read}), tmp_path))
+    assert "gelu_tanh" not in {n.op for n in graph.nodes}
+
+
 def test_what_only_looks_like_hard_swish(tmp_path: Path) -> None:
     """Another slope, another number, and a gate on something else."""
     seven = {**BOUNDS, "six": np.float32(7)}

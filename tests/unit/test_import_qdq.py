@@ -132,7 +132,7 @@ def requantised(net: QdqNet) -> Case:
     return net.rounded(net.node("Transpose", [net.source()], perm=[0, 2, 3, 1]), 0.03, net.zero()), 0.03, (3, 4, 5)
 
 
-def unary(op: str, scale: float, **attrs: float) -> Callable[[QdqNet], Case]:
+def unary(op: str, scale: float, **attrs: float | str) -> Callable[[QdqNet], Case]:
     def build(net: QdqNet) -> Case:
         return net.rounded(net.node(op, [net.source()], **attrs), scale, net.zero()), scale, (3, 5, 6)
 
@@ -144,6 +144,8 @@ EXACT: dict[str, Callable[[QdqNet], Case]] = {
     "maximum": maximum, "sigmoid": unary("Sigmoid", 1 / 200), "tanh": unary("Tanh", 1 / 100),
     "leaky": unary("LeakyRelu", 0.04, alpha=0.2), "hard_swish": unary("HardSwish", 0.04),
     "hard_sigmoid": unary("HardSigmoid", 1 / 200), "elu": unary("Elu", 0.03),
+    "softplus": unary("Softplus", 0.03), "gelu": unary("Gelu", 0.03),
+    "gelu_tanh": unary("Gelu", 0.03, approximate="tanh"),
     "softmax": unary("Softmax", 1 / 255, axis=1),
 }  # fmt: skip
 CLOSE: dict[str, Callable[[QdqNet], Case]] = {
@@ -154,6 +156,7 @@ CLOSE: dict[str, Callable[[QdqNet], Case]] = {
 }  # fmt: skip
 # Of a mean of n values fixed point keeps few bits behind the point, and rounds twice.
 SHARE = {"average": 0.25, "global_average": 0.25}
+OPSETS = {"hard_swish": 17, "gelu": 20, "gelu_tanh": 20}
 # No int8 kernel for these: float32 between two casts.
 FLOAT = {"softmax": {"softmax"}, "norm": {"conv2d", "batch_norm", "relu"}}
 
@@ -165,7 +168,7 @@ def test_layer_has_onnxruntimes_integers(name: str, kind: str, tmp_path: Path) -
     for seed in range(4):
         net = QdqNet(seed, kind, "uint8" if (seed == 3 and kind == "uint8") else "int8")
         y, scale, shape = (EXACT | CLOSE)[name](net)
-        made = net.content(y, shape, opset=14 if name != "hard_swish" else 17)
+        made = net.content(y, shape, opset=OPSETS.get(name, 14))
         graph = load_onnx(save(made, tmp_path))
         low = lower(fold_norms(graph, set())[0])
         assert {n.op for n in low.nodes if not n.op.endswith("_s8")} <= {"quantize", "dequantize", *FLOAT.get(name, ())}

@@ -46,6 +46,8 @@ def pair(op: str, ops: str, other: str = "GlobalAveragePool", opset: int = 17) -
 C31 = {"c": random(3, 1, 1)}
 FULL = {"c": random(3, 5, 4)}
 TEN = {"c": np.float32(10)}
+FLAT = (node("Conv", ["x", "w"], "h"), node("Flatten", ["h"], "f"))
+FLAT_WEIGHTS = {"w": random(4, 3, 2, 2), "g": random(48), "b": random(48), "d": random(48, 3)}
 
 CASES |= {
     "mul_channels": one("Mul", (3, 5, 4), "mul", C31, "scale"),
@@ -80,6 +82,36 @@ CASES |= {
     "hard_sigmoid_default": one("HardSigmoid", (7,), "hard_sigmoid", opset=7),
     "hard_swish": one("HardSwish", (3, 5, 4), "hard_swish", opset=14),
     "elu": one("Elu", (3, 5), "elu", alpha=0.5),
+    "selu": one("Selu", (3, 5), "elu mul", opset=7),
+    "selu_numbers": one("Selu", (3, 5), "elu mul", alpha=1.25, gamma=0.5),
+    "celu": one("Celu", (3, 5), "elu", opset=12),
+    "celu_alpha": one("Celu", (3, 5), "mul elu mul", alpha=0.5),
+    "gelu": one("Gelu", (3, 5, 4), "gelu", opset=20),
+    "gelu_tanh": one("Gelu", (7,), "gelu_tanh", opset=20, approximate="tanh"),
+    "softplus": one("Softplus", (3, 5), "softplus", opset=7),
+    "mish": one("Mish", (3, 5, 4), "softplus tanh mul", opset=18),
+    "abs": one("Abs", (3, 5, 4), "relu", opset=7),
+    "cube": one("Pow", (3, 5), "mul mul", {"c": np.float32(3)}),
+    "reduce_max": one("ReduceMax", (3, 5, 4), "max_pool2d", axes=[2, 3]),
+    "reduce_max_axis": one("ReduceMax", (3, 5), "max_pool2d", {"a": np.array([-1])}, opset=18, keepdims=0),
+    "flat_norm": lambda: (
+        model([*FLAT, node("BatchNormalization", ["f", "g", "b", "m", "v"], "n"), node("Gemm", ["n", "d"], "y")],
+              (3, 5, 4), {**FLAT_WEIGHTS, "m": random(48), "v": 1 + random(48) ** 2}),
+        ["conv2d", "reshape", "batch_norm", "dense"], ["weight", "gamma", "beta", "weight"],
+    ),
+    "flat_scale": lambda: (
+        model([*FLAT, node("Mul", ["f", "g"], "s"), node("Add", ["s", "b"], "n"), node("Gemm", ["n", "d"], "y")],
+              (3, 5, 4), FLAT_WEIGHTS),
+        ["conv2d", "mul", "bias", "dense"], ["weight", "scale", "bias", "weight"],
+    ),
+    "slice_step": one("Slice", (3, 7, 4), "avg_pool2d",
+                      {"s": np.array([0]), "e": np.array([7]), "a": np.array([2]), "t": np.array([2])}),
+    "slice_step_signal": one("Slice", (3, 8), "slice avg_pool2d",
+                             {"s": np.array([1]), "e": np.array([8]), "a": np.array([2]), "t": np.array([3])}),
+    "slice_step_channels": one("Slice", (5, 3, 4), "avg_pool2d",
+                               {"s": np.array([0]), "e": np.array([5]), "a": np.array([1]), "t": np.array([2])}),
+    "slice_step_vector": one("Slice", (9,), "reshape avg_pool2d",
+                             {"s": np.array([0]), "e": np.array([9]), "a": np.array([1]), "t": np.array([4])}),
     "prelu_channels": lambda: (
         model([node("Conv", ["x", "w"], "h"), node("PRelu", ["h", "s"], "y")], (3, 5, 4),
               {"w": random(4, 3, 2, 2), "s": random(4, 1, 1)}),

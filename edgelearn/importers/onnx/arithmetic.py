@@ -83,11 +83,14 @@ def reciprocal(call: Call) -> Result:
 
 @handles("Pow", anywhere=True)
 def power(call: Call) -> Result:
-    """The square, as a product; exponents other than 1 and 2 are not supported."""
+    """The square or the cube, as products; exponents other than 1, 2 and 3 are not supported."""
     view, exponent = call.view(), call.const(1, "the exponent").array
-    if exponent.size != 1 or float(exponent.item()) not in (1.0, 2.0):
-        raise Unsupported("supported are the exponents 1 and 2")
-    return view if exponent.item() == 1 else _maps(call, "mul", view, view)
+    if exponent.size != 1 or float(exponent.item()) not in (1.0, 2.0, 3.0):
+        raise Unsupported("supported are the exponents 1, 2 and 3")
+    power = view
+    for left in reversed(range(int(exponent.item()) - 1)):
+        power = _maps(call, "mul", power, view, "square" if left else "")
+    return power
 
 
 def _binary(call: Call, op: str) -> Result:
@@ -136,7 +139,8 @@ def _constant(call: Call, op: str, view: View, const: Const) -> Result:
     flat = const.moved(lambda a: a.reshape(-1))
     if op == "add" and (alone or channels == const.array.size == 1) and call.builder.add_bias(call, view, flat):
         return view
-    if any(len(view.axes[axis]) > 1 for axis in varying):  # taken apart by a reshape, as by a group norm
+    whole = const.array.size == np.prod(view.user_shape)  # such a constant may lie in any order
+    if not whole and any(len(view.axes[axis]) > 1 for axis in varying):  # taken apart by a reshape, as by a group norm
         view = axes_last(call, view, varying)
     device, suffix = REPEATS[op]
     # What is done to the sample itself, and by one number, is arithmetic rather than something learned.

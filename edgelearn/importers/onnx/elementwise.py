@@ -8,8 +8,11 @@ import numpy as np
 
 from edgelearn.importers.onnx.arithmetic import number
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
+from edgelearn.importers.onnx.constant import Const
 from edgelearn.importers.onnx.order import placed
+from edgelearn.importers.onnx.view import View
 
+GELU = {"none": "gelu", "tanh": "gelu_tanh"}
 _FLOATS = (1, 10)  # TensorProto.FLOAT and FLOAT16
 
 
@@ -17,6 +20,12 @@ def _relu(call: Call, slope: float, limit: float) -> Result:
     view = call.view()
     out = call.builder.emit(call, "relu", (view.tensor,), {"slope": slope, "max": limit})
     return view.placed(out.name)
+
+
+def _plain(call: Call, op: str) -> View:
+    """An op of one operand without attributes."""
+    view = call.view()
+    return view.placed(call.builder.emit(call, op, (view.tensor,)).name)
 
 
 @handles("Relu", anywhere=True)
@@ -58,8 +67,7 @@ def clip(call: Call) -> Result:
 @handles("Sigmoid", "Tanh", anywhere=True)
 def smooth(call: Call) -> Result:
     """Sigmoid and tanh."""
-    view = call.view()
-    return view.placed(call.builder.emit(call, call.proto.op_type.lower(), (view.tensor,)).name)
+    return _plain(call, call.proto.op_type.lower())
 
 
 @handles("Softmax", "LogSoftmax")
@@ -87,8 +95,69 @@ def hard_sigmoid(call: Call) -> Result:
 @handles("HardSwish", anywhere=True)
 def hard_swish(call: Call) -> Result:
     """x * clip(x + 3, 0, 6) / 6, also where a file writes it out in Add, Clip, Mul and Div."""
+    return _plain(call, "hard_swish")
+
+
+@handles("Swish", anywhere=True)
+def swish(call: Call) -> Result:
+    """x * sigmoid(x), where a file writes it out in Sigmoid and Mul."""
+    if call.number("alpha", 1.0) != 1.0:
+        raise Unsupported(f"alpha is {call.number('alpha', 1.0):g}, only 1 is supported")
+    return _plain(call, "silu")
+
+
+@handles("Gelu", anywhere=True)
+def gelu(call: Call) -> Result:
+    """GELU in both of its forms, also where a file writes them out in Erf or Tanh and arithmetic."""
+    form = call.text("approximate", "none")
+    if form not in GELU:
+        raise Unsupported(f"approximate is {form}, supported are none and tanh")
+    return _plain(call, GELU[form])
+
+
+@handles("Softplus", anywhere=True)
+def softplus(call: Call) -> Result:
+    """log(1 + exp(x))."""
+    return _plain(call, "softplus")
+
+
+@handles("Mish", anywhere=True)
+def mish(call: Call) -> Result:
+    """x * tanh(softplus(x))."""
     view = call.view()
-    return view.placed(call.builder.emit(call, "hard_swish", (view.tensor,)).name)
+    soft = call.builder.emit(call, "softplus", (view.tensor,), suffix="softplus").name
+    gate = call.builder.emit(call, "tanh", (soft,), suffix="tanh").name
+    return view.placed(call.builder.emit(call, "mul", (view.tensor, gate)).name)
+
+
+@handles("Abs", anywhere=True)
+def absolute(call: Call) -> Result:
+    """|x|, a leaky ReLU with slope -1."""
+    return _relu(call, -1.0, math.inf)
+
+
+@handles("Celu", anywhere=True)
+def celu(call: Call) -> Result:
+    """x, or alpha * (exp(x / alpha) - 1) below zero: an ELU between two factors."""
+    view, alpha = call.view(), call.number("alpha", 1.0)
+    if not alpha > 0:
+        raise Unsupported(f"alpha is {alpha:g}, only positive ones are supported")
+    return _scaled_elu(call, view if alpha == 1.0 else number(call, "mul", view, 1 / alpha, "divided"), 1.0, alpha)
+
+
+@handles("Selu", anywhere=True)
+def selu(call: Call) -> Result:
+    """gamma times an ELU."""
+    alpha, gamma = call.number("alpha", 1.67326319217681884765625), call.number("gamma", 1.05070102214813232421875)
+    if not alpha > 0:
+        raise Unsupported(f"alpha is {alpha:g}, only positive ones are supported")
+    return _scaled_elu(call, call.view(), alpha, gamma)
+
+
+def _scaled_elu(call: Call, view: View, alpha: float, factor: float) -> View:
+    whole = factor == 1.0
+    out = call.builder.emit(call, "elu", (view.tensor,), {"alpha": alpha}, "" if whole else "elu").name
+    return view.placed(out) if whole else number(call, "mul", view.placed(out), factor)
 
 
 @handles("Elu", anywhere=True)
@@ -128,3 +197,14 @@ def cast(call: Call) -> Result:
     if call.integer("to", 0) not in _FLOATS:
         raise Unsupported("casts to something other than float32 or float16")
     return call.raw()
+
+
+@handles("CastLike", anywhere=True)
+def cast_like(call: Call) -> Result:
+    """To the type of an activation, which is float32."""
+    value, like = call.raw(0), call.raw(1)
+    if isinstance(value, View):
+        if isinstance(like, Const) and like.array.dtype != np.float32:
+            raise Unsupported("casts to something other than float32 or float16")
+        return value
+    return value if value.array.dtype == np.float32 else Const(value.array.astype(np.float32))

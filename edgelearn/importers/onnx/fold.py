@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -71,6 +72,19 @@ def _cast(call: Call) -> Const:
     return const if dtype == const.array.dtype else Const(const.array.astype(dtype))
 
 
+def _cast_like(call: Call) -> Const:
+    const, dtype = _first(call), call.const(1, "the type").array.dtype
+    return const if dtype == const.array.dtype else Const(const.array.astype(dtype))
+
+
+def _range(call: Call) -> Const:
+    dtype = call.const(0, "every bound").array.dtype
+    start, limit, step = (call.const(k, "every bound").array.item() for k in range(3))
+    if step == 0 or abs(limit - start) > abs(step) * _LARGEST:
+        raise Unsupported(f"counts from {start} to {limit} in steps of {step}")
+    return Const(np.arange(start, limit, step).astype(dtype))
+
+
 def _gather(call: Call) -> Const:
     indices = call.const(1, "the indices").array
     return Const(np.take(_first(call).array, indices, axis=call.integer("axis", 0)))
@@ -126,10 +140,27 @@ def _where(call: Call) -> Const:
     return Const(np.where(condition, a, b))
 
 
-def _reduce_prod(call: Call) -> Const:
-    const = _first(call)
-    axes = tuple(_axes(call, const.array.ndim)) or None
-    return Const(np.asarray(const.array.prod(axis=axes, keepdims=call.flag("keepdims", True))))
+def _reduce(compute: Callable[..., np.ndarray]) -> Callable[[Call], Const]:
+    def run(call: Call) -> Const:
+        array = _first(call).array
+        axes = tuple(_axes(call, array.ndim)) or None
+        if axes is None and call.flag("noop_with_empty_axes", False):
+            return Const(array)
+        return Const(np.asarray(compute(array, axis=axes, keepdims=call.flag("keepdims", True)), array.dtype))
+
+    return run
+
+
+def _length(array: np.ndarray, **where: Any) -> np.ndarray:
+    return np.asarray(np.sqrt(np.square(array.astype(np.float64)).sum(**where)))
+
+
+def _unary(compute: Callable[[np.ndarray], np.ndarray]) -> Callable[[Call], Const]:
+    def run(call: Call) -> Const:
+        array = _first(call).array
+        return Const(np.asarray(compute(array), array.dtype))
+
+    return run
 
 
 def _binary(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Call], Const]:
@@ -140,6 +171,12 @@ def _binary(compute: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable
         return Const(np.asarray(compute(a, b)))
 
     return run
+
+
+def _power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if a.dtype.kind in "iu" and (b < 0).any():
+        raise Unsupported("a negative power of integers")
+    return np.asarray(np.power(a, b), a.dtype)
 
 
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -174,7 +211,21 @@ FOLDS: dict[str, Callable[[Call], Const]] = {
     "Expand": _expand,
     "Equal": _binary(np.equal),
     "Where": _where,
-    "ReduceProd": _reduce_prod,
+    "CastLike": _cast_like,
+    "Range": _range,
+    "ReduceProd": _reduce(np.prod),
+    "ReduceSum": _reduce(np.sum),
+    "ReduceMean": _reduce(np.mean),
+    "ReduceL2": _reduce(_length),
+    "Sqrt": _quiet(_unary(np.sqrt)),
+    "Exp": _quiet(_unary(np.exp)),
+    "Log": _quiet(_unary(np.log)),
+    "Abs": _quiet(_unary(np.abs)),
+    "Neg": _quiet(_unary(np.negative)),
+    "Reciprocal": _quiet(_unary(np.reciprocal)),
+    "Pow": _quiet(_binary(_power)),
+    "Greater": _binary(np.greater),
+    "Less": _binary(np.less),
     "Add": _quiet(_binary(np.add)),
     "Sub": _quiet(_binary(np.subtract)),
     "Mul": _quiet(_binary(np.multiply)),

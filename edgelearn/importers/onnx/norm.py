@@ -23,7 +23,12 @@ def batch_norm(call: Call) -> Result:
     channels = view.user_shape[0]
     if any(part.array.size != channels for part in parts):
         raise Unsupported(f"its statistics do not have the input's {channels} channels")
-    view = channels_last(call, view)
+    if len(view.axes) == 1 and view.shape[-1] != channels:  # a flattened map: a vector in the order of memory
+        place = np.argsort(call.builder.flat_order(view))
+        parts = [part.moved(lambda a: a[place]) for part in parts]
+        view = View(call.builder.reshaped(call, view.tensor, (channels,)), (channels,), view.axes)
+    else:
+        view = channels_last(call, view)
     gamma, beta, mean, variance = parts
     with np.errstate(invalid="ignore", divide="ignore"):
         inv_std = 1.0 / np.sqrt(variance.array.astype(np.float64) + call.number("epsilon", 1e-5))

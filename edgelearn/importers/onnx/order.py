@@ -83,6 +83,9 @@ def placed(call: Call, view: View, const: Const, suffix: str) -> str:
         perm = [*(a for a in range(len(full) - 1) if a not in order), *order]
         const = const.moved(lambda a: a.reshape(full[1:]).transpose(perm).reshape(tail))
         return call.builder.weight(call, suffix, const)
+    if const.array.size == math.prod(view.user_shape):
+        place = np.argsort(call.builder.flat_order(view))
+        return call.builder.weight(call, suffix, const.moved(lambda a: a.reshape(-1)[place].reshape(view.shape)))
     spread = np.broadcast_to(const.array.reshape(full[1:]), view.user_shape).ravel()
     values = np.empty(spread.size, np.float32)
     values[call.builder.flat_order(view)] = spread

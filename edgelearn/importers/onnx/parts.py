@@ -5,13 +5,16 @@ from __future__ import annotations
 import math
 
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
-from edgelearn.importers.onnx.order import in_dims
+from edgelearn.importers.onnx.constant import Const
+from edgelearn.importers.onnx.order import in_dims, memory_order
 from edgelearn.importers.onnx.view import View, ordered
 
 
 @handles("Concat", anywhere=True)
 def concat(call: Call) -> Result:
     """Activations joined along any axis but the batch, two at a time; none of them may be a constant."""
+    if any(isinstance(value, Const) for value in call.inputs):
+        raise Unsupported("joins an activation with a constant; supported are activations only")
     views = [call.view(k) for k in range(len(call.inputs))]
     if len({len(view.axes) for view in views}) != 1:
         raise Unsupported("joins tensors of different ranks")
@@ -44,9 +47,31 @@ def _part(call: Call, view: View, axis: int, start: int, stop: int, suffix: str 
     return ordered(out.name, out.shape, shape, order, view.batch)
 
 
+def _every(call: Call, view: View, axis: int, step: int, suffix: str) -> View:
+    """Every `step`-th element of a user axis: a pool of windows of one, along height or width."""
+    size = view.user_shape[axis]
+    if size == 1:
+        return view
+    order = memory_order(view, range(len(view.axes)))
+    if len(order) > 3:
+        raise Unsupported(f"takes every {step}th element of {len(order)} axes; a device map has three")
+    if order[-1] == axis and len(order) > 1:
+        order[-2:] = order[:-3:-1]
+    groups: list[list[int]] = [[]] * (3 - len(order)) + [[a] for a in order] if len(order) > 1 else [[], [axis], []]
+    tensor = call.builder.arrange(call, view, groups)
+    stride = (step, 1) if groups[0] == [axis] else (1, step)
+    attrs = {"kernel": (1, 1), "stride": stride, "pads": (0, 0, 0, 0)}
+    if call.builder.tensors[tensor].quant is None:
+        out = call.builder.emit(call, "avg_pool2d", (tensor,), {**attrs, "count_pad": False}, suffix)
+    else:
+        out = call.builder.emit(call, "max_pool2d", (tensor,), attrs, suffix)
+    shape = tuple(-(-n // step) if k == axis else n for k, n in enumerate(view.user_shape))
+    return ordered(out.name, out.shape, shape, order, view.batch)
+
+
 @handles("Slice", anywhere=True)
 def slice_(call: Call) -> Result:
-    """A part with constant bounds and step 1, along any axis but the batch."""
+    """A part with constant bounds and positive steps, along any axis but the batch."""
     view = call.view()
     rank = len(view.axes) + 1
     if call.opset < 10:
@@ -54,12 +79,13 @@ def slice_(call: Call) -> Result:
     else:
         starts, ends, axes, steps = (call.integers(k, "its bounds") for k in range(1, 5))
     starts, ends = starts or [], ends or []
-    if any(step != 1 for step in steps or []):
-        raise Unsupported(f"takes every {steps}th element; only step 1 is supported")
+    steps = steps or [1] * len(starts)
+    if any(step < 1 for step in steps):
+        raise Unsupported(f"walks in steps of {steps}; only positive ones are supported")
     done = 0
-    for axis, start, end in zip(axes or range(len(starts)), starts, ends, strict=True):
+    for axis, start, end, step in zip(axes or range(len(starts)), starts, ends, steps, strict=True):
         if axis % rank == view.batch:
-            if start != 0 or end < (call.builder.batch or 2**31 - 1):
+            if step != 1 or start != 0 or end < (call.builder.batch or 2**31 - 1):
                 raise Unsupported("cuts the batch axis")
             continue
         user = call.axis(axis, rank, view.batch)
@@ -67,6 +93,8 @@ def slice_(call: Call) -> Result:
         cut = (low, high) != (0, view.user_shape[user])
         view = _part(call, view, user, low, high, f"cut{done}" if done else "")
         done += cut
+        if step > 1:
+            view = _every(call, view, user, step, f"step{done}")
     return view
 
 

@@ -1,5 +1,6 @@
 """Layers that files write out in smaller nodes: found before the walk and imported as the one layer that they are.
 
+Swish: x * Sigmoid(x). Gelu: x * (1 + Erf(x / sqrt(2))) / 2, and the form with Tanh. Softplus: also under a Where.
 HardSwish: x * Clip(x + 3, 0, 6) / 6 in any order of its factors, and x * HardSigmoid(x) with slope 1/6.
 LayerNormalization: d = x - mean(x), d / sqrt(mean(d^2) + epsilon), then maybe * gamma, then maybe + beta.
 """
@@ -50,6 +51,8 @@ class _Net:
 
     def number(self, name: str) -> float | None:
         """A constant of one float."""
+        while (cast := self.maker(name, "CastLike", "Cast", "Identity")) is not None:
+            name = cast.input[0]
         value = self.constants.get(name)
         return float(value.item()) if value is not None and value.size == 1 and value.dtype.kind in "fiu" else None
 
@@ -63,7 +66,7 @@ class _Net:
         """The activation and the number that a node combines, and where the number stands."""
         for k in (1, 0):
             value = self.number(node.input[k])
-            if value is not None and node.input[1 - k] not in self.constants:
+            if value is not None and self.number(node.input[1 - k]) is None and node.input[1 - k] not in self.constants:
                 return node.input[1 - k], value, k
         return None
 
@@ -74,13 +77,14 @@ def steps(graph: onnx.GraphProto, constants: Mapping[str, np.ndarray], rank: Cal
     for index, node in enumerate(graph.node):
         out.append(Step(node, tuple((index, slot) for slot in range(len(node.input)))))
     for index, node in enumerate(graph.node):
-        if node.op_type in ("Mul", "Div") and len(node.input) == 2:
+        for matcher in MATCHERS.get(node.op_type, ()):
             # A node without its operands, or with attributes of another kind, is no part of a pattern: whoever imports
             # it says what is wrong with it.
             with suppress(IndexError, KeyError, TypeError, ValueError):
-                found = _hard_swish(net, index) or _layer_norm(net, index)
+                found = matcher(net, index)
                 if found is not None:
                     out[found[0]] = found[1]
+                    break
     return out
 
 
@@ -145,9 +149,67 @@ def _hard_swish(net: _Net, index: int) -> tuple[int, Step] | None:
             break
     else:
         return None
+    return _activation(net, index, "HardSwish", x)
+
+
+def _activation(net: _Net, index: int, op: str, x: str, **attrs: Any) -> tuple[int, Step]:
     node = net.graph.node[index]
-    made = onnx.helper.make_node("HardSwish", [x], list(node.output), name=_named(node, "HardSwish"))
+    made = onnx.helper.make_node(op, [x], list(node.output), name=_named(node, op), **attrs)
     return index, Step(made, ((index, 0),))
+
+
+def _gated(net: _Net, index: int) -> tuple[int, Step] | None:
+    """x times a function of x: a sigmoid, or half of 1 plus erf or tanh."""
+    names, number = _factors(net, index)
+    if len(names) != 2:
+        return None
+    for x, gate in (names, names[::-1]):
+        sigmoid = net.maker(gate, "Sigmoid")
+        if sigmoid is not None and sigmoid.input[0] == x and _close(number, 1):
+            return _activation(net, index, "Swish", x)
+        above = net.maker(gate, "Add")
+        found = net.operands(above) if above is not None and _close(number, 0.5) else None
+        curve = net.maker(found[0], "Erf", "Tanh") if found is not None and found[1] == 1 else None
+        if curve is None:
+            continue
+        inner, factor = _scaled(net, curve.input[0])
+        if curve.op_type == "Erf" and inner == x and _close(factor, math.sqrt(0.5)):
+            return _activation(net, index, "Gelu", x, approximate="none")
+        if curve.op_type == "Tanh" and _close(factor, math.sqrt(2 / math.pi)) and _is_bent(net, inner, x):
+            return _activation(net, index, "Gelu", x, approximate="tanh")
+    return None
+
+
+def _scaled(net: _Net, name: str) -> tuple[str, float]:
+    """What a value is a multiple of, and the factor."""
+    names, number = _factors(net, net.makers[name]) if net.maker(name, "Mul", "Div") is not None else ([name], 1.0)
+    return (names[0], number) if len(names) == 1 else ("", 0.0)
+
+
+def _is_bent(net: _Net, name: str, x: str) -> bool:
+    """Whether `name` is x + 0.044715 x^3."""
+    total = net.maker(name, "Add")
+    if total is None or x not in total.input:
+        return False
+    cube = total.input[1] if total.input[0] == x else total.input[0]
+    names, number = _factors(net, net.makers[cube]) if net.maker(cube, "Mul") is not None else ([], 0.0)
+    power = net.maker(names[0], "Pow") if len(names) == 1 else None
+    if power is not None and power.input[0] == x and net.number(power.input[1]) == 3:
+        names = [x] * 3
+    return names == [x] * 3 and _close(number, 0.044715)
+
+
+def _softplus(net: _Net, index: int) -> tuple[int, Step] | None:
+    """Where(x > threshold, x, Softplus(x)): above 16 the two are the same float32."""
+    node = net.graph.node[index]
+    above, x, soft = (net.maker(node.input[0], "Greater"), node.input[1], node.input[2])
+    inner, factor = _scaled(net, soft)
+    curve = net.maker(inner, "Softplus")
+    if above is None or curve is None or not _close(factor, 1):
+        return None
+    limit = net.number(above.input[1])
+    alike = all(_scaled(net, name) == (x, 1.0) for name in (above.input[0], curve.input[0]))
+    return _activation(net, index, "Softplus", x) if alike and limit is not None and limit >= 16 else None
 
 
 def _mean(net: _Net, name: str) -> tuple[str, list[int]] | None:
@@ -210,3 +272,10 @@ def _weight_slot(net: _Net, node: onnx.NodeProto, axes: int) -> int | None:
 
 def _fits(value: np.ndarray | None, axes: int) -> bool:
     return value is not None and value.dtype == np.float32 and value.size > 1 and value.ndim == axes
+
+
+MATCHERS: dict[str, tuple[Callable[[_Net, int], tuple[int, Step] | None], ...]] = {
+    "Mul": (_hard_swish, _gated),
+    "Div": (_hard_swish, _gated, _layer_norm),
+    "Where": (_softplus,),
+}

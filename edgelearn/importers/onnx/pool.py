@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from edgelearn.importers.onnx.call import Call, Result, Unsupported, handles
@@ -72,26 +73,36 @@ def global_pool(call: Call) -> Result:
 @handles("ReduceMean")
 def reduce_mean(call: Call) -> Result:
     """The mean over one or both axes of space, wherever they stand in the user's tensor."""
+    return _reduced(call, "mean", "avg_pool2d", count_pad=False)
+
+
+@handles("ReduceMax")
+def reduce_max(call: Call) -> Result:
+    """The largest over one or both axes of space, wherever they stand in the user's tensor."""
+    return _reduced(call, "largest", "max_pool2d")
+
+
+def _reduced(call: Call, what: str, op: str, **attrs: bool) -> Result:
     view = call.view()
     shape = view.user_shape
     listed = call.integers(1, "axes")
     if not listed:
         if call.flag("noop_with_empty_axes", False):
             return view
-        raise Unsupported("it takes the mean over all axes, the batch included")
+        raise Unsupported(f"it takes the {what} over all axes, the batch included")
     axes = {call.axis(axis, len(shape) + 1) for axis in listed}
     kept = [axis for axis in range(len(shape)) if axis not in axes]
     keep = call.flag("keepdims", True)
     if any(shape[axis] > 1 for axis in axes):
-        view = _mean(call, view, sorted(axes), [axis for axis in kept if shape[axis] > 1])
+        view = _pooled(call, view, sorted(axes), [axis for axis in kept if shape[axis] > 1], op, attrs)
     return View(view.tensor, view.shape, tuple(a for k, a in enumerate(view.axes) if keep or k not in axes))
 
 
-def _mean(call: Call, view: View, axes: list[int], kept: list[int]) -> View:
-    """The mean as a pool: reduced axes must be the map's height, width or both, and channels come last."""
+def _pooled(call: Call, view: View, axes: list[int], kept: list[int], op: str, attrs: Mapping[str, bool]) -> View:
+    """A reduction as a pool: reduced axes must be the map's height, width or both, and channels come last."""
     reduced = [axis for axis in axes if view.user_shape[axis] > 1]
     if len(kept) > 2 or len(reduced) > 2 or len(kept) + len(reduced) > 3:
-        raise Unsupported(f"a mean over axes {[a + 1 for a in reduced]} of {len(view.axes) + 1} is not supported")
+        raise Unsupported(f"a reduction of axes {[a + 1 for a in reduced]} of {len(view.axes) + 1} is not supported")
     dims = {axis: view.dim_of(axis) for axis in (*reduced, *kept)}
     fits = len(view.shape) == 3 and None not in dims.values() and 2 not in [dims[axis] for axis in reduced]
     if fits:
@@ -109,8 +120,8 @@ def _mean(call: Call, view: View, axes: list[int], kept: list[int]) -> View:
         shape = call.builder.tensors[tensor].shape
     over = {places[axis] for axis in reduced}
     kernel = (shape[0] if 0 in over else 1, shape[1] if 1 in over else 1)
-    attrs = {"kernel": kernel, "stride": (1, 1), "pads": (0, 0, 0, 0), "count_pad": False}
-    out = call.builder.emit(call, "avg_pool2d", (tensor,), attrs)
+    window = {"kernel": kernel, "stride": (1, 1), "pads": (0, 0, 0, 0)}
+    out = call.builder.emit(call, op, (tensor,), {**window, **attrs})
     axes_out: list[Axis] = [()] * len(view.axes)
     for axis in kept:
         dim = places[axis]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from edgelearn.ops import clip as real_clip
-from edgelearn.ops import hard, smooth
+from edgelearn.ops import gated, hard, smooth
 from edgelearn.ops import relu as real_relu
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier, rescale, saturate, to_integer
 from edgelearn.ops.quantized import exponential
@@ -20,7 +20,7 @@ from edgelearn.ops.quantized.convert import quantized
 from edgelearn.ops.quantized.table import DOMAIN, rescaling, tabulated
 
 WIDE = 2**15 - 1  # what an int16 holds
-FUNCTIONS = {op.name: op.compute for module in (hard, real_clip, real_relu, smooth) for op in module.OPS}
+FUNCTIONS = {op.name: op.compute for module in (gated, hard, real_clip, real_relu, smooth) for op in module.OPS}
 
 
 def relu(site: Site) -> Lowered | None:
@@ -131,4 +131,5 @@ RULES = {
     "tanh": _curve(exponential.tanh, 0, 7),
     "hard_sigmoid": exact,
     "elu": exact,
+    **dict.fromkeys(("silu", "gelu", "gelu_tanh", "softplus"), exact),
 }

@@ -104,6 +104,15 @@ enum { EL_SUM_ROWS = 128 };
     void el_hard_swish_signed_fwd_f32__##ISA(int32_t count, const float *x, float *y, uint8_t *mask);                  \
     void el_elu_fwd_f32__##ISA(int32_t count, float alpha, const float *x, float *y);                                  \
     void el_elu_bwd_f32__##ISA(int32_t count, float alpha, const float *y, const float *dy, float *dx);                \
+    /* x sigmoid(x); GELU in both of its forms; log(1 + e^x) */                                                        \
+    void el_silu_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                              \
+    void el_silu_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                            \
+    void el_gelu_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                              \
+    void el_gelu_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                            \
+    void el_gelu_tanh_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                         \
+    void el_gelu_tanh_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                       \
+    void el_softplus_fwd_f32__##ISA(int32_t count, const float *x, float *y);                                          \
+    void el_softplus_bwd_f32__##ISA(int32_t count, const float *x, const float *dy, float *dx);                        \
     void el_prelu_fwd_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *slope, float *y);        \
     void el_prelu_bwd_x_f32__##ISA(int32_t rows, int32_t channels, const float *x, const float *dy,                    \
                                    const float *slope, float *dx);                                                     \

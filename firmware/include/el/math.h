@@ -2,8 +2,8 @@
  *
  * Each stays within its bound with and without fused multiply-add (tests/host/test_kernels_math.py measures both
  * against float64): expf 1.5 ulp, logf 1 ulp, tanhf 2.5 ulp, sigmoidf 2.5 ulp, cosf 3 ulp for every finite input,
- * sqrtf correctly rounded. Subnormals, infinities and NaN follow IEEE 754; polynomial coefficients are our own
- * minimax fits. */
+ * sqrtf correctly rounded, log1pf 3 ulp for x in [0, 1], normalf 2e-7 and 1e-5 of its result. Subnormals, infinities
+ * and NaN follow IEEE 754; polynomial coefficients are our own minimax fits. */
 #ifndef EL_MATH_H
 #define EL_MATH_H
 
@@ -113,6 +113,32 @@ static inline float el_sigmoidf(float x)
 {
     float e = el_expf(-el_fabsf(x));
     return (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+/* log(1 + x) for x in [0, 1]: what rounding 1 + x loses is put back. */
+static inline float el_log1pf(float x)
+{
+    float u = 1.0f + x;
+    return el_logf(u) + (x - (u - 1.0f)) / u;
+}
+
+/* The share of a standard normal distribution below x: e^(-x^2/2) P(1 / (1 + 0.26 |x|)) for negative x. */
+static inline float el_normalf(float x)
+{
+    float a = el_fabsf(x);
+    float t = 1.0f / (1.0f + 0.26f * a);
+    float p = 0.0339262001f;
+    p = p * t - 0.17051886f;
+    p = p * t + 0.290982455f;
+    p = p * t - 0.200811505f;
+    p = p * t + 0.200117707f;
+    p = p * t + 0.0312075354f;
+    p = p * t + 0.109481588f;
+    p = p * t + 0.101715431f;
+    p = p * t + 0.103906609f;
+    p = p * t - 7.16661407e-06f;
+    p *= el_expf(-0.5f * a * a);
+    return x < 0.0f ? p : 1.0f - p;
 }
 
 /* x = q pi/2 + r, |r| <= pi/4. The product with 2/pi is formed in integers, modulo 4 and with 62 fraction bits, from
