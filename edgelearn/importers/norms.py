@@ -29,9 +29,11 @@ def gather_norms(graph: Graph) -> Graph:
 
 
 def _before(graph: Graph, node: Node, op: str) -> Node | None:
-    """The node of this kind that only `node` reads; both with one trainable weight a channel."""
+    """The node of this kind that only `node` reads; both with one trainable weight a channel, no integers between."""
     found = graph.producer(node.inputs[0])
     if found is None or found.op != op or found.outputs[0] in graph.outputs:
+        return None
+    if graph.tensors[node.inputs[0]].quant is not None:
         return None
     alone = len(graph.consumers(found.outputs[0])) == 1
     return found if alone and _per_channel(graph, node) and _per_channel(graph, found) else None

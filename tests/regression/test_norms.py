@@ -11,7 +11,8 @@ from edgelearn.config import TrainConfig
 from edgelearn.graph import Role
 from edgelearn.importers.onnx import load_onnx
 from edgelearn.plan import make_plan
-from tests.unit.import_models import compare, model, node, random, save
+from tests.support.qdq_files import QdqNet, predict
+from tests.unit.import_models import compare, model, node, random, run, save
 
 
 def test_a_shift_that_two_layers_share_is_not_folded(tmp_path: Path) -> None:
@@ -38,3 +39,18 @@ def test_a_norm_that_leaves_float32_is_not_folded(tmp_path: Path) -> None:
     plan = make_plan(load_onnx(path), TrainConfig(train="last"), load_board("host"))
     assert sum(node.op == "batch_norm" for node in plan.graph.nodes) == 1
     assert all(np.isfinite(t.data).all() for t in plan.graph.tensors.values() if t.data is not None)
+
+
+def test_a_norm_is_not_gathered_across_integers(tmp_path: Path) -> None:
+    """The rounding between its product and its sum was left out."""
+    net = QdqNet(5, "int8")
+    x = net.rounded(net.node("Conv", [net.source(), net.weight((4, 3, 1), 0)]), 0.05, 0)
+    scaled = net.rounded(net.node("Mul", [x, net.const(1 + random(4, 1), "s")]), 0.25, 0)
+    made = net.content(net.node("Add", [scaled, net.const(random(4, 1), "b")]), (3, 6))
+    graph = load_onnx(save(made, tmp_path))
+    assert [node.op for node in graph.nodes][-2:] == ["mul", "bias"]
+    samples = 2 * random(5, 3, 6)
+    off = (run(graph, samples) - predict(made, samples)) / 0.25
+    assert np.abs(off - np.rint(off)).max() < 1e-3
+    assert np.abs(np.rint(off)).max() <= 1
+    assert np.count_nonzero(np.rint(off)) <= 0.05 * off.size
