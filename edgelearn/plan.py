@@ -109,7 +109,7 @@ class Plan:
     @property
     def slot_bytes(self) -> int:
         """One kept sample: the sample as it travels, padded to 4 bytes, and its target, if it has one of its own."""
-        return _slot(self.graph, self.config)
+        return slot_size(self.graph, self.config)
 
     @property
     def store_used(self) -> int:
@@ -200,7 +200,8 @@ def _sample_format(graph: Graph, config: TrainConfig) -> str:
     return "f32" if config.samples == AUTO else config.samples
 
 
-def _slot(graph: Graph, config: TrainConfig) -> int:
+def slot_size(graph: Graph, config: TrainConfig) -> int:
+    """Bytes of one kept sample of a training graph, with its target."""
     sample, *targets = (graph.tensors[name] for name in graph.inputs)
     return aligned(sample.count * SAMPLE_BYTES[_sample_format(graph, config)]) + sum(t.nbytes for t in targets)
 
@@ -247,7 +248,7 @@ def make_plan(
     arrays = {
         "params": params.nbytes,
         "state": state.nbytes,
-        "store": aligned(config.store * _slot(graph, config), BLOCK),
+        "store": aligned(config.store * slot_size(graph, config), BLOCK),
         "replay": aligned(Latents.of(graph, config.latents).nbytes(config.replay), BLOCK),
     }
     plan = Plan(

@@ -107,6 +107,10 @@ class Reference:
         self.forward(sample)
         return self._loss(target)
 
+    def backward(self) -> None:
+        """The backward pass of the sample whose loss was taken."""
+        self._run(Phase.BACKWARD, self.settings(self.step))
+
     def train(self, sample: np.ndarray, target: np.ndarray | int) -> StepResult:
         """One sample of training; a loss that is not finite changes nothing."""
         return self._learn(self.loss(sample, target))
