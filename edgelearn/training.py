@@ -38,8 +38,8 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     if config.int8_prefix:
         graph = quantize(graph, source.meta.get("ranges"))
     graph = place_samples(lower(graph), graph, config.samples)
-    graph = apply_choice(graph, choice)
     loss = choose_loss(graph, config.loss)
+    graph = apply_choice(graph, choice)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     graph = mark_cut(graph, config.replay) if config.replay else graph
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)

@@ -89,6 +89,7 @@ def test_a_method_does_not_change_the_prediction(net: str, name: str) -> None:
     x, _ = sample(source, 3)
     expected = Reference(source, np.float64).forward(x)
     graph = make_plan(source, TrainConfig(**SETTINGS[name]), load("host")).graph
+    assert graph.meta["loss"] == "cross-entropy"
     np.testing.assert_allclose(Reference(graph, np.float64).forward(x), expected, rtol=1e-6, atol=1e-6)
 
 
