@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edgelearn.errors import InputError
 from edgelearn.importers import load
-from edgelearn.importers.onnx.file import MOST_BYTES
+from edgelearn.importers.content import MOST_BYTES
 from tests.unit.import_models import model, node, random, save
 from tests.unit.test_import_ops import CASES
 

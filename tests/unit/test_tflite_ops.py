@@ -316,6 +316,9 @@ MORE: dict[str, tuple[str, Callable[[], TfliteNet]]] = {
     ),
     "reshape between layers": ("reshape", between_layers),
     "hard swish": ("hard_swish", lambda: unary("HARD_SWISH")),
+    "gelu": ("gelu", lambda: unary("GELU")),
+    "gelu with tanh": ("gelu_tanh", lambda: unary("GELU", Approximate=True)),
+    "abs": ("relu", lambda: unary("ABS")),
     "prelu": ("prelu", lambda: with_const("PRELU", (1, 2, 3, 4), np.abs(floats(1, 1, 4)))),
 }
 

@@ -11,13 +11,12 @@ import onnx
 from google.protobuf.message import DecodeError
 
 from edgelearn.errors import InputError
+from edgelearn.importers.content import MOST_BYTES, MOST_ELEMENTS, content_of
 from edgelearn.importers.onnx.names import printable
 
 OLDEST, NEWEST = 7, 21
 INTEGERS = {onnx.TensorProto.INT8: 0, onnx.TensorProto.UINT8: 128}  # and what they are above the device's int8
-MOST_BYTES = 256 << 20
 MOST_NODES = 10_000
-MOST_ELEMENTS = 1 << 26
 
 
 def read_model(path: Path) -> tuple[onnx.ModelProto, int]:
@@ -27,16 +26,7 @@ def read_model(path: Path) -> tuple[onnx.ModelProto, int]:
     written for an opset outside 7 to 21.
     """
     where = path.name
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise InputError("not a file", where=str(path))
-        if size > MOST_BYTES:
-            raise InputError(f"the file has {size} bytes, the limit is {MOST_BYTES}", where=where)
-        content = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"can't read the model: {reason}", where=str(path)) from None
+    content = content_of(path, MOST_BYTES)
     if not content:
         raise InputError("the file is empty", where=where)
     model = parse(content, where)

@@ -36,6 +36,18 @@ def smooth(call: Call) -> Result:
     return _unary(call, "sigmoid" if call.op == "LOGISTIC" else "tanh")
 
 
+@handles("GELU")
+def gelu(call: Call) -> Result:
+    """GELU in both of its forms."""
+    return _unary(call, "gelu_tanh" if call.option("Approximate") else "gelu")
+
+
+@handles("ABS")
+def absolute(call: Call) -> Result:
+    """|x|, a leaky ReLU with slope -1."""
+    return _unary(call, "relu", slope=-1.0, max=math.inf)
+
+
 @handles("HARD_SWISH")
 def hard_swish(call: Call) -> Result:
     """x * relu6(x + 3) / 6."""

@@ -21,6 +21,7 @@ FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "MUL": ("MulOptions", _FUSED),
     "CONCATENATION": ("ConcatenationOptions", ("Axis", *_FUSED)),
     "SOFTMAX": ("SoftmaxOptions", ("Beta",)),
+    "GELU": ("GeluOptions", ("Approximate",)),
     "LEAKY_RELU": ("LeakyReluOptions", ("Alpha",)),
     "RESHAPE": ("ReshapeOptions", ("NewShape[]",)),
     "SQUEEZE": ("SqueezeOptions", ("SqueezeDims[]",)),

@@ -11,15 +11,14 @@ from typing import Any
 import numpy as np
 
 from edgelearn.errors import InputError
+from edgelearn.importers.content import MOST_BYTES, MOST_ELEMENTS, content_of
 from edgelearn.importers.onnx.names import printable
 from edgelearn.importers.tflite.file import MAGIC, File, FileTensor, Operator, Span, check_order
 from edgelearn.importers.tflite.options import read_options
 
-MOST_BYTES = 256 << 20
 MOST_ITEMS = 20_000  # operators, tensors, buffers
 MOST_OPERANDS = 64
 MOST_AXES = 8
-MOST_ELEMENTS = 1 << 26
 DTYPES: dict[str, np.dtype[Any]] = {
     "FLOAT32": np.dtype("<f4"), "FLOAT16": np.dtype("<f2"), "INT8": np.dtype("i1"), "INT32": np.dtype("<i4"),
     "INT64": np.dtype("<i8"), "BOOL": np.dtype("?"),
@@ -28,18 +27,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 
 def read_file(path: Path) -> File:
     """The model in a file; InputError if it can't be read, is no TensorFlow Lite model, is damaged or too large."""
-    where = path.name
-    try:
-        size = path.stat().st_size
-        if not path.is_file():
-            raise InputError("not a file", where=str(path))
-        if size > MOST_BYTES:
-            raise InputError(f"the file has {size} bytes, the limit is {MOST_BYTES}", where=where)
-        content = path.read_bytes()
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise InputError(f"can't read the model: {reason}", where=str(path)) from None
-    return parse(content, where)
+    return parse(content_of(path, MOST_BYTES), path.name)
 
 
 def parse(content: bytes, where: str) -> File:
