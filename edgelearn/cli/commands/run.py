@@ -7,16 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import (
-    board_option,
-    carrier_option,
-    data_option,
-    json_option,
-    limit_options,
-    model_argument,
-    out_option,
-    train_options,
-)
+from edgelearn.cli.options import course_options, session_options
 from edgelearn.cli.output import emit, table, tell
 
 if TYPE_CHECKING:
@@ -24,14 +15,8 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@model_argument
-@data_option
-@board_option
-@carrier_option
-@out_option("out")
-@limit_options
-@train_options
-@json_option
+@session_options
+@course_options
 def command(as_json: bool, **flags: Any) -> None:
     """Train on the board: plan, build, start, train, check, export.
 

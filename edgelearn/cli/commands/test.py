@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import (
-    Size,
-    board_option,
-    carrier_option,
-    data_option,
-    json_option,
-    limit_options,
-    model_argument,
-    out_option,
-    train_options,
-)
+from edgelearn.cli.options import Size, course_options, session_options
 from edgelearn.cli.output import Timer, emit, say, table, tell
 from edgelearn.errors import EdgelearnError, NumbersError, UsageError
 
@@ -27,11 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("test")
-@model_argument
-@data_option
-@board_option
-@carrier_option
-@out_option("out")
+@session_options
 @click.option("--min-accuracy", type=click.FloatRange(0, 1), help="Held-out accuracy after training, 0 to 1.")
 @click.option("--max-loss", type=click.FloatRange(0), help="Held-out loss after training.")
 @click.option("--max-ram", type=Size(), metavar="SIZE", help="RAM: weights, state, arena, runtime and stack.")
@@ -43,9 +29,7 @@ if TYPE_CHECKING:
     " link; the mean over the run.",
 )
 @click.option("--junit", metavar="FILE", help="Write the results as JUnit XML.")
-@limit_options
-@train_options
-@json_option
+@course_options
 def command(as_json: bool, junit: str | None, **flags: Any) -> None:
     """Train on an emulated board and hold limits, for your own CI.
 
