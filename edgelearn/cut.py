@@ -11,7 +11,6 @@ import numpy as np
 from edgelearn.calibrate import pick
 from edgelearn.data import Dataset
 from edgelearn.graph import Phase
-from edgelearn.passes.dequantize import CASTS
 from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
 from edgelearn.scores import Score
@@ -92,12 +91,13 @@ class _Runner:
 
 
 def _frozen(plan: Plan) -> int:
-    """Layers that no trained weight stands in front of."""
+    """Layers of the user's model that no trained weight stands in front of."""
     behind, count = {t.name for t, _ in plan.params.tensors}, 0
+    known = {node.name for node in plan.imported.nodes}
     for node in plan.graph.nodes:
         if behind.intersection(node.inputs):
             behind.update(node.outputs)
-        elif node.phase is Phase.FORWARD and node.op not in CASTS:
+        elif node.phase is Phase.FORWARD and node.name in known:
             count += 1
     return count
 

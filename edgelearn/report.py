@@ -221,6 +221,17 @@ def _scores(figures: dict[str, Any]) -> str:
     return _table(("held out", *columns), rows)
 
 
+def _prefix_facts(prefix: dict[str, Any] | None) -> list[tuple[str, str]]:
+    if prefix is None:
+        return []
+    ratios = ", ".join(f"{name} {value:.1f} dB" for name, value in prefix["snr_db"].items() if value is not None)
+    kept = f"{prefix['ram']['int8']:,} bytes of RAM instead of {prefix['ram']['f32']:,}"
+    return [
+        ("int8 prefix", f"{prefix['layers']} of {prefix['frozen_layers']} frozen layers; {kept}"),
+        ("signal to noise where training begins", ratios),
+    ]
+
+
 def _error(value: float | None) -> str:
     return "not compared" if value is None else f"{value:.1e}"
 
@@ -242,6 +253,7 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
         ("stack used", f"{figures['stack_used']:,} of {plan.board.stack:,} bytes"),
         ("largest loss error against the reference", _error(figures["loss_error"])),
         ("largest prediction error against the reference", _error(figures["output_error"])),
+        *_prefix_facts(figures["int8_prefix"]),
         ("plan", figures["plan"]),
     ]
     table = [

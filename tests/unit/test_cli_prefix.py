@@ -35,6 +35,9 @@ def test_a_run_measures_the_cut_and_brings_the_float_model_home(tmp_path: Path, 
     assert found["snr_db"]["pool_out"] > 30
     assert found["ram"]["int8"] < found["ram"]["f32"]
     assert summary["loss_error"] < 1e-4
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "4 of 4 frozen layers" in page
+    assert f"{found['snr_db']['pool_out']:.1f} dB" in page
     assert summary["output_error"] < 1e-5
     before, after = (
         {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
@@ -62,6 +65,14 @@ def test_settings_may_say_it_and_a_flag_takes_it_back(tmp_path: Path, capsys: Ca
     assert plain["int8_prefix"] is None
     assert plain["ram"]["total"] == figures["int8_prefix"]["ram"]["f32"]
     assert plain["flash"]["weights"] == figures["int8_prefix"]["flash"]["f32"]
+
+
+@pytest.mark.parametrize("flags", [("--method", "sparse"), ("--method", "bias"), ("--replay", "8"), ("--batch", "3")])
+def test_it_goes_with_other_choices(flags: tuple[str, ...], capsys: Capture) -> None:
+    more = ("--data", DATA, "--train", "last", "--int8-prefix", "--calibration-samples", "6", "--json")
+    figures = json.loads(edgelearn(capsys, "plan", MODEL, *more, *flags).out)
+    assert figures["int8_prefix"]["layers"] == figures["int8_prefix"]["frozen_layers"] == 4
+    assert figures["int8_prefix"]["int8"]["accuracy"] == pytest.approx(0.881, abs=0.03)
 
 
 def test_the_same_data_and_seed_give_the_same_plan(capsys: Capture) -> None:
