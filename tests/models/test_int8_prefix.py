@@ -19,6 +19,7 @@ from edgelearn.passes.dequantize import CASTS, real
 from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
 from edgelearn.session import as_it_travels
+from tests.support.cli import edgelearn
 from tools.fetch_assets import fetch
 
 # Nets with convolutions alone in front of their last layer, and by how many steps single weights may differ:
@@ -94,6 +95,26 @@ def test_the_vendors_ranges_give_the_vendors_integers(name: str) -> None:
     for sample in real(noise, quant):
         for a, b in zip(activations(ours, sample), activations(theirs, sample), strict=True):
             assert np.abs(a - b).max() <= DENSE.get(name, 0)
+
+
+def test_the_float_file_comes_home_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Bytes differ only where the last layer's two weight tensors are."""
+    path = fetch("autoencoder_example.float32")
+    flags = ("--train", "last", "--loss", "mse", "--lr", "2", "--epochs", "1", "--board", "host", "--out", tmp_path)
+    said = edgelearn(capsys, "run", path, "--data", ECG, *flags, "--int8-prefix")
+    assert said.code == 0, said.err
+    before, after = (np.frombuffer(p.read_bytes(), np.uint8) for p in (path, tmp_path / "trained.tflite"))
+    assert len(before) == len(after)
+    changed = np.flatnonzero(before != after)
+    source = load(path)
+    last = [source.tensors[name] for name in layers(source)[-2].inputs[1:]]
+    held = np.concatenate([np.asarray(t.data, "<f4").ravel() for t in last]).nbytes
+    assert 0 < len(changed) <= held
+    for tensor in last:
+        content = np.asarray(tensor.data, "<f4").tobytes()
+        start = path.read_bytes().index(content)
+        changed = changed[(changed < start) | (changed >= start + len(content))]
+    assert len(changed) == 0
 
 
 def test_an_autoencoder_of_heartbeats() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import typing
+
 import numpy as np
 import pytest
 
 from edgelearn.calibrate import HALF, METHODS, OUTSIDE, Histogram, calibrate, pick
+from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.ops.quantized.convert import quant_between, quantized
 from edgelearn.passes.dequantize import real
@@ -126,6 +129,10 @@ def test_a_layer_that_overflows_is_named() -> None:
     net.add("reciprocal", name="one_over")
     with pytest.raises(InputError, match="one_over"):
         calibrate(net.graph(), np.zeros((1, 4)))
+
+
+def test_the_settings_know_all_methods() -> None:
+    assert typing.get_args(typing.get_type_hints(TrainConfig)["calibrate"]) == tuple(METHODS)
 
 
 def test_samples_are_picked_by_the_seed_alone() -> None:
