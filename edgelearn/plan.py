@@ -149,7 +149,8 @@ class Plan:
     @property
     def weights(self) -> int:
         """Trained and frozen weights, without the factors that int8 layers need beside theirs."""
-        factors = set(self.graph.meta.get("factors", ()))
+        # A part that trains stands in for elements of a tensor that is counted as a whole.
+        factors = {*self.graph.meta.get("factors", ()), *(part.name for part in self.graph.meta.get("parts", ()))}
         held = (*self.params.tensors, *self.consts.tensors)
         return sum(t.count for t, _ in held if t.name not in factors)
 

@@ -103,5 +103,6 @@ def test_a_part_keeps_a_part() -> None:
     # The input has three channels, of which two are the half.
     assert matrices[1] == matrices[0] / 2 + 4 * 6 * 9 / 2
     assert maps[1] == maps[0] / 2 + 4 * 9 * 7 / 2
+    assert half.weights == whole.weights
     backward = [n.op for n in half.graph.nodes if n.phase is Phase.BACKWARD and n.op.endswith("_bwd_w")]
     assert len(backward) == len([n for n in source.nodes if n.op in ("conv2d", "depthwise_conv2d", "dense")])
