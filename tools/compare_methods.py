@@ -263,14 +263,15 @@ def make_models(names: Sequence[str]) -> None:
         data = Recordings(fetch("watch"))
         blocks = ((16, 2, 2, True), (24, 3, 2, True), (24, 3, 1, True))
         net = make_net(1, (6, 16, 5), blocks, len(data.classes))
-        export(pretrain(net, *data.windows(PEOPLE), 20, 0.3), (6, 128), TASKS["watch"].model)
+        seen, labels = data.windows(PEOPLE)
+        export(pretrain(net, seen, labels, 20, 0.3), (6, 128), TASKS["watch"].model)
     if "digits" in names:
         torch.manual_seed(0)
         x, y = digits()
         np.savez_compressed(TASKS["digits"].data, **new_digits(x, y))  # type: ignore[arg-type]
-        known = torch.from_numpy(x[y < 5]), torch.from_numpy(y[y < 5])
+        seen, labels = torch.from_numpy(x[y < 5]), torch.from_numpy(y[y < 5])
         net = make_net(2, (1, 8, 3), ((8, 1, 1, False), (12, 4, 2, False), (12, 4, 1, False), (16, 4, 2, False)), 5)
-        export(pretrain(net, *known, 10, 0.2), (1, 28, 28), TASKS["digits"].model)
+        export(pretrain(net, seen, labels, 10, 0.2), (1, 28, 28), TASKS["digits"].model)
 
 
 def main() -> int:
