@@ -101,6 +101,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
             "replay": plan.replay_bytes,
             "runtime": plan.board.runtime_ram,
             "stack": plan.board.stack,
+            "memories": {name: {"used": used, "size": size} for name, (used, size) in plan.regions.items()},
         },
         "flash": {
             "weights": plan.model_flash,

@@ -15,9 +15,9 @@ from edgelearn.importers import load
 from edgelearn.importers.tflite import parse
 from edgelearn.interpreter import PACKAGES, Interpreter
 from edgelearn.passes.dequantize import dequantize
-from tools.mutations import mutate
 from tests.support.tflite_files import TfliteNet
 from tests.unit.test_tflite_ops import MODELS, floats, unary
+from tools.mutations import mutate
 
 MUTATIONS = 300
 
