@@ -224,8 +224,9 @@ def pretrain(net: nn.Module, x: torch.Tensor, y: torch.Tensor, epochs: int, nois
     steps = epochs * math.ceil(len(x) / 32)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
     for epoch in range(epochs):
-        total = 0.0
-        for chosen in torch.randperm(len(x)).split(32):
+        total, order = 0.0, torch.randperm(len(x))
+        for start in range(0, len(x), 32):
+            chosen = order[start : start + 32]
             optimizer.zero_grad()
             loss = nn.functional.cross_entropy(net(x[chosen] + noise * torch.randn_like(x[chosen])), y[chosen])
             loss.backward()  # type: ignore[no-untyped-call]
