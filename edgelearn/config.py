@@ -40,6 +40,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     replay is the number of latents, activations between frozen and trained layers, that the board keeps to train on
     again, replay_ratio of them after each new sample; latents is how float ones are kept, s8 rounded with one scale.
+    store_latents: the store keeps latents in place of samples, so that frozen layers run once a sample, not once an
+    epoch.
     """
 
     method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
@@ -73,6 +75,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replay: Annotated[int, Meta(ge=0, le=65535)] = 0
     replay_ratio: Annotated[int, Meta(ge=0, le=64)] = 1
     latents: Literal["s8", "f16", "f32"] = "s8"
+    store_latents: bool = False
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

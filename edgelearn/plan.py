@@ -129,7 +129,7 @@ class Plan:
     @property
     def replay_used(self) -> int:
         """The replay memory."""
-        return self.latents.nbytes(self.config.replay)
+        return self.latents.nbytes(self.config.replay, stored=self.config.store_latents)
 
     @property
     def replay_bytes(self) -> int:
@@ -204,7 +204,10 @@ def _sample_format(graph: Graph, config: TrainConfig) -> str:
 def slot_size(graph: Graph, config: TrainConfig) -> int:
     """Bytes of one kept sample of a training graph, with its target."""
     sample, *targets = (graph.tensors[name] for name in graph.inputs)
-    return aligned(sample.count * SAMPLE_BYTES[_sample_format(graph, config)]) + sum(t.nbytes for t in targets)
+    own = aligned(sample.count * SAMPLE_BYTES[_sample_format(graph, config)])
+    if config.store_latents:
+        own = Latents.of(graph, config.latents).nbytes_kept
+    return own + sum(t.nbytes for t in targets)
 
 
 def _block(tensors: list[Tensor]) -> Block:
@@ -250,7 +253,7 @@ def make_plan(
         "params": params.nbytes,
         "state": state.nbytes,
         "store": aligned(config.store * slot_size(graph, config), BLOCK),
-        "replay": aligned(Latents.of(graph, config.latents).nbytes(config.replay), BLOCK),
+        "replay": aligned(Latents.of(graph, config.latents).nbytes(config.replay, stored=config.store_latents), BLOCK),
     }
     plan = Plan(
         graph=graph,

@@ -115,11 +115,16 @@ class Reference:
         """One sample of training; a loss that is not finite changes nothing."""
         return self._learn(self.loss(sample, target))
 
-    def replay(self, latents: Mapping[str, np.ndarray], target: np.ndarray | int) -> StepResult:
-        """Train on what had crossed the cut for some sample."""
+    def head(self, latents: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The prediction for what had crossed the cut for some sample."""
         for name, value in latents.items():
             self._set(name, value)
         self._run(Phase.FORWARD, Optim(), prefix=False)
+        return self.values[self.graph.outputs[0]]
+
+    def replay(self, latents: Mapping[str, np.ndarray], target: np.ndarray | int) -> StepResult:
+        """Train on what had crossed the cut for some sample."""
+        self.head(latents)
         return self._learn(self._loss(target))
 
     def _learn(self, loss: float) -> StepResult:

@@ -23,7 +23,7 @@ Replayed = list[tuple[dict[str, np.ndarray], int]]  # the values of the cut and 
 
 
 class Rehearsal:
-    """The replay memory of one session.
+    """The latents that a board keeps in one session, for replay and in place of samples.
 
     `x` are the training samples as the board sees them, `labels` their classes. The board's decisions are repeated
     here, in the same order: `offered` and `replayed` must be called for each sample that the board gets.
@@ -50,6 +50,9 @@ class Rehearsal:
         self.link.write("replay", self._head(), at=0)
 
     def _head(self) -> bytes:
+        """What the board should have in front of its slots; nothing where it has neither slots nor scales."""
+        if not self.plan.replay_used:
+            return b""
         return self.latents.pack_head(self.reservoir, self.quants, self.plan.config.replay_ratio)
 
     def fill(self, samples: Sequence[int], wire: Callable[[int], Sample], progress: Callable[[int], None]) -> None:
@@ -71,17 +74,24 @@ class Rehearsal:
         return list(self.reservoir.draws(self.plan.config.replay_ratio, besides))
 
     def read(self, slots: Iterable[int]) -> Replayed:
-        """What the board has in slots; some of it is compared with what the desktop makes of the same samples."""
-        found = []
-        for slot in slots:
-            at, count = self.latents.place(slot)
-            data = self.link.read("replay", at, count)
-            if self.compared < COMPARED:
-                own = self.latents.keep(self.reference.latents(self.x[self.contents[slot]]), self.quants)
-                self.worst = max(self.worst, self.latents.apart(own, data, self.quants))
-                self.compared += 1
-            found.append((self.latents.recall(data, self.quants), self.reservoir.labels[slot]))
-        return found
+        """What the board has in slots of the replay memory, and its labels."""
+        return [
+            (self._values("replay", *self.latents.place(slot), self.contents[slot]), self.reservoir.labels[slot])
+            for slot in slots
+        ]
+
+    def stored(self, slot: int, sample: int) -> dict[str, np.ndarray]:
+        """What the board has in a slot of its store, where that holds latents."""
+        return self._values("store", slot * self.plan.slot_bytes, self.latents.nbytes_kept, sample)
+
+    def _values(self, space: str, at: int, count: int, sample: int) -> dict[str, np.ndarray]:
+        """Kept latents of a training sample; some are compared with what the desktop makes of it."""
+        data = self.link.read(space, at, count)
+        if self.compared < COMPARED:
+            own = self.latents.keep(self.reference.latents(self.x[sample]), self.quants)
+            self.worst = max(self.worst, self.latents.apart(own, data, self.quants))
+            self.compared += 1
+        return self.latents.recall(data, self.quants)
 
     def check(self) -> None:
         """NumbersError if the board kept other samples than it should have, or other numbers of them."""

@@ -62,9 +62,14 @@ class Latents:
         return tensor.count * _DTYPES[self.kept_as(tensor)].itemsize
 
     @property
+    def nbytes_kept(self) -> int:
+        """One copy: the tensors, each padded to 4 bytes."""
+        return sum(aligned(self._size(t)) for t in self.tensors)
+
+    @property
     def slot_bytes(self) -> int:
-        """One slot: the tensors, each padded to 4 bytes, and the label."""
-        return sum(aligned(self._size(t)) for t in self.tensors) + struct.calcsize(LABEL)
+        """One slot: a copy and its label."""
+        return self.nbytes_kept + struct.calcsize(LABEL)
 
     @property
     def head_bytes(self) -> int:
@@ -72,13 +77,13 @@ class Latents:
         records = self.classes * struct.calcsize(CLASS) + len(self.rounded) * struct.calcsize(SCALE)
         return struct.calcsize(HEAD) + records
 
-    def nbytes(self, slots: int) -> int:
-        """A memory of so many slots; nothing for none."""
-        return self.head_bytes + slots * self.slot_bytes if slots else 0
+    def nbytes(self, slots: int, *, stored: bool = False) -> int:
+        """A replay memory of so many slots; for none only its head, and only where `stored` latents have scales."""
+        return self.head_bytes + slots * self.slot_bytes if slots or (stored and self.rounded) else 0
 
     def place(self, slot: int) -> tuple[int, int]:
         """Offset and length of a slot, its label left out."""
-        return self.head_bytes + slot * self.slot_bytes, self.slot_bytes - struct.calcsize(LABEL)
+        return self.head_bytes + slot * self.slot_bytes, self.nbytes_kept
 
     def pack_head(self, reservoir: Reservoir, quants: Mapping[str, Quant], ratio: int) -> bytes:
         """What stands in front of the slots, as the board has it."""

@@ -155,8 +155,9 @@ class Session:
         self.outcome = Outcome()
         self.slots: dict[int, int] = {}  # training sample: the slot that keeps it
         self.rehearsal: Rehearsal | None = None
-        if plan.config.replay:
-            self.rehearsal = Rehearsal(plan, link, self.train_set.x, [int(c) for c in self.train_set.y[:, 0]])
+        if plan.latents.tensors:
+            labels = [int(c) for c in self.train_set.y[:, 0]] if self.labels else []
+            self.rehearsal = Rehearsal(plan, link, self.train_set.x, labels)
 
     def run(self) -> Outcome:
         """Connect, evaluate, train, evaluate, check. Fills `outcome` as it goes.
@@ -191,18 +192,20 @@ class Session:
         self._keep()
         chosen = [k for _, members in self.phases for k in members][: hello.store_slots]
         self.slots = {k: slot for slot, k in enumerate(sorted(chosen))}
+        if self.rehearsal:
+            self.rehearsal.start(self.known or self.phases[0][1])
         self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
 
     def _fill_store(self) -> None:
         for k, slot in self.slots.items():
-            self.link.keep(slot, *self.train_set.wire[k])
+            keep = self.link.keep_latents if self.plan.config.store_latents else self.link.keep
+            keep(slot, *self.train_set.wire[k])
             self._emit("progress", what="sending samples to keep", done=slot + 1, of=len(self.slots))
 
     def _remember(self) -> None:
         """The replay memory as it is before training: with the latents of what the model knows."""
-        if self.rehearsal is None:
+        if self.rehearsal is None or not self.plan.config.replay:
             return
-        self.rehearsal.start(self.known or self.phases[0][1])
         self.rehearsal.fill(
             self.known,
             self._sample,
@@ -232,14 +235,16 @@ class Session:
 
     def _results(self, new: bool, order: list[int], follower: _Follower) -> Iterator[tuple[int, Result]]:
         """Train on samples in order, those that are followed one by one; `new` ones are offered for replay."""
-        op = Op.LEARN if self.rehearsal and new else Op.TRAIN
+        op = Op.LEARN if self.plan.config.replay and new else Op.TRAIN
         start = 0
         while self.rehearsal and follower.left and start < len(order):
             k, start = order[start], start + 1
             replayed = self.rehearsal.read(self._replayed(k, new))
+            cached = self.plan.config.store_latents and k in self.slots
+            stored = self.rehearsal.stored(self.slots[k], k) if cached else None
             (result,) = self.link.run_many(op, [self._sample(k)])
             yield k, result
-            follower.follow(self.train_set.x[k], self.train_set.y[k], result.loss, replayed)
+            follower.follow(self.train_set.x[k], self.train_set.y[k], result.loss, replayed, stored)
         rest = order[start:]
         results = self.link.run_many(op, (self._sample(k) for k in rest))
         for k, result in zip(rest, results, strict=True):
@@ -252,6 +257,8 @@ class Session:
     def _replayed(self, k: int, new: bool) -> list[int]:
         """The slots that the board trains on after a sample."""
         assert self.rehearsal is not None
+        if not self.plan.config.replay:
+            return []
         return self.rehearsal.drawn(self.rehearsal.offered(k) if new else None)
 
     def _train(self) -> None:
@@ -375,13 +382,24 @@ class _Follower:
         self.left = min(max(CHECKED_SAMPLES, plan.config.batch + 2), CHECKED_MOST)
         self.followed, self.worst = 0, 0.0
 
-    def follow(self, x: np.ndarray, y: np.ndarray, loss: float, replayed: Replayed = NOTHING) -> None:
-        """One training sample that the board took, the loss it reported, and the latents it replayed after it."""
+    def follow(
+        self,
+        x: np.ndarray,
+        y: np.ndarray,
+        loss: float,
+        replayed: Replayed = NOTHING,
+        stored: dict[str, np.ndarray] | None = None,
+    ) -> None:
+        """One training sample that the board took, the loss it reported, and the latents it replayed after it.
+
+        `stored` are the latents of the sample itself, where the board trained on them.
+        """
         if self.left == 0:
             return
         self.left -= 1
         self.followed += 1
-        truth = self.reference.train(x, y).loss
+        taken = self.reference.train(x, y) if stored is None else self.reference.replay(stored, y)
+        truth = taken.loss
         if not abs(truth) < DIVERGED:
             self.left = 0
             return

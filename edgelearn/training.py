@@ -41,7 +41,7 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     loss = choose_loss(graph, config.loss)
     graph = apply_choice(graph, choice)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
-    graph = mark_cut(graph, config.replay) if config.replay else graph
+    graph = mark_cut(graph, config.replay) if config.replay or config.store_latents else graph
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)
 
 

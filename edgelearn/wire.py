@@ -56,6 +56,7 @@ class Op(IntEnum):
     INFER = 3
     OFFER = 4
     LEARN = 5
+    KEEP = 6
 
 
 class Space(IntEnum):

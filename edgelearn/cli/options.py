@@ -100,6 +100,11 @@ train_options = _all(
     ),
     click.option("--replay-ratio", type=int, metavar="K", help="Kept latents to train on after each new sample."),
     click.option("--latents", type=_choices("latents"), help="How latents of float layers are kept."),
+    click.option(
+        "--store-latents/--store-samples",
+        default=None,
+        help="Keep latents in place of samples, so that frozen layers run once a sample.",
+    ),
     click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),

@@ -182,6 +182,14 @@ class Link(Window):
             raise InputError(f"{self.device.name} keeps {info.store_slots} samples, there is no slot {slot}")
         self._write_at(Space.STORE, slot * (info.input_bytes + info.target_bytes), sample + target)
 
+    def keep_latents(self, slot: int, sample: bytes, target: bytes) -> None:
+        """Send a sample and put its latents into a slot, on a board whose store holds latents."""
+        for kind, payload in (
+            *self._commands(Op.NONE, [(sample, target)]),
+            (Command.RUN, struct.pack("<II", Op.KEEP, slot)),
+        ):
+            self._call(kind, payload)
+
     def _write_at(self, space: int, offset: int, data: bytes) -> None:
         step = self._hello.max_payload - WRITE_HEAD
         sent = [
@@ -204,6 +212,7 @@ class Link(Window):
             "state": info.state_bytes,
             "output": info.output_bytes,
             "replay": info.replay_bytes,
+            "store": 0,  # slots have the length that the plan says; reads name it
         }
         if space not in sizes:
             raise InternalError(f"there is no memory '{space}'")

@@ -35,13 +35,18 @@ static const el_replay_scale *first_scale(void)
     return (const el_replay_scale *)(const void *)class_of(el_model.classes);
 }
 
-static uint32_t slot_bytes(void)
+uint32_t el_latents_bytes(void)
 {
-    uint32_t sum = 4; /* the label */
+    uint32_t sum = 0;
     for (uint32_t i = 0; i < el_model.latent_count; i++) {
         sum += bytes_kept(&el_model.latents[i]);
     }
     return sum;
+}
+
+static uint32_t slot_bytes(void)
+{
+    return el_latents_bytes() + 4u; /* and the label */
 }
 
 static uint32_t slots_at(void)
@@ -95,17 +100,26 @@ static void recall(const el_latent *t, const el_replay_scale *s, const uint8_t *
     }
 }
 
-static void write_slot(uint32_t index, uint32_t label)
+void el_latents_keep(uint8_t *to)
 {
     const el_replay_scale *s = first_scale();
-    uint8_t *to = slot(index);
     for (uint32_t i = 0; i < el_model.latent_count; i++) {
         const el_latent *t = &el_model.latents[i];
         keep(t, s, to);
         s += t->kept == EL_LATENT_S8 ? 1 : 0;
         to += bytes_kept(t);
     }
-    *label_of(index) = label;
+}
+
+void el_latents_recall(const uint8_t *from)
+{
+    const el_replay_scale *s = first_scale();
+    for (uint32_t i = 0; i < el_model.latent_count; i++) {
+        const el_latent *t = &el_model.latents[i];
+        recall(t, s, from);
+        s += t->kept == EL_LATENT_S8 ? 1 : 0;
+        from += bytes_kept(t);
+    }
 }
 
 /* Chance: Marsaglia's xorshift with the shifts 13, 17, 5, scaled to 0 .. count-1 by the high word of a product. */
@@ -190,7 +204,8 @@ uint32_t el_replay_offer(uint32_t label)
         class_of(*label_of(index))->held--;
     }
     class_of(label)->held++;
-    write_slot(index, label);
+    el_latents_keep(slot(index));
+    *label_of(index) = label;
     return index;
 }
 
@@ -209,14 +224,7 @@ int el_replay_recall(uint32_t besides)
     }
     uint32_t index = below(kept - skipped);
     index += skipped && index >= besides ? 1u : 0u;
-    const el_replay_scale *s = first_scale();
-    const uint8_t *from = slot(index);
-    for (uint32_t i = 0; i < el_model.latent_count; i++) {
-        const el_latent *t = &el_model.latents[i];
-        recall(t, s, from);
-        s += t->kept == EL_LATENT_S8 ? 1 : 0;
-        from += bytes_kept(t);
-    }
+    el_latents_recall(slot(index));
     *(uint32_t *)el_model.target.data = *label_of(index);
     head()->replayed++;
     el_model.head();

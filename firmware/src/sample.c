@@ -17,7 +17,7 @@ uint32_t el_sample_bytes(void)
 
 uint32_t el_slot_bytes(void)
 {
-    return el_sample_bytes() + el_model.target.bytes;
+    return (el_model.stores_latents ? el_latents_bytes() : el_sample_bytes()) + el_model.target.bytes;
 }
 
 /* Bytes of a sample as it travels, from byte `at` on, into the input. */
@@ -40,7 +40,7 @@ static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
 int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count)
 {
     const uint32_t inputs = el_sample_bytes();
-    const uint32_t all = el_slot_bytes();
+    const uint32_t all = inputs + el_model.target.bytes;
 
     if (at > all || count > all - at || ((at | count) & 1u) != 0) {
         return 0;
@@ -55,12 +55,37 @@ int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count)
     return 1;
 }
 
-int el_sample_load(uint32_t slot)
+/* The place of a slot in the store, or NULL. */
+static uint8_t *slot_at(uint32_t slot)
 {
     const uint32_t size = el_slot_bytes();
+    return slot < el_model.store.bytes / size ? (uint8_t *)el_model.store.data + slot * size : 0;
+}
 
-    if (slot >= el_model.store.bytes / size) {
+int el_sample_load(uint32_t slot)
+{
+    const uint8_t *from = slot_at(slot);
+
+    if (from == 0) {
         return 0;
     }
-    return el_sample_put(0, (const uint8_t *)el_model.store.data + slot * size, size);
+    if (!el_model.stores_latents) {
+        return el_sample_put(0, from, el_slot_bytes());
+    }
+    el_latents_recall(from);
+    memcpy(el_model.target.data, from + el_latents_bytes(), el_model.target.bytes);
+    return 1;
+}
+
+int el_sample_keep(uint32_t slot)
+{
+    uint8_t *to = slot_at(slot);
+
+    if (to == 0 || !el_model.stores_latents) {
+        return 0;
+    }
+    el_model.prefix();
+    el_latents_keep(to);
+    memcpy(to + el_latents_bytes(), el_model.target.data, el_model.target.bytes);
+    return 1;
 }

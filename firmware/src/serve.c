@@ -133,9 +133,12 @@ static uint8_t data(const el_frame *f, uint32_t *op)
     return EL_DONE;
 }
 
-/* The operation on a kept sample. */
+/* The operation on a kept sample, or keeping one. */
 static uint8_t run_kept(const el_frame *f, uint32_t *op)
 {
+    if (f->length == 8 && word(f, 0) == EL_OP_KEEP) {
+        return el_sample_keep(word(f, 1)) ? EL_DONE : EL_BAD_ARGUMENT;
+    }
     if (f->length != 8 || word(f, 0) == EL_OP_NONE || !is_known(word(f, 0)) || !el_sample_load(word(f, 1))) {
         return EL_BAD_ARGUMENT;
     }
@@ -281,7 +284,7 @@ static void changes(const el_frame *f, answer *a)
     case EL_RUN:
         a->code = f->type == EL_DATA ? data(f, &op) : run_kept(f, &op);
         if (a->code == EL_DONE && op != EL_OP_NONE) {
-            a->result = el_run_sample(op);
+            a->result = el_run_sample(op, f->type == EL_RUN && el_model.stores_latents);
             a->has_result = 1;
         }
         break;

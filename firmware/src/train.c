@@ -119,19 +119,24 @@ static void report(const el_run *r, el_result *out, uint64_t start)
     out->ticks_high = (uint32_t)(ticks >> 32);
 }
 
-el_result el_run_sample(uint32_t op)
+el_result el_run_sample(uint32_t op, int cached)
 {
     el_run *r = &el_state_of_run;
     el_result out = {0};
     uint32_t taken = EL_NO_SLOT;
     const uint64_t start = el_hal_ticks();
 
-    if (op == EL_OP_OFFER || op == EL_OP_LEARN) {
-        el_model.prefix();
-        taken = el_replay_offer(*(const uint32_t *)el_model.target.data);
-        el_model.head();
-    } else {
+    const int offers = op == EL_OP_OFFER || op == EL_OP_LEARN;
+    if (!offers && !cached) {
         el_model_forward();
+    } else {
+        if (!cached) {
+            el_model.prefix();
+        }
+        if (offers) {
+            taken = el_replay_offer(*(const uint32_t *)el_model.target.data);
+        }
+        el_model.head();
     }
     out.predicted = largest_output();
     if (op != EL_OP_INFER) {

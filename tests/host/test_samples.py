@@ -34,7 +34,7 @@ def build(folder: Path, stub: str) -> ctypes.CDLL:
     """The firmware's own sample.c and the arrays of a model."""
     (folder / "stub.c").write_text(HEAD + stub)
     out = folder / "samples.so"
-    sources = [str(folder / "stub.c"), str(firmware_dir() / "src" / "sample.c")]
+    sources = [str(folder / "stub.c"), *(str(firmware_dir() / "src" / name) for name in ("sample.c", "replay.c"))]
     flags = [f for f in FLAGS if f != "-Wpedantic"]
     subprocess.run(["gcc", *flags, "-shared", *sources, "-o", str(out)], check=True)
     return ctypes.CDLL(str(out))

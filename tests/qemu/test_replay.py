@@ -14,10 +14,11 @@ from edgelearn.build import build_image
 from edgelearn.build.verify import verify_image
 from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
-from edgelearn.data import Dataset
+from edgelearn.data import Dataset, load_dataset
 from edgelearn.device import open_device
 from edgelearn.errors import DeviceError, NumbersError
 from edgelearn.graph import Quant
+from edgelearn.importers import load as load_model
 from edgelearn.link import Link
 from edgelearn.plan import make_plan
 from edgelearn.replay import Reservoir
@@ -27,7 +28,9 @@ from tests.qemu.test_session import dataset, run
 from tests.qemu.test_transport import SPOILED
 from tests.support.nets import NETS
 from tests.support.noise import NoisyDevice
+from tools.measure_replay import Run, latents_of
 
+EXAMPLES = Path(__file__).parents[2] / "examples/digits"
 CONFIG = TrainConfig(train="last", lr=0.05, replay=12, replay_ratio=2, epochs=2)
 
 
@@ -154,3 +157,60 @@ def test_a_board_that_keeps_other_samples_is_caught(tmp_path: Path) -> None:
 def test_a_run_with_replay_is_clean_under_the_sanitizers(tmp_path: Path) -> None:
     outcome, _ = run("host", "mlp", CONFIG, tmp_path, phased("mlp", 20), sanitize=True)
     assert outcome.after is not None
+
+
+def test_new_digits_drive_out_old_ones_unless_their_latents_are_replayed() -> None:
+    """docs/REPLAY.md has the figures of the whole example; here its direction, with room for chance.
+
+    A native process gives the latents of 300 handwritten digits to learn, 0 to 4 before 5 to 9, and 100 held out; the
+    head takes the board's steps in numpy.
+    """
+    graph = load_model(EXAMPLES / "resnet8.tflite")
+    data = load_dataset(EXAMPLES / "digits.npz", graph, "cross-entropy")
+    x, y = (np.concatenate([a[:300], b[:100]]) for a, b in ((data.x_train, data.x_test), (data.y_train, data.y_test)))
+    config = TrainConfig(train="last", lr=0.1, epochs=3, replay=400, latents="f32")
+    plan = make_plan(graph, config, load("host"))
+    assert plan.replay_used == 16 + 10 * 8 + 400 * (64 + 4)
+    latents = latents_of(plan, encode(plan, x, y))
+    late = y >= 5
+    for slots in (0, 60):
+        changed = replace(plan, config=config.with_changes(replay=slots, replay_ratio=4))
+        trained = Run(changed, latents[:300], y[:300], late[:300].astype(int))
+        trained.train()
+        right = trained.right(latents[300:], y[300:])
+        assert right[late[300:]].mean() > 0.6
+        old = right[~late[300:]].mean()
+        assert (old > 0.5) if slots else (old < 0.1)
+
+
+@pytest.mark.parametrize("board", ["host", "qemu-m4"])
+def test_stored_latents_train_the_same_as_samples(board: str, tmp_path: Path) -> None:
+    """In f32 by the same bits, with fewer instructions; some samples are stored, the others travel."""
+    data = dataset("residual_net", count=12)
+    config = TrainConfig(train="conv8,dense11", lr=0.05, momentum=0.9, batch=3, epochs=3, latents="f32")
+    found = []
+    for changes in ({}, {"store": 8, "store_latents": True}):
+        outcome, _ = run(board, "residual_net", config.with_changes(**changes), tmp_path, data)
+        found.append({name: w.tobytes() for name, w in outcome.weights.items()})
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("changes", [{"latents": "s8"}, {"latents": "f16", "replay": 9}], ids=["s8", "f16-and-replay"])
+def test_stored_latents_that_are_rounded_are_followed(changes: dict[str, object], tmp_path: Path) -> None:
+    config = TrainConfig(train="last", lr=0.05, epochs=2, store=30, store_latents=True, replay_ratio=2, **changes)
+    outcome, events = run("host", "residual_net", config, tmp_path, phased())
+    assert outcome.loss_error < 1e-5
+    assert sum(e.values.get("what") == "sending samples to keep" for e in events) > 10
+
+
+def test_a_store_of_samples_keeps_no_latents(tmp_path: Path) -> None:
+    plan = make_plan(NETS["mlp"](), TrainConfig(train="last", store=3), load("host"))
+    sources = generate(plan)
+    image = build_image(sources.files, plan.board, tmp_path, kernel_sources=sources.kernels)
+    data = dataset("mlp")
+    sample, target = encode(plan, data.x_train, data.y_train).wire[0]
+    with open_device(image) as device:
+        link = Link(device)
+        link.hello(plan.hash)
+        with pytest.raises(DeviceError, match="bad argument"):
+            link.keep_latents(0, sample, target)

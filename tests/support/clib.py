@@ -35,6 +35,7 @@ class ModelInfo(ctypes.Structure):
         ("batch", ctypes.c_uint32),
         ("target_kind", ctypes.c_uint32),
         ("replay", Region),
+        ("stores_latents", ctypes.c_uint32),
         ("replay_slots", ctypes.c_uint32),
         ("classes", ctypes.c_uint32),
         ("latents", ctypes.POINTER(Latent)),

@@ -51,7 +51,8 @@ enum { /* top four bits of DATA's first word */
        EL_OP_EVAL = 2,
        EL_OP_INFER = 3,
        EL_OP_OFFER = 4,
-       EL_OP_LEARN = 5
+       EL_OP_LEARN = 5,
+       EL_OP_KEEP = 6 /* in RUN alone */
 };
 
 enum { /* READ and WRITE */

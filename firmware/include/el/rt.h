@@ -57,8 +57,12 @@ uint32_t el_slot_bytes(void);   /* and the target */
 /* Part of a sample into the model's input and target; 0 if it does not lie inside. */
 int el_sample_put(uint32_t at, const uint8_t *bytes, uint32_t count);
 
-/* A kept sample into the model's input and target; 0 if there is no such slot. */
+/* A kept sample into the model's input and target, or its latents into the cut; 0 if there is no such slot. */
 int el_sample_load(uint32_t slot);
+
+/* The latents of the sample in the input, and its target, into a slot; 0 if the store holds samples, or no such slot.
+ */
+int el_sample_keep(uint32_t slot);
 
 /* The replay memory: a head, a record a class, a scale for each tensor that is rounded to int8, and slots. A slot is
    the tensors of the cut, each padded to 4 bytes, and the label. */
@@ -85,6 +89,11 @@ typedef struct {
 /* Kept latents to train on after each new sample. */
 uint32_t el_replay_ratio(void);
 
+/* What crosses the cut, as it is kept. */
+uint32_t el_latents_bytes(void);
+void el_latents_keep(uint8_t *to);
+void el_latents_recall(const uint8_t *from);
+
 /* Offer what the frozen layers gave for the running sample; the slot that it got, or EL_NO_SLOT. */
 uint32_t el_replay_offer(uint32_t label);
 
@@ -93,8 +102,10 @@ uint32_t el_replay_offer(uint32_t label);
 int el_replay_recall(uint32_t besides);
 
 void el_run_init(void);
-el_result el_run_sample(uint32_t op); /* do EL_OP_ with the sample in el_model.input */
-el_result el_run_flush(void);         /* update with an incomplete batch; nothing if there is none */
+/* Do EL_OP_ with the sample in el_model.input, or, if it is `cached`, with its latents in the cut. */
+el_result el_run_sample(uint32_t op, int cached);
+
+el_result el_run_flush(void); /* update with an incomplete batch; nothing if there is none */
 
 /* Answer commands until the host says EXIT or is gone. */
 void el_serve(void);
