@@ -54,6 +54,15 @@ def test_plan(name: str, flags: tuple[str, ...], golden: Golden, capsys: Capture
     golden(f"plan-{name}.txt", said.transcript)
 
 
+def test_the_plan_of_a_method(golden: Golden, capsys: Capture) -> None:
+    """An approximation is said by name."""
+    said = edgelearn(
+        capsys, "plan", ROOT / "tests" / "assets" / "watch_v3.onnx", "--method", "mobiletl", "--blocks", "1"
+    )
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden("plan-mobiletl.txt", said.transcript)
+
+
 def test_the_table_in_the_documents_is_the_one_printed(capsys: Capture) -> None:
     said = edgelearn(capsys, "ops", "--table")
     assert (ROOT / "docs" / "OPERATORS.md").read_text().endswith(said.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,15 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edgelearn import methods
 from edgelearn.boards import load
 from edgelearn.config import TrainConfig
-from edgelearn.graph import Graph, Phase
+from edgelearn.graph import Graph, Phase, Role
 from edgelearn.methods.base import channel_view
 from edgelearn.passes.split import home
 from edgelearn.plan import make_plan
 from edgelearn.reference import Reference
+from edgelearn.training import training_graph
+from tests.host.test_random_graphs import configs, examples, graphs
 from tests.support.clib import CModel
 from tests.support.compare import apart, optim
 from tests.support.mobilenets import MOBILENETS
@@ -26,6 +31,7 @@ from tests.support.torch_graph import TorchGraph
 
 ALL = {**NETS, **MOBILENETS}
 PLAIN, MOMENTUM = {"lr": 0.05}, {"lr": 0.02, "momentum": 0.9, "batch": 2}
+THRIFTY = {"lr": 0.05, "recompute": 0.5}
 SETTINGS = {
     "full": {"method": "full", "blocks": 1},
     "last": {"method": "last"},
@@ -38,6 +44,7 @@ SETTINGS = {
 CASES = [("v2", name, PLAIN) for name in SETTINGS]
 CASES += [("v1", "sparse", PLAIN), ("v1", "mobiletl", MOMENTUM), ("v2", "bias", MOMENTUM)]
 CASES += [("v3", name, PLAIN) for name in ("full", "mobiletl", "mobiletl-exact")] + [("v3", "sparse", MOMENTUM)]
+CASES += [("v3", "mobiletl", THRIFTY), ("v2", "sparse-half", THRIFTY)]
 CASES += [(net, "sparse", PLAIN) for net in NETS] + [("recurrent_net", "bias", PLAIN), ("conv1d_net", "bias", PLAIN)]
 
 
@@ -54,32 +61,59 @@ def torch_of(source: Graph, choice: methods.Choice) -> TorchGraph:
     return net
 
 
-@pytest.mark.parametrize(("net", "name", "rule"), CASES)
-def test_three_updates_agree(net: str, name: str, rule: dict[str, float], tmp_path: Path) -> None:
-    """Numpy in float32, C and torch in float64 agree to 1e-5 of each tensor's largest value."""
-    source, config = ALL[net](), TrainConfig(**SETTINGS[name], **rule)
+def three_updates(source: Graph, config: TrainConfig, folder: Path) -> float:
+    """Three updates in numpy (float32), C and torch (float64), which agree to 1e-5 of each tensor's largest value; what
+    is frozen keeps its bits. Gives how far the weights moved.
+    """
     choice, plan = methods.choose(source, config), make_plan(source, config, load("host"))
     loss = plan.graph.meta["loss"]
     data = [sample(source, 100 + k, loss) for k in range(3 * config.batch)]
     torch_net = torch_of(source, choice)
     torch_net.fit([data[k : k + config.batch] for k in range(0, len(data), config.batch)], loss, config)
-    truth = torch_net.weights(choice.trained)
 
-    model, oracle = CModel(plan, tmp_path), Reference(plan.graph, np.float32, lambda step: optim(config))
+    model, oracle = CModel(plan, folder), Reference(plan.graph, np.float32, lambda step: optim(config))
     model.settings = lambda step: optim(config)
     for x, target in data:
         assert model.train(x, target) == pytest.approx(oracle.train(x, target).loss, rel=1e-5, abs=1e-6)
+    results = [home(plan.graph, found) for found in (model.weights(), oracle.weights())]
+    truth = torch_net.weights(set(results[0]))
     start = {n: np.asarray(source.tensors[n].data) for n in truth}
-    for found in (model.weights(), oracle.weights()):
-        result = home(plan.graph, found)
+    for result in results:
         error, worst = apart({k: v.reshape(truth[k].shape) for k, v in result.items()}, truth, floor=0.02)
         assert error <= 1e-5, f"{worst} is {error:.1e} away from torch"
-        for weight, index in choice.channels.items():
+        for weight in result.keys() & choice.channels.keys():
             view, axis = channel_view(source, next(n for n in source.nodes if weight in n.inputs)) or ((), 0)
-            rest = np.setdiff1d(np.arange(view[axis]), index)
+            rest = np.setdiff1d(np.arange(view[axis]), choice.channels[weight])
             same = (np.take(a[weight].reshape(view), rest, axis) for a in (result, start))
             assert len({part.tobytes() for part in same}) == 1, f"frozen channels of {weight} changed"
-    assert apart(truth, start)[0] > 1e-4, "the steps changed nothing"
+    return apart(truth, start)[0]
+
+
+@pytest.mark.parametrize(("net", "name", "rule"), CASES)
+def test_three_updates_agree(net: str, name: str, rule: dict[str, float], tmp_path: Path) -> None:
+    assert three_updates(ALL[net](), TrainConfig(**SETTINGS[name], **rule), tmp_path) > 1e-4
+
+
+@examples(25)
+@given(graphs(), configs(), st.sampled_from(("bias", "sparse")), st.sampled_from((0.25, 0.5)))
+def test_random_graphs_agree(graph: Graph, config: TrainConfig, method: str, fraction: float) -> None:
+    """Groups, multipliers and dense layers on maps included; without weight decay, which torch can't mask."""
+    own = {"fraction": fraction} if method == "sparse" else {}
+    changed = config.with_changes(method=method, weight_decay=0.0, **own)
+    with tempfile.TemporaryDirectory() as folder:
+        three_updates(graph, changed, Path(folder))
+
+
+@pytest.mark.parametrize("fold", [False, True])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_untrained_weights_come_home_as_they_were(name: str, fold: bool) -> None:
+    """Through parts and folded norms alike."""
+    source = MOBILENETS["v2"]()
+    graph = training_graph(source, TrainConfig(fold_norms=fold, **SETTINGS[name]))
+    found = home(graph, {t.name: np.asarray(t.data) for t in graph.of_role(Role.PARAM)})
+    assert found.keys() <= source.tensors.keys()
+    for weight, value in found.items():
+        np.testing.assert_allclose(value, source.tensors[weight].data, rtol=1e-5, atol=1e-6, err_msg=weight)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

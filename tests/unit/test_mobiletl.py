@@ -11,6 +11,7 @@ from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Phase, Role
 from edgelearn.methods.blocks import find_blocks
 from edgelearn.plan import Plan, make_plan
+from edgelearn.report import plan_figures
 from tests.support.mobilenets import MOBILENETS, inverted
 from tests.support.nets import NETS, Net
 
@@ -122,7 +123,10 @@ def test_without_norms_the_biases_are_the_shifts() -> None:
 
 def test_the_approximation_has_a_name_and_can_be_declined() -> None:
     graph = MOBILENETS["v3"]()
-    signed = plan_of(graph, method="mobiletl", blocks=2).graph
+    plan = plan_of(graph, method="mobiletl", blocks=2)
+    signed = plan.graph
+    assert plan.approximated() == plan_figures(plan)["approximate_derivatives"]
+    assert plan.approximated() == [n.name for n in signed.nodes if n.op == "hard_swish_signed"]
     exact = plan_of(graph, method="mobiletl", blocks=2, exact_derivative=True).graph
     swishes = [n for n in graph.nodes if n.op == "hard_swish"]
     trained = [n.op for n in signed.nodes if n.phase is Phase.FORWARD and n.op.startswith("hard_swish")]
