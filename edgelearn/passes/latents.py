@@ -6,8 +6,8 @@ other nodes read of theirs.
 
 from __future__ import annotations
 
+from edgelearn.costs import node_macs
 from edgelearn.errors import InputError
-from edgelearn.formats import S8
 from edgelearn.graph import Graph, Node, Phase, Role
 
 REPLAY, STORE = "--replay", "--store-latents"
@@ -20,33 +20,46 @@ def mark_cut(graph: Graph, slots: int) -> Graph:
     classes.
     """
     head = _head(graph)
+    for node in reversed([n for n in graph.nodes if n.phase is Phase.FORWARD and n.name not in head]):
+        if _makes_more_of_less(graph, node, head):
+            head.add(node.name)
     prefix = {n.name for n in graph.nodes if n.phase is Phase.FORWARD} - head
-    made = {out for n in graph.nodes if n.name in prefix for out in n.outputs} | set(graph.inputs[:1])
-    rest = [n for n in graph.nodes if n.name not in prefix]
-    cut = tuple(dict.fromkeys(name for n in rest for name in n.inputs if name in made))
-    _check(graph, slots, cut, rest)
+    cut = _cut(graph, head)
+    _check(graph, slots, cut, [n for n in graph.nodes if n.name not in prefix])
     return graph.replace(meta={**graph.meta, "prefix": frozenset(prefix), "cut": cut})
 
 
 def _head(graph: Graph) -> set[str]:
-    """Names of the forward nodes that depend on a trained weight, and of those that only make floats for them of int8
-    activations: the integers are a quarter of the bytes.
-    """
+    """Names of the forward nodes that depend on a trained weight."""
     head: set[str] = set()
     trained: set[str] = set()
-    forward = [n for n in graph.nodes if n.phase is Phase.FORWARD]
-    for node in forward:
+    for node in (n for n in graph.nodes if n.phase is Phase.FORWARD):
         if any(name in trained or graph.tensors[name].role is Role.PARAM for name in node.inputs if name):
             head.add(node.name)
             trained.update(node.outputs)
-    casts = [n for n in forward if n.op == "dequantize" and n.name not in head]
-    return head | {n.name for n in casts if _serves(graph, n, head)}
+    return head
 
 
-def _serves(graph: Graph, cast: Node, head: set[str]) -> bool:
-    """Whether a dequantize is there for trained layers alone."""
-    readers = [n for n in graph.consumers(cast.outputs[0]) if n.phase is Phase.FORWARD]
-    return graph.tensors[cast.inputs[0]].format is S8 and all(n.name in head for n in readers)
+def _cut(graph: Graph, head: set[str]) -> tuple[str, ...]:
+    """What the head, the loss and the backward pass read of what stands in front of the head."""
+    front = [n for n in graph.nodes if n.phase is Phase.FORWARD and n.name not in head]
+    made = {out for n in front for out in n.outputs} | set(graph.inputs[:1])
+    rest = (n for n in graph.nodes if n.phase is not Phase.FORWARD or n.name in head)
+    return tuple(dict.fromkeys(name for n in rest for name in n.inputs if name in made))
+
+
+def _makes_more_of_less(graph: Graph, node: Node, head: set[str]) -> bool:
+    """Whether a frozen node without MACs serves the head alone and what it reads, where that is not kept anyway, is
+    smaller than what it gives: floats out of int8, or some channels of a map.
+    """
+    if node_macs(graph, node) or len(node.outputs) != 1:
+        return False
+    readers = [n for n in graph.consumers(node.outputs[0]) if n.phase is Phase.FORWARD]
+    cut = _cut(graph, head)
+    if node.outputs[0] not in cut or not all(n.name in head for n in readers):
+        return False
+    read = [graph.tensors[name] for name in node.inputs if name and name not in cut]
+    return sum(t.nbytes for t in read if t.data is None) < graph.tensors[node.outputs[0]].nbytes
 
 
 def _check(graph: Graph, slots: int, cut: tuple[str, ...], rest: list[Node]) -> None:

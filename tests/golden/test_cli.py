@@ -45,6 +45,7 @@ def test_lists(command: str, golden: Golden, capsys: Capture) -> None:
     [
         ("all", ()),
         ("bias", ("--method", "bias")),
+        ("replay", ("--train", "last", "--replay", "50")),
         ("last", ("--train", "last", "--optimizer", "adam", "--batch", "4", "--board", "qemu-m55")),
     ],
 )
@@ -88,6 +89,9 @@ ERRORS: dict[str, tuple[str, ...]] = {
     "wrong-option": ("plan", "model.onnx", "--method", "bias", "--fraction", "0.5"),
     "no-blocks": ("plan", "model.onnx", "--method", "mobiletl", "--blocks", "2"),
     "does-not-fit": ("plan", "model.onnx", "--ram", "40K"),
+    "nothing-frozen": ("plan", "model.onnx", "--replay", "50"),
+    "few-latents": ("plan", "model.onnx", "--train", "last", "--replay", "6"),
+    "too-many-latents": ("plan", "model.onnx", "--train", "last", "--replay", "2000", "--ram", "64K"),
     "no-data": ("run", "model.onnx"),
     "missing-data": ("run", "model.onnx", "--data", "nowhere.npz"),
     "flash": ("flash", "--port", "x"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from edgelearn.session import Session, encode, hyper_of
 from edgelearn.wire import Op
 from tests.qemu.test_session import dataset, run
 from tests.qemu.test_transport import SPOILED
+from tests.support.cli import MODEL, WEARABLE, edgelearn
 from tests.support.nets import NETS
 from tests.support.noise import NoisyDevice
 from tools.measure_replay import Run, latents_of
@@ -214,3 +216,23 @@ def test_a_store_of_samples_keeps_no_latents(tmp_path: Path) -> None:
         link.hello(plan.hash)
         with pytest.raises(DeviceError, match="bad argument"):
             link.keep_latents(0, sample, target)
+
+
+def test_a_run_says_what_became_of_old_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arrays = dict(np.load(WEARABLE / "person9.npz"))
+    np.savez("phases.npz", **arrays, phase_train=np.where(arrays["y_train"] < 4, -1, arrays["y_train"] // 6))
+    settings = ("--train", "last", "--lr", "0.05", "--epochs", "2", "--replay", "14", "--store", "9", "--store-latents")
+    said = edgelearn(capsys, "run", MODEL, "--data", "phases.npz", "--board", "host", "--out", "out", *settings)
+    assert said.code == 0, said.err
+    after = json.loads((tmp_path / "out/summary.json").read_text())["after"]
+    assert list(after["by_phase"]) == ["known", "phase 0", "phase 1"]
+    assert len(after["by_class"]) == 7
+    rows = [line for line in said.out.splitlines() if line.startswith("accuracy, ")]
+    assert len(rows) == 3
+    for row, (phase, share) in zip(rows, after["by_phase"].items(), strict=True):
+        assert re.fullmatch(rf"accuracy, {phase} +\d\.\d{{3}} +{share:.3f} *", row)
+    assert "evaluated before phase 1" in said.err
+    assert "checked kept latents against the reference" in said.err

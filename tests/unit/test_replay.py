@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edgelearn.boards import load
 from edgelearn.config import TrainConfig
+from edgelearn.data import load_dataset
 from edgelearn.errors import InputError
 from edgelearn.formats import S8
 from edgelearn.graph import Phase, Quant, Role, Tensor
@@ -155,7 +158,7 @@ def test_the_cut_is_what_trained_layers_read_of_frozen_ones() -> None:
     assert later & made == {"relu4", "relu1"}
 
 
-def test_int8_latents_stay_integers_and_the_trained_part_reads_what_they_stand_for(tmp_path) -> None:
+def test_int8_latents_stay_integers_and_the_trained_part_reads_what_they_stand_for(tmp_path: Path) -> None:
     path = tmp_path / "net.tflite"
     path.write_bytes(backbone())
     plan = make_plan(load_model(path), CONFIG, BOARD)
@@ -201,6 +204,28 @@ def test_too_many_latents_are_answered_with_a_number_that_fits() -> None:
     assert hint.startswith(f"--replay {count} fits")
     check_fit(make_plan(NETS["mlp"](), CONFIG.with_changes(replay=count), BOARD, ram=24_000))
     assert make_plan(NETS["mlp"](), CONFIG.with_changes(replay=count + 4), BOARD, ram=24_000).over()[0] > 0
+
+
+@pytest.mark.parametrize("fraction", [0.25, 0.5])
+def test_channels_that_are_taken_of_a_latent_are_not_kept_beside_it(fraction: float) -> None:
+    plan = make_plan(NETS["mlp"](), CONFIG.with_changes(method="sparse", train="dense4", fraction=fraction), BOARD)
+    assert plan.graph.meta["cut"] == ("tanh3",)
+
+
+@pytest.mark.parametrize(
+    ("phases", "message"),
+    [
+        (np.zeros(3, int), r"phase_train has shape \(3,\)"),
+        (np.zeros(4), "of float64"),
+        (np.full(4, -1), "nothing is left to train on"),
+    ],
+)
+def test_phases_that_make_no_sense_are_refused(phases: np.ndarray, message: str, tmp_path: Path) -> None:
+    x, y = np.zeros((4, 13), np.float32), np.zeros(4, int)
+    np.savez(tmp_path / "d.npz", x_train=x, y_train=y, x_test=x, y_test=y, phase_train=phases)
+    with pytest.raises(InputError) as caught:
+        load_dataset(tmp_path / "d.npz", NETS["mlp"](), "cross-entropy")
+    assert re.search(message, " ".join(caught.value.details))
 
 
 def test_without_replay_nothing_changes() -> None:
