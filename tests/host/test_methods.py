@@ -45,7 +45,7 @@ CASES = [("v2", name, PLAIN) for name in SETTINGS]
 CASES += [("v1", "sparse", PLAIN), ("v1", "mobiletl", MOMENTUM), ("v2", "bias", MOMENTUM)]
 CASES += [("v3", name, PLAIN) for name in ("full", "mobiletl", "mobiletl-exact")] + [("v3", "sparse", MOMENTUM)]
 CASES += [("v3", "mobiletl", THRIFTY), ("v2", "sparse-half", THRIFTY)]
-CASES += [(net, "sparse", PLAIN) for net in NETS] + [("recurrent_net", "bias", PLAIN), ("conv1d_net", "bias", PLAIN)]
+CASES += [("recurrent_net", "sparse", PLAIN), ("recurrent_net", "bias", PLAIN), ("conv1d_net", "bias", PLAIN)]
 
 
 def torch_of(source: Graph, choice: methods.Choice) -> TorchGraph:
@@ -94,7 +94,7 @@ def test_three_updates_agree(net: str, name: str, rule: dict[str, float], tmp_pa
     assert three_updates(ALL[net](), TrainConfig(**SETTINGS[name], **rule), tmp_path) > 1e-4
 
 
-@examples(25)
+@examples(20)
 @given(graphs(), configs(), st.sampled_from(("bias", "sparse")), st.sampled_from((0.25, 0.5)))
 def test_random_graphs_agree(graph: Graph, config: TrainConfig, method: str, fraction: float) -> None:
     """Groups, multipliers and dense layers on maps included; without weight decay, which torch can't mask."""
