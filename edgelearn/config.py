@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from typing import Annotated, Any, Literal
 
@@ -97,7 +98,11 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
         key = text.split("`$.")[1].rstrip("`") if "`$." in text else ""
         hint = None
         if "unknown field" in text:
-            hint = "the settings are: " + ", ".join(TrainConfig.__struct_fields__)
+            names = TrainConfig.__struct_fields__
+            wrong = text.split("unknown field `")[1].split("`")[0]
+            near = difflib.get_close_matches(wrong, names, n=1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            hint += "the settings are: " + ", ".join(names)
         message = text.split(" - at ")[0]
         raise InputError(
             f"training setting{f' {key!r}' if key else ''}: {message[0].lower()}{message[1:]}", where=where, hint=hint

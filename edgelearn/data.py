@@ -88,8 +88,9 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
 
 
 def has_other_targets(path: Path) -> bool:
-    """Whether an archive's targets are something else than its samples; False where it can't be read, which is another's
-    to report.
+    """Whether an archive's targets are something else than its samples.
+
+    False where it can't be read: that is another's to report.
     """
     try:
         arrays = _read(path)
@@ -160,7 +161,9 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
     problems = []
     if x.dtype.kind not in "fiub":
         problems.append(f"x_{part} holds {x.dtype}, not numbers")
-    elif x.shape[1:] != inputs.user_shape or not len(x):
+    elif x.ndim and not len(x):
+        problems.append(f"x_{part} holds no samples")
+    elif x.shape[1:] != inputs.user_shape:
         problems.append(f"x_{part} has shape {x.shape}, the model's input {inputs.name} is (N, {_dims(inputs)})")
     elif (bad := _first_bad(x)) is not None:
         problems.append(f"x_{part} holds NaN, infinity or a value beyond float32, first in sample {bad}")
@@ -179,7 +182,8 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
 
 def _check_labels(part: str, y: np.ndarray, classes: int) -> list[str]:
     if y.ndim != 1 or y.dtype.kind not in "iuf" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
-        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are whole numbers, one a sample"]
+        turn = f"; y_{part}.argmax(axis=1) makes them of these rows" if y.ndim == 2 and y.shape[1] == classes else ""
+        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are whole numbers, one a sample{turn}"]
     bad = np.flatnonzero((y < 0) | (y >= classes))
     if not len(bad):
         return []

@@ -343,6 +343,7 @@ class Session:
             self._weights = weights
             self.outcome.weights = home(self.plan.graph, weights)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _check_outputs(self) -> None:
         """The board's predictions against the reference's with the board's own weights."""
         status: Status = self.link.status()
@@ -382,6 +383,7 @@ class _Follower:
         self.left = min(max(CHECKED_SAMPLES, plan.config.batch + 2), CHECKED_MOST)
         self.followed, self.worst = 0, 0.0
 
+    @np.errstate(over="ignore", invalid="ignore")  # where training explodes, so does the reference
     def follow(
         self,
         x: np.ndarray,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgelearn.session import Event, Outcome
 
 METRICS = "metrics.jsonl"
+WORSE = 3.0  # times the held-out loss before training: no fluctuation, training broke the model
 
 
 class Metrics:
@@ -124,8 +125,19 @@ def train(
         metrics.close()
     if not run.outcome.stopped:
         say(f"trained {run.outcome.samples:,} samples on {plan.board.id}, {image.carrier}, in {timer}")
+        _warn_if_worse(run.outcome)
     run.files.append(metrics.path)
     return run
+
+
+def _warn_if_worse(outcome: Outcome) -> None:
+    """A word on training that left the model much worse than it was."""
+    before, after = outcome.before, outcome.after
+    if before and after and not after.loss <= WORSE * max(before.loss, 1e-3):
+        say(
+            f"warning: the held-out loss grew from {before.loss:.4g} to {after.loss:.4g}: training diverged;"
+            " try a smaller --lr, or --clip-norm 1"
+        )
 
 
 def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:

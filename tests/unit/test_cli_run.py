@@ -219,3 +219,17 @@ def test_an_array_is_no_archive(tmp_path: Path, capsys: Capture) -> None:
     said = edgelearn(capsys, "run", MODEL, "--data", "x.npy", "--board", "host")
     assert said.code == 1
     assert "not an npz archive" in said.err
+
+
+def test_training_that_breaks_the_model_is_not_passed_over(capsys: Capture) -> None:
+    said = _run(capsys, "--lr", "30", "--clip-norm", "9", epochs=1)
+    assert said.code == 0
+    assert "warning: the held-out loss grew from" in said.err
+    assert "try a smaller --lr" in said.err
+    assert "RuntimeWarning" not in said.err
+
+
+def test_more_room_than_samples_is_said(capsys: Capture) -> None:
+    said = _run(capsys, "--store", "1000", epochs=1)
+    assert "samples to train on:" in said.err
+    assert "bytes of RAM stay empty" in said.err
