@@ -2,8 +2,8 @@
 
 `fisher` is the mean over samples of the sum of squared gradients (the diagonal of the empirical Fisher matrix,
 Kirkpatrick et al. 2017): how strongly the loss depends on a layer's weights. `gradient` is the norm of the mean
-gradient relative to that of the weights. `gain` trains each layer alone, with the user's own settings, on half of the samples,
-and takes by how much the loss on the other half falls.
+gradient relative to that of the weights. `gain` trains each layer alone, with the user's own settings, on half of the
+samples, and takes by how much the loss on the other half falls.
 
 Weights are those of the float32 model. Where that pays, gradients come out of the model's own C, compiled for this
 computer; else out of the numpy reference.
@@ -286,8 +286,15 @@ def _settings(config: TrainConfig) -> TrainConfig:
     return TrainConfig(loss=config.loss, batch=2, samples="f32", target="given")
 
 
+def loss_of(graph: Graph, config: TrainConfig) -> str:
+    """The loss that an imported graph is trained with, `cross-entropy` or `mse`."""
+    return str(training_graph(graph, _settings(config), thrifty=False).meta["loss"])
+
+
 def weight_macs(graph: Graph, config: TrainConfig) -> dict[str, int]:
-    """Multiply-accumulates of each weight tensor's gradient for one sample, where everything trains."""
+    """Multiply-accumulates of each weight tensor's gradient for one sample, at least one a weight; where everything
+    trains.
+    """
     whole = training_graph(graph, _settings(config), thrifty=False)
     found: dict[str, int] = {}
     for node in whole.nodes:
@@ -296,7 +303,7 @@ def weight_macs(graph: Graph, config: TrainConfig) -> dict[str, int]:
                 if out.endswith("_grad"):
                     name = out.removesuffix("_grad")
                     found[name] = found.get(name, 0) + node_macs(whole, node)
-    return found
+    return {name: max(macs, whole.tensors[name].count) for name, macs in found.items()}
 
 
 def layers_of(graph: Graph) -> list[tuple[str, str, tuple[str, ...]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -354,7 +354,7 @@ def _fitting(plan: Plan) -> str:
             plan.imported, config.with_changes(**changes), plan.board, ram=plan.limits.ram, flash=plan.limits.flash
         )
         if max(smaller.over()) <= 0:
-            return f"{flags} fits: {smaller.ram:,} bytes of RAM"
+            return f"{flags} fits: {smaller.ram:,} bytes of RAM; edgelearn plan --fit compares all that does"
     if plan.limits != Limits(plan.board.ram_bytes, plan.board.flash_bytes):
         flag, need = ("--ram", plan.ram) if plan.over()[0] > 0 else ("--flash", plan.model_flash)
         return f"no setting that edgelearn knows fits this limit; the plan as it is needs {flag} {need} or more"
@@ -366,11 +366,22 @@ def _fitting(plan: Plan) -> str:
 
 
 def compile_model(
-    source: Graph, config: TrainConfig, board: Board, *, ram: int | None = None, flash: int | None = None
+    source: Graph,
+    config: TrainConfig,
+    board: Board,
+    *,
+    ram: int | None = None,
+    flash: int | None = None,
+    otherwise: Callable[[Plan], Plan] | None = None,
 ) -> Plan:
-    """`make_plan` and `check_fit`; errors gain the model's name where they have none."""
+    """`make_plan` and `check_fit`; errors gain the model's name where they have none.
+
+    `otherwise` makes another plan of one that does not fit.
+    """
     try:
         plan = make_plan(source, config, board, ram=ram, flash=flash)
+        if otherwise and max(plan.over()) > 0:
+            return otherwise(plan)
         check_fit(plan)
     except EdgelearnError as error:
         error.where = error.where or source.name

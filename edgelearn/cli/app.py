@@ -24,6 +24,7 @@ COMMANDS = {
     "new": "Start a project: settings, CI workflow, and a model and data to try.",
     "inspect": "Show what a model is made of and what training it would take.",
     "plan": "Show every byte of RAM and flash before anything is compiled.",
+    "rank": "Show what each layer is worth training, measured with your samples.",
     "build": "Compile the training program for a board.",
     "run": "Train on the board: plan, build, start, train, check, export.",
     "test": "Train on an emulated board and hold limits, for your own CI.",

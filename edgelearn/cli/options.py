@@ -11,6 +11,7 @@ import click
 
 from edgelearn.config import TrainConfig
 
+RANKS = ("fisher", "gradient", "gain")
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -26,6 +27,23 @@ class Size(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.3
             return parse_size(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Count(click.ParamType):  # type: ignore[type-arg]
+    """A number with K or M for thousands and millions."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        text = str(value).strip().upper()
+        factor = {"K": 1e3, "M": 1e6}.get(text[-1:], 1.0)
+        try:
+            count = float(text.rstrip("KM")) * factor
+        except ValueError:
+            count = 0.0
+        if not 0 < count < 1e18:
+            self.fail(f"'{value}' is no number of MACs; they are like 500000 or 5M", param, ctx)
+        return count
 
 
 def _choices(setting: str) -> click.Choice[str]:
@@ -61,9 +79,20 @@ def out_option(default: str) -> Decorator:
     return click.option("--out", metavar="DIR", help=f"Folder for what it writes.  [default: {default}]")
 
 
+rank_options = _all(
+    click.option("--rank", type=click.Choice(RANKS), help="How layers are ranked by samples.  [default: fisher]"),
+    click.option("--rank-samples", type=click.IntRange(min=2), metavar="N", help="With how many.  [default: 256]"),
+)
+fit_options = _all(
+    click.option("--fit", is_flag=True, help="Find what can learn within --ram, --flash and --max-macs."),
+    click.option("--max-macs", type=Count(), metavar="N", help="Budget of one training sample, e.g. 5M."),
+    rank_options,
+    click.option("--plot", metavar="FILE", help="Draw what --fit found, .svg or .html."),
+    click.option("--write", is_flag=True, help="Write what --fit picks into edgelearn.toml."),
+)
 train_options = _all(
     click.option("--method", type=_choices("method"), help="How to train.  [default: full]"),
-    click.option("--train", metavar="WHAT", help="all, last, or layer names with commas."),
+    click.option("--train", metavar="WHAT", help="all, last, layers with commas, or LAYER.. and all behind it."),
     click.option("--blocks", type=int, metavar="N", help="Train the last N inverted residual blocks and what follows."),
     click.option("--fraction", type=float, help="Share of input channels that sparse trains.  [default: 0.25]"),
     click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from edgelearn.cli.output import Timer, percent, say
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
+    from edgelearn.config import TrainConfig
     from edgelearn.cut import Cut
     from edgelearn.data import Dataset
     from edgelearn.graph import Graph
@@ -18,11 +20,10 @@ if TYPE_CHECKING:
 MOST_BEYOND = 0.1  # the share of values outside of an int8 input's range from which on a word is due
 
 
-def plan_job(job: Job) -> Plan:
-    """Import the model and plan it."""
+def import_job(job: Job) -> tuple[Graph, TrainConfig]:
+    """The job's model, and its settings as the archive completes them."""
     from edgelearn.data import has_other_targets
     from edgelearn.importers import load
-    from edgelearn.plan import compile_model
 
     timer = Timer()
     graph = load(job.model)
@@ -31,11 +32,21 @@ def plan_job(job: Job) -> Plan:
     say(f"imported {job.model.name}: {len(graph.nodes)} layers in {timer}")
     if job.config.int8_prefix:
         graph = _calibrated(job, graph)
-    timer = Timer()
     config = job.config
     if config.target == "auto" and job.data is not None and has_other_targets(job.data):
         config = config.with_changes(target="given")
-    plan = compile_model(graph, config, job.board, ram=job.ram, flash=job.flash)
+    return graph, config
+
+
+def plan_job(job: Job, *, instead: bool = False) -> Plan:
+    """Import the model and plan it; `instead` of everything what fits, where nobody said what trains."""
+    from edgelearn.cli.fitting import fitted
+    from edgelearn.plan import compile_model
+
+    graph, config = import_job(job)
+    timer = Timer()
+    otherwise = partial(fitted, job, graph, config) if instead and not job.named else None
+    plan = compile_model(graph, config, job.board, ram=job.ram, flash=job.flash, otherwise=otherwise)
     say(f"planned for {job.board.id}: {plan.ram:,} bytes of RAM, {len(plan.schedule.steps)} steps in {timer}")
     return plan
 
@@ -79,7 +90,12 @@ def load_data(job: Job, plan: Plan) -> Dataset:
 
     if job.data is None:
         raise UsageError("no data is given", hint="--data samples.npz, with arrays x_train, y_train, x_test and y_test")
-    return read_data(job.data, plan.imported, str(plan.graph.meta["loss"]))
+    data = read_data(job.data, plan.imported, str(plan.graph.meta["loss"]))
+    spare = plan.config.store - len(data.x_train)
+    if spare > 0:
+        say(f"warning: --store {plan.config.store}, but there are {len(data.x_train):,} samples to train on:")
+        say(f"  {spare * plan.slot_bytes:,} bytes of RAM stay empty")
+    return data
 
 
 def read_data(path: Path, graph: Graph, loss: str) -> Dataset:

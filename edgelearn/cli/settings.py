@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE = "edgelearn.toml"
 DEFAULT_BOARD = "qemu-m4"
+WHAT_TRAINS = ("method", "train", "blocks")
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -57,7 +58,7 @@ class Settings(_Strict, frozen=True):
 
 @dataclass(frozen=True)
 class Job:
-    """Everything a command has to know; `checks` hold sizes in bytes."""
+    """Everything a command has to know; `checks` hold sizes in bytes. `named`: somebody said what trains."""
 
     model: Path
     data: Path | None
@@ -68,6 +69,7 @@ class Job:
     ram: int | None
     flash: int | None
     checks: Checks
+    named: bool = True
 
 
 def parse_size(text: int | str) -> int:
@@ -196,4 +198,5 @@ def make_job(flags: dict[str, Any]) -> Job:
         ram=flags.get("ram") or _size(settings.limits.ram, "limits.ram"),
         flash=flags.get("flash") or _size(settings.limits.flash, "limits.flash"),
         checks=Checks(**checks),
+        named=any(flags.get(name) is not None or name in settings.train for name in WHAT_TRAINS),
     )

@@ -68,7 +68,7 @@ def _neutral() -> Changes:
 def _variants(graph: Graph, config: TrainConfig) -> Iterator[Changes]:
     """Norms as set or folded, the frozen part as set or in int8."""
     fold = any(node.op == "batch_norm" for node in graph.nodes) and not config.fold_norms
-    prefix = graph.meta.get("ranges") is not None and not is_quantized(graph) and not config.int8_prefix
+    prefix = bool(graph.meta.get("ranges")) and not is_quantized(graph) and not config.int8_prefix
     for folded in (False, True) if fold else (False,):
         for integer in (False, True) if prefix else (False,):
             yield {**({"fold_norms": True} if folded else {}), **({"int8_prefix": True} if integer else {})}

@@ -248,18 +248,21 @@ class _Search:
                 where="--max-macs",
                 hint=f"--max-macs {math.ceil(least)}",
             )
-        for item in sorted(affordable, key=lambda s: s.lean):
-            known = [row.plan.ram for row in self.plans.values()]
-            if known and item.lean >= min(known):
+        possible = [s for s in affordable if s.flash <= self.flash] or affordable
+        for item in sorted(possible, key=lambda s: s.lean):
+            rows = [self.plans[s.config] for s in possible if s.config in self.plans]
+            if rows and item.lean >= min(row.plan.ram for row in rows):
                 break
             self._try(item.config, item.gain)
-        smallest = min((row for row in self.plans.values()), key=lambda row: row.plan.ram)
+        smallest = min((self.plans[s.config].plan for s in possible if s.config in self.plans), key=lambda p: p.ram)
         flash = min(s.flash for s in affordable)
-        details = [f"RAM: the least that any needs is {smallest.plan.ram:,} bytes, {self.ram:,} are there"]
+        details = [f"RAM: the least that any needs is {smallest.ram:,} bytes, {self.ram:,} are there"]
         details.append(f"flash: the least that any needs is {flash:,} bytes and code, {self.flash:,} are there")
-        raise InputError(
+        flags = [f"--ram {smallest.ram}"] if smallest.ram > self.ram else []
+        flags += [f"--flash {smallest.model_flash}"] if smallest.model_flash > self.flash else []
+        return InputError(
             f"nothing that can be trained fits {self.board.id}",
             where=self.graph.name,
             details=tuple(details),
-            hint=f"--ram {smallest.plan.ram}" if smallest.plan.ram > self.ram else f"--flash {flash}",
+            hint=" ".join(flags),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edgelearn.cli.app import COMMANDS
-from tests.support.cli import MODEL, WEARABLE, edgelearn, tidy
+from tests.support.cli import DATA, MODEL, WEARABLE, edgelearn, tidy
 
 Golden = Callable[[str, str], None]
 ROOT = Path(__file__).parents[2]
@@ -64,6 +64,26 @@ def test_the_plan_of_a_method(golden: Golden, capsys: Capture) -> None:
     golden("plan-mobiletl.txt", said.transcript)
 
 
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("macs", ("--ram", "56K", "--max-macs", "0.5M")),
+        ("gradient", ("--ram", "44K", "--rank", "gradient", "--data", DATA, "--optimizer", "adam")),
+    ],
+)
+def test_fit(name: str, flags: tuple[object, ...], golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, "plan", MODEL, "--fit", *flags)
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden(f"fit-{name}.txt", said.transcript)
+
+
+@pytest.mark.parametrize("rank", ["fisher", "gradient", "gain"])
+def test_rank(rank: str, golden: Golden, capsys: Capture) -> None:
+    said = edgelearn(capsys, "rank", MODEL, "--data", DATA, "--rank", rank, "--lr", "0.001")
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden(f"rank-{rank}.txt", said.transcript)
+
+
 def test_the_table_in_the_documents_is_the_one_printed(capsys: Capture) -> None:
     said = edgelearn(capsys, "ops", "--table")
     assert (ROOT / "docs" / "OPERATORS.md").read_text().endswith(said.out)
@@ -88,6 +108,14 @@ ERRORS: dict[str, tuple[str, ...]] = {
     "negative-lr": ("plan", "model.onnx", "--lr", "-1"),
     "wrong-option": ("plan", "model.onnx", "--method", "bias", "--fraction", "0.5"),
     "no-blocks": ("plan", "model.onnx", "--method", "mobiletl", "--blocks", "2"),
+    "fit-alone": ("plan", "model.onnx", "--max-macs", "5M"),
+    "fit-and-train": ("plan", "model.onnx", "--fit", "--train", "last"),
+    "fit-rank-no-data": ("plan", "model.onnx", "--fit", "--rank", "gain"),
+    "fit-wrong-plot": ("plan", "model.onnx", "--fit", "--plot", "plot.gif"),
+    "fit-wrong-macs": ("plan", "model.onnx", "--fit", "--max-macs", "few"),
+    "fit-few-macs": ("plan", "model.onnx", "--fit", "--max-macs", "1K"),
+    "fit-nothing": ("plan", "model.onnx", "--fit", "--ram", "8K", "--flash", "32K"),
+    "rank-no-data": ("rank", "model.onnx"),
     "does-not-fit": ("plan", "model.onnx", "--ram", "40K"),
     "nothing-frozen": ("plan", "model.onnx", "--replay", "50"),
     "few-latents": ("plan", "model.onnx", "--train", "last", "--replay", "6"),

@@ -41,7 +41,7 @@ def command(as_json: bool, out: str | None, **flags: Any) -> None:
 
     job = make_job(flags)
     check_tools(job)
-    plan = plan_job(job)
+    plan = plan_job(job, instead=True)
     folder = Path(out) if out else Path(flags["project"] or ".") / "build"
     image = build_plan(job, plan, folder)
     figures = image_figures(image)

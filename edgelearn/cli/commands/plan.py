@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import board_option, data_option, json_option, limit_options, model_argument, train_options
+from edgelearn.cli.options import (
+    board_option,
+    data_option,
+    fit_options,
+    json_option,
+    limit_options,
+    model_argument,
+    train_options,
+)
 from edgelearn.cli.output import WIDTH, bar, emit, percent, table, tell, wrap
 
 if TYPE_CHECKING:
@@ -20,14 +28,38 @@ LEGEND_ROWS = 12
 @data_option
 @board_option
 @limit_options
+@fit_options
 @train_options
 @json_option
-def command(as_json: bool, **flags: Any) -> None:
+def command(
+    as_json: bool,
+    fit: bool,
+    max_macs: float | None,
+    rank: str | None,
+    rank_samples: int | None,
+    plot: str | None,
+    write: bool,
+    **flags: Any,
+) -> None:
     """Show every byte of RAM and flash before anything is compiled.
 
     MODEL is an ONNX or TensorFlow Lite file. What is not given here comes from
     edgelearn.toml in the current folder.
+
+    With --fit: what of the model can learn within the board's RAM and flash, or
+    --ram, --flash and --max-macs, as a table of plans that were made. With
+    --data layers are ranked by what they are worth.
     """
+    if fit:
+        from edgelearn.cli.frontier import show_fit
+
+        show_fit(flags, as_json, max_macs, rank, rank_samples, plot, write)
+        return
+    only = {"--max-macs": max_macs, "--rank": rank, "--rank-samples": rank_samples, "--plot": plot, "--write": write}
+    if alone := next((flag for flag, value in only.items() if value), None):
+        from edgelearn.errors import UsageError
+
+        raise UsageError(f"{alone} goes with --fit", where=alone, hint=f"edgelearn plan --fit {alone} ...")
     from edgelearn.cli.pipeline import compare_prefix, load_data, plan_job
     from edgelearn.cli.prefix import prefix_lines
     from edgelearn.cli.settings import make_job
@@ -107,6 +139,8 @@ def _memory(plan: Plan) -> list[str]:
         share = used / limit
         lines.append(f"{name:<6}{bar(share)} {used:,}{more} of {limit:,} bytes, {percent(share)}")
         lines += [f"  {part:<10}{size:>12,}" for part, size in parts]
+        if used == plan.ram and len(plan.regions) > 1:
+            lines += [f"  in {memory}: {have:,} of {size:,}" for memory, (have, size) in plan.regions.items()]
     return lines
 
 

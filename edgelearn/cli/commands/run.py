@@ -32,7 +32,7 @@ def command(as_json: bool, **flags: Any) -> None:
 
     job = make_job(flags)
     check_tools(job)
-    plan = plan_job(job)
+    plan = plan_job(job, instead=True)
     data = load_data(job, plan)
     folder = job.out
     image = build_plan(job, plan, folder / "build")

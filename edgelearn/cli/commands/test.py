@@ -74,7 +74,7 @@ def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
     folder = job.out
     try:
         check_tools(job)
-        plan = plan_job(job)
+        plan = plan_job(job, instead=True)
         data = load_data(job, plan)
         image = build_plan(job, plan, folder / "build")
         run = train(job, plan, image, data, folder, count=job.checks.max_insn is not None)
