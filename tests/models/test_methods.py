@@ -1,4 +1,4 @@
-"""Training methods on real MobileNets in TensorFlow Lite, int8 with BatchNorm folded away."""
+"""Training methods on real MobileNets: TensorFlow Lite, int8 and BatchNorm folded away, and ONNX with all of it."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.support.clib import CModel
 from tests.support.compare import optim
 from tests.support.tflite_files import samples
 from tools.fetch_assets import fetch_all
+from tools.keras_models import make
 
 # Blocks, how many widen their input first, and how many add it to their result.
 BLOCKS = {
@@ -48,6 +49,21 @@ def test_blocks_are_recognised(name: str, files: dict[str, Path]) -> None:
     found = find_blocks(load(files[name]))
     sums = sum(any(n.op == "add" for n in block.nodes) for block in found)
     assert (len(found), sum(block.expand is not None for block in found), sums) == BLOCKS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "share"), [("visual_wake_words", 0.79), ("keyword_spotting", 0.76), ("keyword_spotting_mobilenetv2", 0.5)]
+)
+def test_norms_of_their_own_cost_mobiletl_little(name: str, share: float) -> None:
+    """The same nets in ONNX: bytes kept for the last three blocks, of what training them in full keeps."""
+    source = load(make(name))
+    found = find_blocks(source)
+    sums = sum(any(n.op == "add" for n in block.nodes) for block in found)
+    assert (len(found), sum(block.expand is not None for block in found), sums) == BLOCKS[name]
+    assert all(block.last_norm for block in found)
+    plans = [make_plan(source, TrainConfig(method=m, blocks=3), load_board("host")) for m in ("full", "mobiletl")]
+    full, mobile = (sum(t.nbytes for t in plan.kept()) for plan in plans)
+    assert mobile <= share * full
 
 
 @pytest.mark.parametrize("method", SETTINGS)
