@@ -23,7 +23,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "new": "Start a project: settings, CI workflow, and a model and data to try.",
     "inspect": "Show what a model is made of and what training it would take.",
-    "plan": "Show every byte of RAM and flash before anything is compiled.",
+    "plan": "Show every byte of RAM before anything is compiled.",
     "rank": "Show what each layer is worth training, measured with your samples.",
     "build": "Compile the training program for a board.",
     "run": "Train on the board: plan, build, start, train, check, export.",

@@ -42,4 +42,4 @@ def command(folder: str, example: str | None, board: str, as_json: bool) -> None
         say("put model.onnx and data.npz there (README.md says how), then: edgelearn run")
     else:
         say(f"next: cd {folder} && edgelearn run")
-    say("CI installs edgelearn from your package index or from vendor/: README.md there says how")
+    say("CI needs edgelearn from an index or a wheel in vendor/: see README.md there")

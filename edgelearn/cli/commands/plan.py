@@ -41,10 +41,11 @@ def command(
     write: bool,
     **flags: Any,
 ) -> None:
-    """Show every byte of RAM and flash before anything is compiled.
+    """Show every byte of RAM before anything is compiled.
 
     MODEL is an ONNX or TensorFlow Lite file. What is not given here comes from
-    edgelearn.toml in the current folder.
+    edgelearn.toml in the current folder. Of flash the weights are planned; code is
+    measured by `edgelearn build`.
 
     With --fit: what of the model can learn within the board's RAM and flash, or
     --ram, --flash and --max-macs, as a table of plans that were made. With
