@@ -219,6 +219,11 @@ def _scores(figures: dict[str, Any]) -> str:
         for key in ("accuracy", "loss")
         if columns["before"].get(key) is not None
     ]
+    shares = {name: score.get("by_phase") or {} for name, score in columns.items()}
+    rows += [
+        (f"accuracy, {phase}", *(f"{found[phase]:.4g}" if phase in found else "–" for found in shares.values()))
+        for phase in shares["after"]
+    ]
     return _table(("held out", *columns), rows)
 
 
