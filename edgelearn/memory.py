@@ -75,7 +75,11 @@ class _Placer:
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self.sizes = {b.name: aligned(b.nbytes) for b in buffers}
-        self.neighbours = {b.name: [c.name for c in buffers if c is not b and _meet(b, c)] for b in buffers}
+        lives = [(c.name, c.first, c.last) for c in buffers]
+        self.neighbours = {
+            b.name: [name for name, first, last in lives if first <= b.last and b.first <= last and name != b.name]
+            for b in buffers
+        }
 
     def place(self, order: Sequence[Buffer], rooms: Sequence[int], most: int = ENDLESS) -> Places | None:
         """Bank and offset by name, for buffers placed in the given order, each in the first bank with room.

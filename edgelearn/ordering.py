@@ -102,8 +102,8 @@ class _Problem:
 
     def ready(self, taken: int) -> Iterator[int]:
         """Units that can run now."""
-        for u, unit in enumerate(self.units):
-            if not taken >> u & 1 and unit.needs & ~taken == 0:
+        for u in _bits(self.all & ~taken):
+            if self.units[u].needs & ~taken == 0:
                 yield u
 
     def run(self, taken: int, live: int, u: int) -> tuple[int, int]:
@@ -128,17 +128,17 @@ class _Problem:
                 behind[j] |= behind[u] | 1 << u
         home = {k: 1 << u for u, unit in enumerate(self.units) for k in unit.nodes}
         made = {name: home[self.makers[name]] if name in self.makers else -1 for name in self.size}
-        return max((self._least(u, ahead[u], behind[u], made) for u in range(len(self.units))), default=0)
+        kept = {name: -1 if name in self.kept else 0 for name in self.size}
+        spans = [(name, size, made[name], self.users[name] | kept[name]) for name, size in self.size.items()]
+        return max((self._least(u, ahead[u], behind[u], spans) for u in range(len(self.units))), default=0)
 
-    def _least(self, u: int, ahead: int, behind: int, made: Mapping[str, int]) -> int:
-        here, nodes = 1 << u, self.units[u].nodes
+    def _least(self, u: int, ahead: int, behind: int, spans: Sequence[tuple[str, int, int, int]]) -> int:
+        """Bytes alive at a unit in any order, of tensors by name, size, units that make and units that use them."""
+        before, behind, nodes = ahead | 1 << u, behind | 1 << u, self.units[u].nodes
+        there = sum(size for _, size, made, users in spans if made & before and users & behind)
         shared = {out for k in nodes for out, _ in self.shares[k]}
-        total = max(self.scratch[k] for k in nodes)
-        for name, size in self.size.items():
-            there = made[name] & (ahead | here)
-            used = name in self.kept or self.users[name] & (behind | here)
-            total += size if there and used and name not in shared else 0
-        return total
+        both = sum(s for name, s, made, users in spans if name in shared and made & before and users & behind)
+        return max(self.scratch[k] for k in nodes) + there - both
 
 
 def _aligned(nbytes: int) -> int:

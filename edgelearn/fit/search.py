@@ -21,10 +21,10 @@ from edgelearn.graph import Graph, Phase
 from edgelearn.importance import Importance, weight_macs
 from edgelearn.plan import Plan, make_plan
 
-PLACES = 16  # of a chain that are looked at before it is halved where it stops fitting
+PLACES = 12  # of a chain that are looked at before it is halved where it stops fitting
 TIGHT = 4  # settings that are halved between to find what fits with recomputation
-EFFORT = 4_000  # what the searches for recomputation may come to together, see Sketch.effort
-APART = 1.1  # rows need at least so many times the RAM of one another
+EFFORT = 3_500  # what the searches for recomputation may come to together, see Sketch.effort
+APART = 1.12  # rows need at least so many times the RAM of one another
 Progress = Callable[[int, int], None]
 
 
@@ -130,7 +130,8 @@ class _Search:
         self.ram = min(budget.ram or board.ram_bytes, board.ram_bytes)
         self.flash = min(budget.flash or board.flash_bytes, board.flash_bytes)
         self.cost = math.inf if budget.macs is None else budget.macs
-        self.known: dict[object, Sketch | None] = {}
+        self.known: dict[str, Sketch | None] = {}
+        self.seen: dict[TrainConfig, Sketch | None] = {}
         self.sketches: list[Sketch] = []
         self.plans: dict[TrainConfig, Row] = {}
         self.found: list[Row] = []
@@ -158,6 +159,11 @@ class _Search:
     def _sketch(self, changes: Mapping[str, object]) -> Sketch | None:
         """The bounds of a setting, made once for all that train the same; None where the model can't be trained so."""
         config = self.config.with_changes(**changes)
+        if config not in self.seen:
+            self.seen[config] = self._judge(config)
+        return self.seen[config]
+
+    def _judge(self, config: TrainConfig) -> Sketch | None:
         try:
             choice = methods.choose(self.graph, config)
             channels = sorted((name, indices.tobytes()) for name, indices in choice.channels.items())
@@ -225,8 +231,8 @@ class _Search:
         tight.sort(key=lambda s: (s.gain, -s.ram))
         low, high, tries = -1, len(tight), 0
         while high - low > 1 and tries < TIGHT:
-            # By gain: what is worth a little more needs a little more, as a rule.
-            middle, tries = (low + high) // 2, tries + 1
+            # What is worth a little more needs a little more, as a rule; first the best, which the bounds let through.
+            middle, tries = (low + high) // 2 if tries else high - 1, tries + 1
             low, high = (middle, high) if self._again(tight[middle], DEAREST_RECOMPUTE) else (low, middle)
         if low >= 0:
             any(self._again(tight[low], share) for share in RECOMPUTE[:-1])

@@ -6,7 +6,7 @@ import difflib
 
 from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
-from edgelearn.graph import Graph, Node
+from edgelearn.graph import Graph, Node, Origin
 from edgelearn.methods.base import trainable
 from edgelearn.methods.blocks import find_blocks
 
@@ -50,9 +50,12 @@ def _named(graph: Graph, choice: str) -> list[Node]:
     Where a node of the file became several, `gru` and `gru_input`, the first name stands for both.
     """
     layers: dict[str, list[Node]] = {}
+    origins: dict[Origin, list[Node]] = {}
+    for node in graph.nodes:
+        origins.setdefault(node.origin, []).append(node)
     for node in graph.nodes:
         if trainable(graph, node):
-            names = [node.name, *(other.name for other in graph.nodes if _part(node, other)), node.origin.node]
+            names = [node.name, *(o.name for o in origins[node.origin] if _part(node, o)), node.origin.node]
             for name in dict.fromkeys(filter(None, names)):
                 layers.setdefault(name, []).append(node)
     chosen: list[Node] = []
