@@ -8,6 +8,8 @@ from edgelearn.errors import InputError
 
 MOST_BYTES = 256 << 20
 MOST_ELEMENTS = 1 << 26
+# Of a node that no handler's own words fit. What numpy says of it is about numpy, and no help.
+MALFORMED = "is malformed: its operands and attributes do not fit together"
 
 
 def content_of(path: Path, most: int) -> bytes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
-from onnx import helper
+from onnx import TensorProto, helper, numpy_helper
 
 from edgelearn.errors import InputError
 from edgelearn.importers import load
@@ -79,3 +80,63 @@ def test_a_pattern_of_nodes_without_operands(tmp_path: Path) -> None:
     made.graph.node.extend(nodes)
     with pytest.raises(InputError, match="not supported"):
         load(save(made, tmp_path))
+
+
+# How exporters take the batch out of a shape: (opset, the nodes from the shape `s` to one number or one of an axis).
+BATCH_OF = {
+    "tf2onnx": (13, [node("Cast", ["s"], "i", to=TensorProto.INT32), node("Slice", ["i", "z", "o"], "b"),
+                     node("Squeeze", ["b", "z"], "c"), node("Unsqueeze", ["c", "z"], "d")]),
+    "no_axes": (13, [node("Slice", ["s", "z", "o"], "b"), node("Squeeze", ["b"], "c"),
+                     node("Unsqueeze", ["c", "z"], "d")]),
+    "attributes": (11, [node("Slice", ["s", "z", "o"], "b"), node("Squeeze", ["b"], "c", axes=[-1]),
+                        node("Unsqueeze", ["c"], "d", axes=[0])]),
+    "attention": (17, [node("Gather", ["s", "n"], "b"), node("Identity", ["b"], "c"), node("Mul", ["c", "u"], "e"),
+                       node("Unsqueeze", ["e", "z"], "d")]),
+    "reshaped": (17, [node("Gather", ["s", "n"], "b"), node("Reshape", ["b", "o"], "d")]),
+}  # fmt: skip
+
+
+def shaped(name: str) -> onnx.ModelProto:
+    """Reshape to (batch, 12), the batch taken out of the input's shape."""
+    opset, nodes = BATCH_OF[name]
+    kind = np.int32 if name == "tf2onnx" else np.int64
+    weights = {"w": random(12, 3), "z": np.array([0]), "o": np.array([1]), "n": np.array(0), "u": np.array(1),
+               "t": np.array([12], kind)}  # fmt: skip
+    behind = [node("Concat", ["d", "t"], "e2", axis=0), node("Cast", ["e2"], "e3", to=TensorProto.INT64),
+              node("Reshape", ["x", "e3"], "f"), node("MatMul", ["f", "w"], "y")]  # fmt: skip
+    return model([node("Shape", ["x"], "s"), *nodes, *behind], (4, 3), weights, opset=opset)
+
+
+@pytest.mark.parametrize("name", BATCH_OF)
+def test_a_number_out_of_a_shape_has_no_axis(name: str, tmp_path: Path) -> None:
+    """numpy's ascontiguousarray gave the scalar that Squeeze made an axis again, and Concat was called malformed."""
+    graph = compare(save(shaped(name), tmp_path))
+    assert [n.op for n in graph.nodes] == ["dense"]
+
+
+MALFORMED = {
+    "parts": (13, "Concat", ["s", "m"], {"axis": 0}, "the parts do not fit together along axis 0"),
+    "axis": (13, "Concat", ["s", "z"], {"axis": 1}, "axis 1 does not exist in a tensor of 1 axes"),
+    "squeeze": (13, "Squeeze", ["s", "z"], {}, "squeezes an axis of (3,) that is not 1"),
+    "unsqueeze": (13, "Unsqueeze", ["s", "zz"], {}, "axes [0, 0] name one place twice"),
+    "gather": (13, "Gather", ["s", "far"], {}, "index 7 does not exist on an axis of 3"),
+    "reshape": (13, "Reshape", ["s", "far"], {}, "is malformed: its operands and attributes do not fit together"),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_shape_arithmetic_that_can_not_be(name: str, tmp_path: Path) -> None:
+    """Such nodes were answered with numpy's own words, cut off in the middle."""
+    opset, op, inputs, attrs, reason = MALFORMED[name]
+    weights = {"m": np.zeros((1, 1), np.int64), "z": np.array([0]), "zz": np.array([0, 0]), "far": np.array([7])}
+    nodes = [node("Shape", ["x"], "s"), node(op, inputs, "e", **attrs), node("Reshape", ["x", "e"], "y")]
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 4, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 12])],
+        [numpy_helper.from_array(value, key) for key, value in weights.items()],
+    )  # fmt: skip
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    with pytest.raises(InputError) as caught:
+        load(save(made, tmp_path))
+    assert len(caught.value.details) == 1
+    assert caught.value.details[0].endswith(f": {reason}")

@@ -48,7 +48,8 @@ class Const:
     def moved(self, move: Callable[[np.ndarray], np.ndarray]) -> Const:
         """The constant after a function that only rearranges elements."""
         index = None if self.index is None else move(self.index)
-        return replace(self, array=np.ascontiguousarray(move(self.array)), index=index)
+        # Not ascontiguousarray, which gives a scalar an axis.
+        return replace(self, array=np.asarray(move(self.array), order="C"), index=index)
 
     def scaled(self, factor: float) -> Const:
         """The constant times a factor; the way back divides. Zero has no way back."""

@@ -11,6 +11,7 @@ import onnx
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Role
+from edgelearn.importers.content import MALFORMED
 from edgelearn.importers.onnx import (
     arithmetic,
     conv,
@@ -159,8 +160,8 @@ class _Walk:
         except Unsupported as reason:
             self.misread = self.misread or isinstance(reason, Misread)
             value = self._problem(index, node, str(reason))
-        except _MALFORMED as error:
-            value = self._problem(index, node, f"is malformed: {printable(str(error) or type(error).__name__)}")
+        except _MALFORMED:
+            value = self._problem(index, node, MALFORMED)
         values = value if isinstance(value, list) else [value]
         for position, name in enumerate(node.output):
             if name:

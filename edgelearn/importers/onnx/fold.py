@@ -23,7 +23,16 @@ def _axes(call: Call, rank: int) -> list[int]:
     axes = call.integers(1, "axes") or []
     if any(not -rank <= axis < rank for axis in axes):
         raise Unsupported(f"axes {axes} do not exist in a tensor of {rank} axes")
-    return sorted({axis % rank for axis in axes})
+    places = sorted({axis % rank for axis in axes})
+    if len(places) != len(axes):
+        raise Unsupported(f"axes {axes} name one place twice")
+    return places
+
+
+def _axis(value: int, rank: int) -> int:
+    if not -rank <= value < rank:
+        raise Unsupported(f"axis {value} does not exist in a tensor of {rank} axes")
+    return value % rank
 
 
 def _first(call: Call) -> Const:
@@ -49,12 +58,16 @@ def _transpose(call: Call) -> Const:
 def _squeeze(call: Call) -> Const:
     const = _first(call)
     axes = tuple(_axes(call, const.array.ndim)) or None
+    if any(const.array.shape[axis] != 1 for axis in axes or ()):
+        raise Unsupported(f"squeezes an axis of {const.array.shape} that is not 1")
     return const.moved(lambda a: a.squeeze(axes))
 
 
 def _unsqueeze(call: Call) -> Const:
-    const = _first(call)
-    axes = _axes(call, const.array.ndim + len(call.integers(1, "axes") or []))
+    const, listed = _first(call), call.integers(1, "axes")
+    if listed is None:
+        raise Unsupported("axes are missing")
+    axes = _axes(call, const.array.ndim + len(listed))
     return const.moved(lambda a: np.expand_dims(a, tuple(axes)))
 
 
@@ -86,13 +99,23 @@ def _range(call: Call) -> Const:
 
 
 def _gather(call: Call) -> Const:
-    indices = call.const(1, "the indices").array
-    return Const(np.take(_first(call).array, indices, axis=call.integer("axis", 0)))
+    array, indices = _first(call).array, call.const(1, "the indices").array
+    if indices.dtype.kind not in "iu":
+        raise Unsupported(f"the indices are {indices.dtype}, expected integers")
+    axis = _axis(call.integer("axis", 0), array.ndim)
+    size = array.shape[axis]
+    wrong = indices[(indices < -size) | (indices >= size)]
+    if wrong.size:
+        raise Unsupported(f"index {wrong[0]} does not exist on an axis of {size}")
+    return Const(np.asarray(np.take(array, indices, axis=axis)))
 
 
 def _concat(call: Call) -> Const:
     parts = [call.const(k, "every part").array for k in range(len(call.inputs))]
-    return Const(np.concatenate(parts, axis=call.integer("axis", 0)))
+    axis = _axis(call.integer("axis", 0), parts[0].ndim)
+    if len({(part.ndim, part.shape[:axis], part.shape[axis + 1 :]) for part in parts}) > 1:
+        raise Unsupported(f"the parts do not fit together along axis {axis}")
+    return Const(np.concatenate(parts, axis=axis))
 
 
 def _slice(call: Call) -> Const:
@@ -203,7 +226,7 @@ FOLDS: dict[str, Callable[[Call], Const]] = {
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Flatten": _flatten,
-    "Cast": _cast,
+    "Cast": _quiet(_cast),
     "Gather": _gather,
     "Concat": _concat,
     "Slice": _slice,

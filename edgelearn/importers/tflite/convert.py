@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from edgelearn.errors import InputError
 from edgelearn.graph import Role, Tensor
+from edgelearn.importers.content import MALFORMED
 from edgelearn.importers.onnx.names import printable
 from edgelearn.importers.tflite import arithmetic, conv, elementwise, pool, shape
 from edgelearn.importers.tflite.builder import LARGEST, Builder
@@ -104,9 +105,8 @@ class _Walk:
             value = self._import(call) if call else None
         except Unsupported as reason:
             value = self._problem(operator, outputs, str(reason))
-        except _MALFORMED as error:
-            text = printable(str(error) or type(error).__name__)
-            value = self._problem(operator, outputs, f"is malformed: {text}")
+        except _MALFORMED:
+            value = self._problem(operator, outputs, MALFORMED)
         for output in outputs:
             self.values[output.index] = value
         return call
