@@ -216,7 +216,7 @@ def test_damaged_models(tmp_path: Path) -> None:
     for change, message in (
         (cycle, "node 0 '' (Gemm) reads 'y', which nothing before it makes"),
         (twice, "makes 'h' a second time"),
-        (outside, "weight 'w' is kept in another file"),
+        (outside, "weight 'w' is kept in '../../../etc/passwd', which is outside the model's"),
         (absurd, "weight 'w' has an absurd shape"),
         (negative, "weight 'w' has an absurd shape"),
         (short, "not a valid ONNX model"),
@@ -230,19 +230,6 @@ def test_damaged_models(tmp_path: Path) -> None:
         (control, "Bad?[31m?Op"),
     ):
         assert message in changed(tmp_path, change), change.__name__
-
-
-def test_the_hint_for_weights_in_another_file_helps(tmp_path: Path) -> None:
-    made = model([node("Gemm", ["x", "w"], "y")], (30,), {"w": random(30, 20)})
-    path = tmp_path / "net.onnx"
-    onnx.save(made, path, save_as_external_data=True, location="net.data", size_threshold=0)
-    error = refused(path)
-    assert "kept in another file" in error.message
-    assert error.hint is not None
-    assert "onnx.save(onnx.load(path), path)" in error.hint
-    onnx.save(onnx.load(path), path)
-    (tmp_path / "net.data").unlink()
-    assert load(path).nodes[0].op == "dense"
 
 
 def deep(levels: int) -> bytes:

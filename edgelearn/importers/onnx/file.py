@@ -1,4 +1,4 @@
-"""Reads an ONNX file and makes sure that it is one: bounded, whole, self-contained, in order."""
+"""Reads an ONNX file and makes sure that it is one: bounded, whole, in order."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from edgelearn.errors import InputError
 from edgelearn.importers.content import MOST_BYTES, MOST_ELEMENTS, content_of
+from edgelearn.importers.onnx.external import MOST_AXES, take_in
 from edgelearn.importers.onnx.names import printable
 
 OLDEST, NEWEST = 7, 21
@@ -20,17 +21,20 @@ MOST_NODES = 10_000
 
 
 def read_model(path: Path) -> tuple[onnx.ModelProto, int]:
-    """The model in a file and its opset.
+    """The model in a file and its opset; weights that it keeps in other files of its folder are in the model.
 
-    InputError if it can't be read, is no ONNX model, is damaged or too large, keeps weights in other files, or was
-    written for an opset outside 7 to 21.
+    InputError if it can't be read, is no ONNX model, is damaged or, with its weights, too large, or was written for an
+    opset outside 7 to 21.
     """
     where = path.name
     content = content_of(path, MOST_BYTES)
     if not content:
         raise InputError("the file is empty", where=where)
     model = parse(content, where)
-    return model, _checked(model, where)
+    opset = _structure(model, where)
+    take_in(model, path, MOST_BYTES - len(content))
+    _check(model, where)
+    return model, opset
 
 
 def parse(content: bytes, where: str) -> onnx.ModelProto:
@@ -49,7 +53,8 @@ def parse(content: bytes, where: str) -> onnx.ModelProto:
     return model
 
 
-def _checked(model: onnx.ModelProto, where: str) -> int:
+def _structure(model: onnx.ModelProto, where: str) -> int:
+    """Checks all but the weights' values; gives the opset."""
     graph = model.graph
     # The parser hands text that is not UTF-8 over as bytes, in any place where text is expected.
     if any(isinstance(text, bytes) for text in _texts(model)):
@@ -62,8 +67,13 @@ def _checked(model: onnx.ModelProto, where: str) -> int:
     for tensor in _stored(graph):
         _check_stored(tensor, where)
     _check_order(graph, where)
+    return opset
+
+
+def _check(model: onnx.ModelProto, where: str) -> None:
+    """Has onnx's own checker look at a model, weights and all."""
     # The checker stops at the first op that it does not know; those are listed later, all at once.
-    if all(node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type) for node in graph.node):
+    if all(node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type) for node in model.graph.node):
         try:
             onnx.checker.check_model(model)
         except (onnx.checker.ValidationError, ValueError, RuntimeError, UnicodeDecodeError) as error:
@@ -71,7 +81,6 @@ def _checked(model: onnx.ModelProto, where: str) -> int:
             raise InputError(
                 "not a valid ONNX model", where=where, details=(f"onnx.checker: {printable(lines[0])}",)
             ) from None
-    return opset
 
 
 def _opset(model: onnx.ModelProto, where: str) -> int:
@@ -110,14 +119,8 @@ def _stored(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 def _check_stored(tensor: onnx.TensorProto, where: str) -> None:
     name = printable(tensor.name) or "(no name)"
-    if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        raise InputError(
-            f"weight '{name}' is kept in another file",
-            where=where,
-            hint="save one file: onnx.save(onnx.load(path), path), or torch.onnx.export(..., external_data=False)",
-        )
-    if any(n < 0 for n in tensor.dims) or len(tensor.dims) > 16 or math.prod(tensor.dims) > MOST_ELEMENTS:
-        raise InputError(f"weight '{name}' has an absurd shape {tuple(tensor.dims)[:16]}", where=where)
+    if any(n < 0 for n in tensor.dims) or len(tensor.dims) > MOST_AXES or math.prod(tensor.dims) > MOST_ELEMENTS:
+        raise InputError(f"weight '{name}' has an absurd shape {tuple(tensor.dims)[:MOST_AXES]}", where=where)
 
 
 def _check_order(graph: onnx.GraphProto, where: str) -> None:
