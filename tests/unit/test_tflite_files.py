@@ -13,6 +13,7 @@ import pytest
 from edgelearn.errors import InputError, ToolError
 from edgelearn.importers import load
 from edgelearn.importers.tflite import parse
+from edgelearn.importers.tflite.parse import HINT
 from edgelearn.interpreter import PACKAGES, Interpreter
 from edgelearn.passes.dequantize import dequantize
 from tests.support.tflite_files import TfliteNet
@@ -121,3 +122,15 @@ def test_the_runtime_may_refuse(tmp_path: Path) -> None:
     path.write_bytes(unary("RELU").content()[:60])
     with pytest.raises(InputError, match="refuses"):
         Interpreter(path)
+
+
+def test_a_file_cut_short_says_so(tmp_path: Path) -> None:
+    """The words of the flatbuffer's reader stood there, cut off in the middle, and nothing on what to do."""
+    path, content = tmp_path / "net.tflite", unary("RELU").content()
+    for size in range(8, len(content) // 2, 7):
+        path.write_bytes(content[:size])
+        error = refused(path)
+        if size >= 12:
+            assert error.message == "not a TensorFlow Lite model, or one that is damaged or cut short"
+            assert all("buffer" not in detail for detail in error.details)
+        assert error.hint == HINT

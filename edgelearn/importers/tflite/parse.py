@@ -25,6 +25,13 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }  # fmt: skip
 
 
+HINT = "convert the model again and write all of it, or copy the file again"
+
+
+class _Damaged(Exception):
+    """What a file says can't be; the text names it."""
+
+
 def read_file(path: Path) -> File:
     """The model in a file; InputError if it can't be read, is no TensorFlow Lite model, is damaged or too large."""
     return parse(content_of(path, MOST_BYTES), path.name)
@@ -33,7 +40,7 @@ def read_file(path: Path) -> File:
 def parse(content: bytes, where: str) -> File:
     """The bytes of a file as a File; InputError if they are none."""
     if content[4:8] != MAGIC:
-        raise InputError("not a TensorFlow Lite model: the file does not begin like one", where=where)
+        raise InputError("not a TensorFlow Lite model: the file does not begin like one", where=where, hint=HINT)
     schema = _schema()
     # A broken flatbuffer leads the reader anywhere: out of range, to text that is none, to numbers that are absurd.
     try:
@@ -41,9 +48,10 @@ def parse(content: bytes, where: str) -> File:
     except InputError:
         raise
     except Exception as error:
-        reason = printable(str(error).splitlines()[0]) if str(error) else type(error).__name__
+        # What the flatbuffer's reader says is about the reader, and no help.
+        details = (str(error),) if isinstance(error, _Damaged) else ()
         raise InputError(
-            "not a TensorFlow Lite model, or one that is damaged or cut short", where=where, details=(reason,)
+            "not a TensorFlow Lite model, or one that is damaged or cut short", where=where, details=details, hint=HINT
         ) from None
     check_order(found)
     return found
@@ -92,7 +100,7 @@ class _Reader:
 
     def _count(self, count: int, what: str) -> int:
         if not 0 <= count <= MOST_ITEMS:
-            raise ValueError(f"{count} {what}")
+            raise _Damaged(f"{count} {what}")
         return count
 
     def _code(self, code: Any, names: dict[int, str]) -> str:
@@ -115,15 +123,15 @@ class _Reader:
 
     def _within(self, span: Span) -> Span:
         if span.offset < 0 or span.nbytes < 0 or span.offset + span.nbytes > len(self.content):
-            raise ValueError("data beyond the end of the file")
+            raise _Damaged("data beyond the end of the file")
         return span
 
     def _indices(self, count: int, get: Any, limit: int, least: int) -> tuple[int, ...]:
         if not 0 <= count <= MOST_OPERANDS:
-            raise ValueError(f"{count} operands")
+            raise _Damaged(f"{count} operands")
         found = tuple(int(get(k)) for k in range(count))
         if any(not least <= k < limit for k in found):
-            raise ValueError("an operand that is no tensor")
+            raise _Damaged("an operand that is no tensor")
         return found
 
     def _operator(self, index: int, operator: Any, codes: list[str], tensors: int) -> Operator:
@@ -136,7 +144,7 @@ class _Reader:
         name = (tensor.Name() or b"").decode("utf-8", "replace")
         rank = tensor.ShapeLength()
         if not 0 <= rank <= MOST_AXES:
-            raise ValueError(f"a tensor of {rank} axes")
+            raise _Damaged(f"a tensor of {rank} axes")
         shape = tuple(int(tensor.Shape(k)) for k in range(rank))
         kind = self.types.get(tensor.Type(), f"type {tensor.Type()}")
         span = self.spans[tensor.Buffer()]
@@ -165,7 +173,7 @@ class _Reader:
             return (), (), 0, None, None
         counts = quantization.ScaleLength(), quantization.ZeroPointLength()
         if max(counts) > MOST_ELEMENTS:
-            raise ValueError(f"{max(counts)} scales")
+            raise _Damaged(f"{max(counts)} scales")
         span = self._within(Span(quantization._tab.Vector(quantization._tab.Offset(8)), 4 * counts[0]))
         scale = np.frombuffer(self.content, "<f4", counts[0], span.offset)
         zero_point, zero_span = np.zeros(counts[0], np.int64), None
