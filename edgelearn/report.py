@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of the forward pass and what training it costs, in multiply-accumulates a sample."""
+    """One layer of the forward pass and what training it costs, in multiply-accumulates a sample.
+
+    Of its `weights`, `shared` are those of an earlier layer, and so are `shared_trained` of the trained ones.
+    """
 
     name: str
     op: str
@@ -34,6 +37,8 @@ class Layer:
     forward_macs: int
     backward_macs: int
     kernels: tuple[str, ...]
+    shared: int = 0
+    shared_trained: int = 0
 
 
 def layers(plan: Plan) -> list[Layer]:
@@ -45,20 +50,26 @@ def layers(plan: Plan) -> list[Layer]:
         if step.node.phase in (Phase.FORWARD, Phase.BACKWARD) and names:
             owner[step.index] = max(names, key=len)
     rows, factors = [], set(plan.graph.meta.get("factors", ()))
+    seen: set[str] = set()
     for node in forward:
         own = [s for s in plan.schedule.steps if owner.get(s.index) == node.name]
         macs = {s.index: OPS[s.node.op].macs(dict(plan.sizes[s.index])) for s in own}
-        tensors = [plan.graph.tensors[name] for name in node.inputs if name and name not in factors]
+        used = dict.fromkeys(name for name in node.inputs if name and name not in factors)
+        tensors = [t for t in map(plan.graph.tensors.__getitem__, used) if t.role in (Role.PARAM, Role.CONST)]
+        again = [t for t in tensors if t.name in seen]
+        seen.update(t.name for t in tensors)
         rows.append(
             Layer(
                 name=node.name,
                 op=node.op,
                 shape=plan.graph.tensors[node.outputs[0]].shape,
-                weights=sum(t.count for t in tensors if t.role in (Role.PARAM, Role.CONST)),
+                weights=sum(t.count for t in tensors),
                 trained=sum(t.count for t in tensors if t.role is Role.PARAM),
                 forward_macs=sum(macs[s.index] for s in own if s.node.phase is Phase.FORWARD),
                 backward_macs=sum(macs[s.index] for s in own if s.node.phase is Phase.BACKWARD),
                 kernels=tuple(plan.chosen[s.index].name for s in own),
+                shared=sum(t.count for t in again),
+                shared_trained=sum(t.count for t in again if t.role is Role.PARAM),
             )
         )
     return rows

@@ -23,7 +23,8 @@ def command(model: Path, as_json: bool) -> None:
 
     Layers, shapes, weights, multiply-accumulates and the bytes that the
     backward pass needs, everything trained with batch 1. A model with parts
-    that are not supported is answered with all of them at once.
+    that are not supported is answered with all of them at once. Weights that
+    an earlier layer has too are marked as shared, and counted once.
     """
     from edgelearn.boards import load as load_board
     from edgelearn.config import TrainConfig
@@ -50,6 +51,7 @@ def _figures(model: Path, plan: Plan) -> dict[str, Any]:
     from edgelearn.graph import Phase
     from edgelearn.report import layers
 
+    found = layers(plan)
     rows = [
         {
             "layer": layer.name,
@@ -57,10 +59,11 @@ def _figures(model: Path, plan: Plan) -> dict[str, Any]:
             "output": list(layer.shape),
             "weights": layer.weights,
             "trainable": layer.trained,
+            "shared": layer.shared,
             "macs_forward": layer.forward_macs,
             "macs_training": layer.forward_macs + layer.backward_macs,
         }
-        for layer in layers(plan)
+        for layer in found
     ]
     graph = plan.imported
     return {
@@ -69,8 +72,8 @@ def _figures(model: Path, plan: Plan) -> dict[str, Any]:
         "output": _layout(graph.meta["output"]),
         "loss": plan.graph.meta["loss"],
         "layers": rows,
-        "weights": sum(r["weights"] for r in rows),
-        "trainable": sum(r["trainable"] for r in rows),
+        "weights": sum(layer.weights - layer.shared for layer in found),
+        "trainable": sum(layer.trained - layer.shared_trained for layer in found),
         "macs_forward": plan.macs(Phase.FORWARD),
         "macs_training": plan.training_macs,
         "kept_bytes": sum(t.nbytes for t in plan.kept()),
@@ -89,7 +92,9 @@ def _lines(figures: dict[str, Any]) -> list[str]:
     )
     rows: list[tuple[object, ...]] = []
     for layer in figures["layers"]:
-        part = "" if layer["trainable"] == layer["weights"] else f" ({layer['trainable']:,} trainable)"
+        said = [f"{layer['trainable']:,} trainable"] if layer["trainable"] != layer["weights"] else []
+        said += [f"{layer['shared']:,} shared"] if layer["shared"] else []
+        part = f" ({', '.join(said)})" if said else ""
         counts = (f"{layer[key]:,}" if layer[key] else "" for key in ("macs_forward", "macs_training"))
         weights = f"{layer['weights']:,}{part}" if layer["weights"] else ""
         rows.append((layer["layer"][:24], layer["op"], dims(layer["output"]), weights, *counts))
