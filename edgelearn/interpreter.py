@@ -7,6 +7,7 @@ installed.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,10 +29,10 @@ class Predictor(Protocol):
         """Predictions for samples (N, ...) in the user's layout; real numbers in and out."""
 
 
-def open_interpreter(path: str | Path, batch: int = 0) -> Predictor:
+def open_interpreter(path: str | Path, batch: tuple[int, int] = (0, 0)) -> Predictor:
     """The runtime of a file, TensorFlow Lite by its plain kernels or ONNX, ready to predict.
 
-    `batch` is the axis of an ONNX file's input that is the batch.
+    `batch` is the axis of an ONNX file's input that is the batch, and that of its output.
 
     ToolError if that runtime is not installed, InputError if it refuses the file.
     """
@@ -41,7 +42,7 @@ def open_interpreter(path: str | Path, batch: int = 0) -> Predictor:
 
 
 class Interpreter:
-    """A file, loaded and ready to predict, one sample at a time.
+    """A file, loaded and ready to predict, as many samples at a time as its batch has.
 
     With `reference` the runtime's plain kernels compute, whose integers are those of TensorFlow Lite for
     Microcontrollers; its faster ones may differ from them. With `keep`, `value` can read every tensor. ToolError if no
@@ -75,28 +76,28 @@ class Interpreter:
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
         """Predictions for samples (N, ...) in the user's layout; real numbers in and out, also for int8 models."""
-        return np.stack([self._one(sample) for sample in samples])
+        return _in_batches(np.asarray(samples, np.float32), max(1, int(self._input["shape"][0])), self._some)
 
     def value(self, index: int) -> np.ndarray:
         """Tensor `index` of the file as real numbers, after a prediction."""
         detail = next(d for d in self._interpreter.get_tensor_details() if d["index"] == index)
         return _decode(self._interpreter.get_tensor(index), detail)
 
-    def _one(self, sample: np.ndarray) -> np.ndarray:
-        shape = tuple(int(n) for n in self._input["shape"])
-        value = np.asarray(sample, np.float32).reshape(shape)
+    def _some(self, samples: np.ndarray) -> np.ndarray:
+        value = samples.reshape(tuple(int(n) for n in self._input["shape"]))
         self._interpreter.set_tensor(self._input["index"], _encode(value, self._input))
         self._interpreter.invoke()
-        return np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output)[0])
+        return np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output))
 
 
 class OnnxInterpreter:
-    """An ONNX file of one input and one output in onnxruntime, one sample at a time; axis `batch` is the batch.
+    """An ONNX file of one input and one output in onnxruntime; `batch` says which axis of either is the batch.
 
+    It gets one sample at a time, or as many as the file's batch has where that is fixed.
     ToolError if onnxruntime is not installed, InputError if it refuses the file or a sample.
     """
 
-    def __init__(self, path: str | Path, batch: int = 0) -> None:
+    def __init__(self, path: str | Path, batch: tuple[int, int] = (0, 0)) -> None:
         self._batch = batch
         try:
             ort = importlib.import_module("onnxruntime")
@@ -118,21 +119,43 @@ class OnnxInterpreter:
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
         """Predictions for samples (N, ...) in the user's layout, without the batch axis of 1 if the model has one."""
-        return np.stack([self._one(sample) for sample in samples])
+        values = np.asarray(samples, ONNX_TYPES[self._input.type])
+        sizes = self._input.shape
+        if len(sizes) < values.ndim:  # no batch axis at all
+            return np.stack([self._run(value) for value in values])
+        fixed = sizes[self._batch[0]]
+        return _in_batches(values, fixed if isinstance(fixed, int) and fixed > 0 else 1, self._some)
 
-    def _one(self, sample: np.ndarray) -> np.ndarray:
-        value = np.asarray(sample, ONNX_TYPES[self._input.type])
-        if len(self._input.shape) > value.ndim:
-            value = np.expand_dims(value, self._batch)
+    def _some(self, values: np.ndarray) -> np.ndarray:
+        found = self._run(np.moveaxis(values, 0, self._batch[0]))
+        if found.ndim > self._batch[1] and found.shape[self._batch[1]] == len(values):
+            return np.moveaxis(found, self._batch[1], 0)
+        if len(values) == 1:
+            return found.reshape(1, -1)
+        raise InputError(
+            f"{len(values)} samples give an output of the shape {found.shape}: not one each", where=self._where
+        )
+
+    def _run(self, value: np.ndarray) -> np.ndarray:
         try:
-            (found,) = self._session.run(None, {self._input.name: value})
+            (found,) = self._session.run(None, {self._input.name: np.ascontiguousarray(value)})
         except Exception as error:
             raise self._refused(error) from None
-        return np.asarray(found, np.float32).reshape(found.shape[1:] if found.ndim and found.shape[0] == 1 else -1)
+        return np.asarray(found, np.float32)
 
     def _refused(self, error: Exception) -> InputError:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         return InputError("onnxruntime refuses the model", where=self._where, details=(reason[:200],))
+
+
+def _in_batches(samples: np.ndarray, size: int, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Predictions for all samples by a function for `size` of them; the last sample fills up the last batch."""
+    found = []
+    for start in range(0, len(samples), size):
+        part = samples[start : start + size]
+        filled = np.concatenate((part, np.repeat(part[-1:], size - len(part), axis=0)))
+        found.append(predict(filled)[: len(part)])
+    return np.concatenate(found)
 
 
 def _encode(value: np.ndarray, detail: dict[str, Any]) -> np.ndarray:

@@ -38,7 +38,7 @@ def measure(path: Path, data: Dataset, graph: Graph, loss: str) -> FileScore | N
 
     timer = Timer()
     try:
-        score = score_file(path, data, loss, graph.meta.get("batch_axes", (0, 0))[0])
+        score = score_file(path, data, loss, graph.meta.get("batch_axes", (0, 0)))
     except (ToolError, InputError) as error:
         say(f"no accuracy of {path.name}: {'; '.join(filter(None, (error.message, *error.details[:1], error.hint)))}")
         return None

@@ -22,8 +22,8 @@ class FileScore:
     loss: float | None = None
 
 
-def score_file(path: str | Path, data: Dataset, loss: str, batch: int = 0) -> FileScore:
-    """Predict the held-out samples with a file, in its own runtime; axis `batch` of an ONNX file's input is the batch.
+def score_file(path: str | Path, data: Dataset, loss: str, batch: tuple[int, int] = (0, 0)) -> FileScore:
+    """Predict the held-out samples with a file, in its own runtime; `batch`: that axis of its input and its output.
 
     ToolError if the runtime is not installed, InputError if it refuses the file.
     """
