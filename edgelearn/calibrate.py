@@ -7,7 +7,7 @@ each end. `mse` picks the ends that make the squared error of rounding and cutti
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def pick(available: int, wanted: int, seed: int) -> np.ndarray:
     return np.sort(generator.permutation(available)[:wanted])
 
 
-def calibrate(graph: Graph, samples: np.ndarray, method: str = "minmax") -> dict[str, Range]:
+def calibrate(graph: Graph, samples: Iterable[np.ndarray], method: str = "minmax") -> dict[str, Range]:
     """The range of the input and of every activation of a float graph, by tensor name.
 
     `samples` (N, *device shape) are run in float64. InputError if a layer gives what is not finite.

@@ -28,7 +28,7 @@ class Region(ctypes.Structure):
 
 
 class ModelInfo(ctypes.Structure):
-    """el_model_info of el/model.h."""
+    """The front of el_model_info of el/model.h."""
 
     _fields_ = (
         ("hash", ctypes.c_uint8 * 8),

@@ -72,7 +72,8 @@ def _ranged(graph: Graph, config: TrainConfig, data: Dataset) -> Graph:
         return graph
     timer = Timer()
     chosen = data.x_train[pick(len(data.x_train), config.calibration_samples, config.seed)]
-    ranges = calibrate(graph, graph.meta["input"].to_device(chosen), config.calibrate)
+    with Progress("calibrating") as progress:
+        ranges = calibrate(graph, progress.over(graph.meta["input"].to_device(chosen)), config.calibrate)
     say(f"calibrated by {config.calibrate} over {len(chosen)} training samples in {timer}")
     return graph.replace(meta={**graph.meta, "ranges": ranges})
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TypeVar
 
 from edgelearn.cli.output import Timer, bar, lively
 
+T = TypeVar("T")
 PATIENCE = 2.0  # seconds without a word
 PAUSE = 0.1  # between two drawings
 
@@ -25,6 +28,12 @@ class Progress:
         self.drawn = now
         line = f"{self.what:<18}{bar(done / max(total, 1))} {100 * done // max(total, 1):>3} %"
         print(f"\r{line}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def over(self, items: Sequence[T]) -> Iterator[T]:
+        """The items one after another, each counted."""
+        for k, item in enumerate(items):
+            yield item
+            self(k + 1, len(items))
 
     def __enter__(self) -> Progress:
         return self

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from edgelearn.cli import progress
 from edgelearn.cli.frontier import with_settings
 from edgelearn.errors import InputError
 from tests.support.cli import DATA, MODEL, edgelearn, small_data
@@ -113,3 +114,17 @@ def test_what_fits_is_trained_as_ever(capsys: Capture) -> None:
     whole = json.loads(edgelearn(capsys, "plan", MODEL, "--board", "host", "--train", "all", "--json").out)
     assert json.loads(said.out)["plan"] == whole["plan"]
     assert "plan --fit" not in said.err
+
+
+def test_a_bar_is_drawn_on_terminals_alone_and_goes_away(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PAUSE", 0.0)
+    for live in (False, True):
+        monkeypatch.setattr(progress, "lively", lambda live=live: live)
+        with progress.Progress("planning") as bar:
+            assert list(bar.over([3, 4])) == [3, 4]
+        drawn = capsys.readouterr().err
+        assert drawn == "" if not live else drawn.count("planning") == 2
+        if live:
+            assert "[############............]  50 %" in drawn
+            assert drawn.endswith("\r\x1b[K")
