@@ -18,6 +18,7 @@ from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
 from edgelearn.schedule import Program, Step
 from edgelearn.share import template
+from edgelearn.verdict import threshold
 
 WIDTH = 100
 FILES = ("model.c", "weights.c", "weights.h")
@@ -246,6 +247,7 @@ def generate(plan: Plan) -> Sources:
         "output": graph.outputs[0],
         "target": "{NULL, 0}" if plan.own_target else writer.region(target.name),
         "target_kind": _target_kind(plan, target),
+        "threshold": c_float(threshold(graph)),
         "sample_format": f"EL_SAMPLE_{plan.samples.upper()}",
         "loss": writer.names[str(graph.meta["loss_tensor"])],
         "bodies": {p.value: writer.body(p) for p in Program},

@@ -15,6 +15,7 @@ from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
 from edgelearn.scores import Score
 from edgelearn.session import encode
+from edgelearn.verdict import takes_labels, threshold, verdicts
 
 MOST_SAMPLES = 500
 MOST_MACS = 1_000_000_000  # of the forward passes that are compared, so that it takes seconds
@@ -74,16 +75,17 @@ class _Runner:
 
     def __init__(self, plan: Plan, x: np.ndarray, y: np.ndarray) -> None:
         self.samples = encode(plan, x, y)
-        self.labels = plan.graph.meta["loss"] == "cross-entropy"
+        self.labels = takes_labels(plan.graph.meta["loss"])
         self.reference = Reference(plan.graph, np.float32)
-        self.output = plan.graph.outputs[0]
+        self.output, self.limit = plan.graph.outputs[0], threshold(plan.graph)
         self.losses: list[float] = []
         self.correct = 0
 
     def run(self, k: int) -> None:
         self.losses.append(self.reference.loss(self.samples.x[k], self.samples.y[k]))
         if self.labels:
-            self.correct += int(self.reference.values[self.output].argmax() == self.samples.y[k][0])
+            scores = self.reference.values[self.output].reshape(1, -1)
+            self.correct += int(verdicts(scores, self.limit)[0] == self.samples.y[k][0])
 
     def score(self) -> Score:
         count = len(self.losses)

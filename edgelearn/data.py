@@ -19,6 +19,7 @@ from edgelearn.graph import Graph, Layout, Quant
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST
 from edgelearn.passes.dequantize import real
 from edgelearn.passes.samples import sample_quant
+from edgelearn.verdict import takes_labels
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
 
@@ -27,7 +28,7 @@ NEEDED = ("x_train", "y_train", "x_test", "y_test")
 class Dataset:
     """Samples in the layout of the user's model, (N, *input shape), and their targets.
 
-    Targets are class indices (N,) int64 for cross-entropy, arrays (N, *output shape) for mean squared error.
+    Targets are class indices (N,) int64 for the two cross-entropies, arrays (N, *output shape) for mean squared error.
     `integers` names the arrays that held the model's own integers. `phase_train` says when each training sample comes:
     those of phase 0 first; negative ones are what the model knows already and are not trained on.
     """
@@ -75,7 +76,7 @@ def load_dataset(path: str | Path, graph: Graph, loss: str) -> Dataset:
     problems += _check_phases(arrays)
     if problems:
         raise InputError("the data does not fit the model", where=str(path), details=tuple(problems))
-    kind = np.int64 if loss == "cross-entropy" else np.float32
+    kind = np.int64 if takes_labels(loss) else np.float32
     return Dataset(
         x_train=arrays["x_train"].astype(np.float32),
         y_train=_targets(arrays["y_train"], kind, outputs),
@@ -169,7 +170,7 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
         problems.append(f"x_{part} holds NaN, infinity or a value beyond float32, first in sample {bad}")
     if len(y) != len(x):
         problems.append(f"y_{part} has {len(y)} targets for {len(x)} samples")
-    elif loss == "cross-entropy":
+    elif takes_labels(loss):
         problems += _check_labels(part, y, int(np.prod(outputs.user_shape)))
     elif y.dtype.kind not in "fiub":
         problems.append(f"y_{part} holds {y.dtype}, not numbers")
@@ -181,15 +182,22 @@ def _check_part(part: str, arrays: dict[str, np.ndarray], inputs: Layout, output
 
 
 def _check_labels(part: str, y: np.ndarray, classes: int) -> list[str]:
-    if y.ndim != 1 or y.dtype.kind not in "iuf" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+    """Class numbers; those of a model with one score are 0 and 1, and may stand in a column."""
+    single = classes == 1
+    classes = max(2, classes)
+    if single and y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or y.dtype.kind not in "biuf" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
+        values = "0 or 1" if single else "whole numbers"
+        other = "; --loss mse for any other number" if single else ""
         turn = f"; y_{part}.argmax(axis=1) makes them of these rows" if y.ndim == 2 and y.shape[1] == classes else ""
-        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are whole numbers, one a sample{turn}"]
+        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are {values}, one a sample{turn or other}"]
     bad = np.flatnonzero((y < 0) | (y >= classes))
     if not len(bad):
         return []
     return [
         f"y_{part} has {len(bad)} labels outside 0..{classes - 1}, first {int(y[bad[0]])} at sample {int(bad[0])}:"
-        f" the model has {classes} classes"
+        f" the model has {'one output, which tells two classes apart' if single else f'{classes} classes'}"
     ]
 
 
@@ -205,4 +213,4 @@ def _first_bad(array: np.ndarray) -> int | None:
 
 
 def _targets(y: np.ndarray, kind: type, outputs: Layout) -> np.ndarray:
-    return y.astype(kind) if kind is np.int64 else y.astype(kind).reshape(len(y), *outputs.user_shape)
+    return y.astype(kind).reshape(len(y)) if kind is np.int64 else y.astype(kind).reshape(len(y), *outputs.user_shape)

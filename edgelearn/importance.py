@@ -34,6 +34,7 @@ from edgelearn.passes.update import RULES
 from edgelearn.plan import make_plan
 from edgelearn.reference import Reference
 from edgelearn.training import training_graph
+from edgelearn.verdict import takes_labels, threshold, verdicts
 
 SAMPLES = 256
 WORTH_COMPILING = 500e6  # MACs from which on numpy takes longer than a compiler and its result together
@@ -156,7 +157,7 @@ class _Task:
 
     @property
     def labels(self) -> bool:
-        return str(self.graph.meta["loss"]) == "cross-entropy"
+        return takes_labels(self.graph.meta["loss"])
 
     @property
     def initial(self) -> Arrays:
@@ -212,7 +213,7 @@ def _gain(task: _Task) -> tuple[dict[str, float], dict[str, float]]:
         raise InputError("a gain needs at least two samples", where="importance of layers")
     order = np.random.default_rng(task.config.seed).permutation(train)
     total = (len(train) + len(judge)) * len(task.layers) + len(judge)
-    done = 0
+    done, limit = 0, threshold(task.graph)
 
     def count() -> None:
         nonlocal done
@@ -223,7 +224,7 @@ def _gain(task: _Task) -> tuple[dict[str, float], dict[str, float]]:
         losses, right = 0.0, 0
         for k in judge:
             losses += task.engine.loss(task.x[k], task.y[k])
-            right += task.labels and int(np.argmax(task.engine.output())) == int(task.y[k].reshape(-1)[0])
+            right += task.labels and bool(verdicts(task.engine.output().reshape(1, -1), limit)[0] == task.y[k].item())
             count()
         return losses / len(judge), right / len(judge)
 
@@ -287,7 +288,7 @@ def _settings(config: TrainConfig) -> TrainConfig:
 
 
 def loss_of(graph: Graph, config: TrainConfig) -> str:
-    """The loss that an imported graph is trained with, `cross-entropy` or `mse`."""
+    """The loss that an imported graph is trained with."""
     return str(training_graph(graph, _settings(config), thrifty=False).meta["loss"])
 
 

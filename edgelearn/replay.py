@@ -18,6 +18,7 @@ from edgelearn.formats import S8
 from edgelearn.graph import Graph, Quant, Tensor
 from edgelearn.memory import aligned
 from edgelearn.ops.quantized.convert import dequantized, quant_between, quantized
+from edgelearn.verdict import class_count
 
 HEAD = "<IIII"  # state of the generator, slots in use, latents replayed, ratio
 CLASS = "<IHH"  # samples offered, of them held, whether it was ever among the largest
@@ -47,7 +48,7 @@ class Latents:
     def of(cls, graph: Graph, kind: str) -> Latents:
         """Those of a graph with a cut; without one there is nothing to keep."""
         names = graph.meta.get("cut", ())
-        return cls(tuple(graph.tensors[n] for n in names), kind, graph.tensors[graph.outputs[0]].count)
+        return cls(tuple(graph.tensors[n] for n in names), kind, class_count(graph))
 
     def kept_as(self, tensor: Tensor) -> str:
         """`integers`, s8, f16 or f32."""

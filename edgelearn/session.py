@@ -25,6 +25,7 @@ from edgelearn.plan import Plan
 from edgelearn.reference import Reference
 from edgelearn.rehearsal import Rehearsal, Replayed, phases
 from edgelearn.scores import Score, class_phases, score
+from edgelearn.verdict import takes_labels
 from edgelearn.wire import Hyper, Op, Result, Schedule, Status
 
 CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step, at least
@@ -124,7 +125,7 @@ def encode(plan: Plan, x: np.ndarray, y: np.ndarray) -> Samples:
             raise InputError("the targets are not the samples themselves", where="y_train, y_test", hint=GIVEN)
         y = np.empty((len(x), 0))
         outputs = Layout("", (0,), (0,), (0,))
-    labels = plan.graph.meta["loss"] == "cross-entropy"
+    labels = takes_labels(plan.graph.meta["loss"])
     targets = y.astype("<u4").reshape(-1, 1) if labels else outputs.to_device(y).astype("<f4")
     padding = bytes(-values[:1].nbytes % 4)
     wire = tuple((v.tobytes() + padding, t.tobytes()) for v, t in zip(values, targets, strict=True))
@@ -147,7 +148,7 @@ class Session:
         self.plan, self.link, self.on_event = plan, link, on_event
         self.train_set = encode(plan, data.x_train, data.y_train)
         self.test_set = encode(plan, data.x_test, data.y_test)
-        self.labels = plan.graph.meta["loss"] == "cross-entropy"
+        self.labels = takes_labels(plan.graph.meta["loss"])
         self.known = [k for p, members in phases(data.phase_train, len(self.train_set)) if p < 0 for k in members]
         self.phases = [part for part in phases(data.phase_train, len(self.train_set)) if part[0] >= 0]
         self.groups = class_phases(data.y_train, data.phase_train) if self.labels else {}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from edgelearn.plan import Plan
     from edgelearn.session import Outcome
 
+NO_LABELS = "the model trains with mean squared error, which --max-loss limits"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -96,7 +98,7 @@ def _insn(limit: int, outcome: Outcome) -> Case:
 def _accuracy(limit: float, outcome: Outcome) -> Case:
     value = outcome.after.accuracy if outcome.after else None
     if value is None:
-        return Case("held-out accuracy", False, broken="there is no accuracy: the model is not trained on labels")
+        return Case("held-out accuracy", False, "none", f"{limit:.4f}", broken=f"there is no accuracy: {NO_LABELS}")
     texts = (f"{value:.4f}", f"{limit:.4f}", f"{value - limit:+.4f}")
     return Case("held-out accuracy", value >= limit, *texts, measured=value, bound=limit)
 

@@ -35,10 +35,12 @@ def measure(path: Path, data: Dataset, graph: Graph, loss: str) -> FileScore | N
     `graph` is what the file was imported as.
     """
     from edgelearn.export.score import score_file
+    from edgelearn.passes.dequantize import dequantize
+    from edgelearn.verdict import threshold
 
     timer = Timer()
     try:
-        score = score_file(path, data, loss, graph.meta.get("batch_axes", (0, 0)))
+        score = score_file(path, data, loss, graph.meta.get("batch_axes", (0, 0)), threshold(dequantize(graph)))
     except (ToolError, InputError) as error:
         say(f"no accuracy of {path.name}: {'; '.join(filter(None, (error.message, *error.details[:1], error.hint)))}")
         return None

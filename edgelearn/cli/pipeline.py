@@ -86,11 +86,14 @@ def compare_prefix(plan: Plan, data: Dataset) -> Cut | None:
 
 def load_data(job: Job, plan: Plan) -> Dataset:
     """The samples of the job; UsageError if none are named."""
+    from edgelearn.cli.targets import target_notes
     from edgelearn.errors import UsageError
 
     if job.data is None:
         raise UsageError("no data is given", hint="--data samples.npz, with arrays x_train, y_train, x_test and y_test")
     data = read_data(job.data, plan.imported, str(plan.graph.meta["loss"]))
+    for line in target_notes(plan, data, chosen=job.config.loss == "auto"):
+        say(line)
     spare = plan.config.store - len(data.x_train)
     if spare > 0:
         say(f"warning: --store {plan.config.store}, but there are {len(data.x_train):,} samples to train on:")

@@ -13,22 +13,28 @@ from edgelearn.formats import F32, U32
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor, unique_name
 from edgelearn.ops import OPS
 from edgelearn.ops.quantized.convert import cast_attrs
+from edgelearn.verdict import takes_labels
 
-LOSSES = {"cross-entropy": "softmax_xent", "mse": "mse"}
+LOSSES = {"cross-entropy": "softmax_xent", "binary-cross-entropy": "sigmoid_xent", "mse": "mse"}
 SOFTMAXES = ("softmax", "log_softmax")
+# The last op of a model that a loss contains: the loss reads that op's input.
+INSIDE = {"cross-entropy": SOFTMAXES, "binary-cross-entropy": ("sigmoid",)}
 
 
 def choose_loss(graph: Graph, loss: str) -> str:
-    """`auto`: cross-entropy if the model ends in a vector of at least two scores, else mean squared error.
+    """`auto`: cross-entropy if the model ends in a vector of at least two scores, binary-cross-entropy if in a sigmoid
+    with one output, else mean squared error.
 
-    Mean squared error too where the output has the input's own shape: an autoencoder.
+    Mean squared error too where the output has the input's own shape, an autoencoder, and for several sigmoids.
     """
     if loss != "auto":
         return loss
     out = graph.tensors[graph.outputs[0]]
+    last = graph.producer(out.name)
+    if out.count == 1 and last is not None and last.op == "sigmoid":
+        return "binary-cross-entropy"
     if out.shape == graph.tensors[graph.inputs[0]].shape:
         return "mse"
-    last = graph.producer(out.name)
     vector = out.count == out.shape[-1] and out.count > 1
     scores = vector and last is not None and last.op in ("dense", "avg_pool2d", *SOFTMAXES)
     return "cross-entropy" if scores else "mse"
@@ -144,7 +150,7 @@ def own_target(graph: Graph, loss: str, wanted: str) -> bool:
 def differentiate(graph: Graph, loss: str, batch: int, own: bool = False) -> Graph:
     """The graph with target, loss and backward nodes; weight gradients accumulate into `<weight>_grad` (Role.GRAD).
 
-    `loss` is `cross-entropy` or `mse`; the loss gradient carries the factor 1/batch. `own`: the sample is its own
+    `loss` is one of LOSSES; the loss gradient carries the factor 1/batch. `own`: the sample is its own
     target, and there is no second input. InputError if the loss does not fit the model's output.
     """
     tape = _Builder(graph)
@@ -152,14 +158,9 @@ def differentiate(graph: Graph, loss: str, batch: int, own: bool = False) -> Gra
     last = graph.producer(output.name)
     op = LOSSES[loss]
     predicted = output
-    if loss == "cross-entropy":
-        if output.count < 2 or output.count != output.shape[-1]:
-            raise InputError(
-                f"cross-entropy needs a vector of at least two class scores, the model gives {output.shape}",
-                where=str(last.origin) if last else graph.name,
-                hint="use --loss mse for a regression or an autoencoder",
-            )
-        if last is not None and last.op in SOFTMAXES:
+    if takes_labels(loss):
+        _check_scores(graph, loss)
+        if last is not None and last.op in INSIDE[loss]:
             predicted = graph.tensors[last.inputs[0]]
         target = Tensor("target", (1,), Role.INPUT, U32)
     else:
@@ -178,6 +179,25 @@ def differentiate(graph: Graph, loss: str, batch: int, own: bool = False) -> Gra
     meta = {**graph.meta, "loss": loss, "loss_tensor": value, "target": name, "batch": batch}
     inputs = graph.inputs if own else (*graph.inputs, name)
     return graph.replace(tensors=tape.tensors, nodes=[*tape.forward, *tape.nodes], inputs=inputs, meta=meta)
+
+
+def _check_scores(graph: Graph, loss: str) -> None:
+    output = graph.tensors[graph.outputs[0]]
+    last = graph.producer(output.name)
+    where = str(last.origin) if last else graph.name
+    if loss == "binary-cross-entropy" and output.count != 1:
+        raise InputError(
+            f"binary-cross-entropy needs one output, a sigmoid or its logit, the model gives {output.shape}",
+            where=where,
+            hint="use --loss cross-entropy for scores of several classes, --loss mse for several sigmoids",
+        )
+    if loss == "cross-entropy" and (output.count < 2 or output.count != output.shape[-1]):
+        single = "--loss binary-cross-entropy for one output of a classifier of two classes, "
+        raise InputError(
+            f"cross-entropy needs a vector of at least two class scores, the model gives {output.shape}",
+            where=where,
+            hint=f"use {single if output.count == 1 else ''}--loss mse for a regression or an autoencoder",
+        )
 
 
 def _sample_as_target(graph: Graph, tape: _Builder) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from edgelearn.costs import node_macs
 from edgelearn.errors import InputError
 from edgelearn.graph import Graph, Node, Phase, Role
+from edgelearn.verdict import class_count, takes_labels
 
 REPLAY, STORE = "--replay", "--store-latents"
 
@@ -63,8 +64,8 @@ def _makes_more_of_less(graph: Graph, node: Node, head: set[str]) -> bool:
 
 
 def _check(graph: Graph, slots: int, cut: tuple[str, ...], rest: list[Node]) -> None:
-    classes = graph.tensors[graph.outputs[0]].count
-    if slots and graph.meta["loss"] != "cross-entropy":
+    classes = class_count(graph)
+    if slots and not takes_labels(graph.meta["loss"]):
         raise InputError(
             "latents are kept by class, and there are no labels: the model trains with mean squared error",
             where=REPLAY,

@@ -16,11 +16,15 @@ static int is_finite(float value)
     return (bits.u & 0x7F800000u) != 0x7F800000u;
 }
 
-static uint32_t largest_output(void)
+/* Of several scores the largest; with a single one there are two classes. */
+static uint32_t predict(void)
 {
     const float *y = el_model.output.data;
     const uint32_t count = el_model.output.bytes / 4u;
     uint32_t best = 0;
+    if (count == 1u && el_model.target_kind == EL_TARGET_LABEL) {
+        return y[0] > el_model.threshold ? 1u : 0u;
+    }
     for (uint32_t i = 1; i < count; i++) {
         if (y[i] > y[best]) {
             best = i;
@@ -138,7 +142,7 @@ el_result el_run_sample(uint32_t op, int cached)
         }
         el_model.head();
     }
-    out.predicted = largest_output();
+    out.predicted = predict();
     if (op != EL_OP_INFER) {
         out.loss = el_model_loss();
         out.flags =

@@ -20,6 +20,7 @@ from edgelearn.errors import InputError, NumbersError
 from edgelearn.link import Link
 from edgelearn.plan import make_plan
 from edgelearn.session import Event, Outcome, Session
+from edgelearn.verdict import class_count
 from tests.support.nets import NETS
 
 EMULATED = [name for name in available() if load(name).emulated]
@@ -28,7 +29,7 @@ CONFIG = TrainConfig(lr=0.02, momentum=0.9, batch=2, epochs=2, schedule="cosine"
 
 def dataset(net: str, seed: int = 0, count: int = 6) -> Dataset:
     graph, rng = NETS[net](), np.random.default_rng(seed)
-    shape, classes = graph.tensors["x"].shape, graph.tensors[graph.outputs[0]].count
+    shape, classes = graph.tensors["x"].shape, class_count(graph)
     x = rng.normal(size=(2 * count, *shape)).astype(np.float32)
     y = rng.integers(classes, size=2 * count)
     return Dataset(x[:count], y[:count], x[count:], y[count:])
@@ -120,7 +121,8 @@ def test_instructions_are_counted_and_repeat(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("net", NETS)
 def test_whole_runs_are_clean_under_the_sanitizers(net: str, tmp_path: Path) -> None:
-    config = TrainConfig(lr=0.01, batch=2, epochs=1, optimizer="adamw", loss="cross-entropy")
+    loss = "binary-cross-entropy" if net == "binary_net" else "cross-entropy"
+    config = TrainConfig(lr=0.01, batch=2, epochs=1, optimizer="adamw", loss=loss)
     outcome, _ = run("host", net, config, tmp_path, dataset(net), sanitize=True)
     assert outcome.after is not None
 

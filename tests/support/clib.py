@@ -34,6 +34,7 @@ class ModelInfo(ctypes.Structure):
         ("sample_format", ctypes.c_uint32),
         ("batch", ctypes.c_uint32),
         ("target_kind", ctypes.c_uint32),
+        ("threshold", ctypes.c_float),
         ("replay", Region),
         ("stores_latents", ctypes.c_uint32),
         ("replay_slots", ctypes.c_uint32),

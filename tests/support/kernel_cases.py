@@ -6,6 +6,7 @@ keeps for the lengths used here. Where a kernel calls an elementary function the
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -301,6 +302,17 @@ def losses(rng: np.random.Generator) -> Iterator[Case]:
         (d,) = OPS["softmax_xent_bwd"].compute(attrs, logits.astype(np.float64), label)
         args = [n, 0.125, logits, label, np.zeros(n, np.float32)]
         yield Case(f"xent_bwd {n}", "softmax_xent_bwd", sizes, args, {4: d}, {4: 1e-5 * np.abs(d) + 2e-8})
+    for z, y in itertools.product((0.0, -0.4, 3.7, -300.0, 300.0, 1e-30), (0, 1)):
+        logit, label, attrs = np.array([z], np.float32), np.array([y], np.uint32), {"scale": 0.125}
+        (loss,) = OPS["sigmoid_xent"].compute({}, logit.astype(np.float64), label)
+        args = [logit, label, np.zeros(1, np.float32)]
+        yield Case(f"binary {z} {y}", "sigmoid_xent_fwd", {}, args, {2: loss}, {2: EPS * np.abs(loss) + 1e-30})
+        (d,) = OPS["sigmoid_xent_bwd"].compute(attrs, logit.astype(np.float64), label)
+        args = [0.125, logit, label, np.zeros(1, np.float32)]
+        yield Case(f"binary_bwd {z} {y}", "sigmoid_xent_bwd", {}, args, {3: d}, {3: EPS * np.abs(d) + 1e-30})
+    for z, y in ((0.5, 2), (np.nan, 0), (np.nan, 1)):
+        args = [np.array([z], np.float32), np.array([y], np.uint32), np.zeros(1, np.float32)]
+        yield Case(f"binary {z} {y} is no loss", "sigmoid_xent_fwd", {}, args, {2: np.array([np.nan])})
     wrong = [7, logits[:7].copy(), np.array([7], np.uint32), np.zeros(1, np.float32)]
     yield Case("xent, label out of range", "softmax_xent_fwd", {"classes": 7}, wrong, {3: np.array([np.nan])})
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelearn.graph import Graph, Layout, Node, Origin, Role, Tensor
 from edgelearn.ops import OPS
+from edgelearn.verdict import class_count
 
 
 class Net:
@@ -101,6 +102,16 @@ def mlp(seed: int = 0) -> Graph:
     return net.graph()
 
 
+def binary_net(seed: int = 0) -> Graph:
+    """Two classes behind one sigmoid."""
+    net = Net((7,), "binary_net", seed)
+    net.dense(6)
+    net.relu()
+    net.dense(1)
+    net.add("sigmoid")
+    return net.graph()
+
+
 def conv1d_net(seed: int = 0) -> Graph:
     net = Net((1, 33, 6), "conv1d_net", seed)
     for channels in (9, 12):
@@ -158,6 +169,7 @@ def recurrent_net(seed: int = 0) -> Graph:
 
 NETS = {
     "mlp": mlp,
+    "binary_net": binary_net,
     "conv1d_net": conv1d_net,
     "residual_net": residual_net,
     "autoencoder": autoencoder,
@@ -174,4 +186,4 @@ def sample(graph: Graph, seed: int, loss: str = "cross-entropy") -> tuple[np.nda
         return x, x  # an autoencoder's sample is its own target
     if loss == "mse":
         return x, rng.normal(size=out.shape).astype(np.float32)
-    return x, int(rng.integers(out.count))
+    return x, int(rng.integers(class_count(graph)))

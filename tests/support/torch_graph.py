@@ -167,6 +167,9 @@ class TorchGraph:
         if loss == "mse":
             goal = torch.tensor(np.asarray(target), dtype=self.dtype)
             return F.mse_loss(values[self.graph.outputs[0]].reshape(-1), goal.reshape(-1))
+        if loss == "binary-cross-entropy":
+            logit = values[last.inputs[0] if last.op == "sigmoid" else last.outputs[0]].reshape(1)
+            return F.binary_cross_entropy_with_logits(logit, torch.tensor([float(target)], dtype=self.dtype))
         logits = values[last.inputs[0] if last.op in ("softmax", "log_softmax") else last.outputs[0]]
         return F.cross_entropy(logits.reshape(1, -1), torch.tensor([int(target)]))
 

@@ -47,6 +47,7 @@ typedef struct {
     uint32_t sample_format;
     uint32_t batch; /* samples an update */
     uint32_t target_kind;
+    float threshold; /* with labels, a single output is class 1 above it */
     /* What is kept of the latents; all zero where nothing is. */
     el_region replay;        /* el_replay_head and what follows it (el/rt.h) */
     uint32_t stores_latents; /* 1: a slot of the store holds the latents of a sample in place of the sample */

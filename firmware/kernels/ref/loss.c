@@ -40,6 +40,24 @@ void el_softmax_xent_bwd_f32__ref(int32_t classes, float scale, const float *log
     }
 }
 
+/* The logit of the class that the label is not: what the loss is the softplus of. */
+static float turned(float logit, uint32_t label)
+{
+    return label == 0u ? logit : label == 1u ? -logit : EL_NAN;
+}
+
+void el_sigmoid_xent_fwd_f32__ref(const float *logit, const uint32_t *label, float *loss)
+{
+    const float z = turned(*logit, *label);
+    *loss = (z < 0.0f ? 0.0f : z) + el_log1pf(el_expf(-el_fabsf(z)));
+}
+
+void el_sigmoid_xent_bwd_f32__ref(float scale, const float *logit, const uint32_t *label, float *dlogit)
+{
+    const float p = 1.0f / (1.0f + el_expf(-turned(*logit, *label)));
+    *dlogit = turned(scale * p, *label);
+}
+
 void el_mse_fwd_f32__ref(int32_t count, const float *y, const float *t, float *loss)
 {
     float acc = 0.0f;
