@@ -51,6 +51,7 @@ class Interpreter:
 
     def __init__(self, path: str | Path, *, reference: bool = False, keep: bool = False) -> None:
         runtime = _runtime()
+        self._where = Path(path).name
         options: dict[str, Any] = {"num_threads": 1}
         kinds = getattr(runtime, "OpResolverType", None)
         if reference and kinds is not None:
@@ -63,7 +64,7 @@ class Interpreter:
         except (ValueError, RuntimeError, OSError) as error:
             reason = (str(error).strip().splitlines() or ["no reason given"])[0]
             raise InputError(
-                "the TensorFlow Lite runtime refuses the model", where=Path(path).name, details=(reason[:200],)
+                "the TensorFlow Lite runtime refuses the model", where=self._where, details=(reason[:200],)
             ) from None
         self.runtime = "LiteRT" if runtime.__name__ == PACKAGES[0] else "tflite-runtime"
         self._input = self._interpreter.get_input_details()[0]
@@ -87,7 +88,10 @@ class Interpreter:
         value = samples.reshape(tuple(int(n) for n in self._input["shape"]))
         self._interpreter.set_tensor(self._input["index"], _encode(value, self._input))
         self._interpreter.invoke()
-        return np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output))
+        found = np.asarray(_decode(self._interpreter.get_tensor(self._output["index"]), self._output))
+        if len(found) != len(samples):
+            raise _not_one_each(samples, found, self._where)
+        return found
 
 
 class OnnxInterpreter:
@@ -132,9 +136,7 @@ class OnnxInterpreter:
             return np.moveaxis(found, self._batch[1], 0)
         if len(values) == 1:
             return found.reshape(1, -1)
-        raise InputError(
-            f"{len(values)} samples give an output of the shape {found.shape}: not one each", where=self._where
-        )
+        raise _not_one_each(values, found, self._where)
 
     def _run(self, value: np.ndarray) -> np.ndarray:
         try:
@@ -146,6 +148,10 @@ class OnnxInterpreter:
     def _refused(self, error: Exception) -> InputError:
         reason = (str(error).strip().splitlines() or ["no reason given"])[0]
         return InputError("onnxruntime refuses the model", where=self._where, details=(reason[:200],))
+
+
+def _not_one_each(samples: np.ndarray, found: np.ndarray, where: str) -> InputError:
+    return InputError(f"{len(samples)} samples give an output of the shape {found.shape}: not one each", where=where)
 
 
 def _in_batches(samples: np.ndarray, size: int, predict: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

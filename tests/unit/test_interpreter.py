@@ -112,6 +112,10 @@ def test_a_batch_that_the_output_has_not(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(pooled((8, 5), 0))
     with pytest.raises(InputError, match="not one each"):
         open_interpreter(tmp_path / "m.onnx").predict(np.zeros((8, 5), np.float32))
+    net = TfliteNet()
+    net.op("SUM", [net.input((4, 3)), net.const(np.array([0], np.int32))], (1, 3), {"KeepDims": True})
+    with pytest.raises(InputError, match="not one each"):
+        open_interpreter(net.save(tmp_path)).predict(np.zeros((4, 3), np.float32))
 
 
 @pytest.mark.parametrize("count", [1, 4, 6])
