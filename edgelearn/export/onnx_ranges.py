@@ -32,7 +32,7 @@ def new_scales(graph: Graph, weights: Mapping[str, np.ndarray], samples: Iterabl
             limits[node.outputs[0]] = widened(limits.get(node.outputs[0]), value)
     out: dict[str, Quant] = {}
     for group in groups:
-        held = [limits[name] for name in group if name in graph.meta["ranges"]]
+        held = [limits[name] for name in group if name in graph.meta["scales"]]
         old = graph.tensors[min(group)].quant
         assert old is not None
         new = fitted(old, min(low for low, _ in held), max(high for _, high in held))
@@ -77,13 +77,13 @@ def _groups(graph: Graph, behind: set[str]) -> list[set[str]]:
 def _shares(graph: Graph, node: Node) -> bool:
     """Whether a node's operands have its result's integers: moved ones, or those that a ReLU has marked."""
     own, (first, *_) = graph.tensors[node.outputs[0]].quant, node.inputs
-    marked = node.op == "relu" and first not in graph.meta["ranges"]
+    marked = node.op == "relu" and first not in graph.meta["scales"]
     return (marked or node.op in MOVES) and all(graph.tensors[name].quant == own for name in node.inputs)
 
 
 def _movable(graph: Graph, group: set[str]) -> bool:
     """Whether the file has constants for the group's scale and zero point, and all biases can follow."""
-    held = [graph.meta["ranges"][name] for name in group if name in graph.meta["ranges"]]
+    held = [graph.meta["scales"][name] for name in group if name in graph.meta["scales"]]
     if not held or any(not scales.scales or not scales.zeros for scales in held):
         return False
     readers = [n.inputs[2] for n in graph.nodes if len(n.inputs) == 3]

@@ -47,8 +47,8 @@ def quantized_changes(
     everything = {**weights, **{name: value for name, value in others.items() if name in graph.tensors}}
     ranges = {} if chosen is None else new_scales(graph, everything, chosen)
     for name, quant in ranges.items():
-        if name in graph.meta["ranges"]:
-            for change in _scales(store, graph.meta["ranges"][name], name, quant):
+        if name in graph.meta["scales"]:
+            for change in _scales(store, graph.meta["scales"][name], name, quant):
                 changes.setdefault(change.record.source, []).append(change)
     for name, new in requantized(graph, weights, input_scales(graph, ranges)).items():
         record: WeightRecord | None = graph.meta["export"].get(name)
@@ -57,7 +57,7 @@ def quantized_changes(
         found = [_integers(store, graph, record, name, new, weights), *_scales(store, record.coded, name, new)]
         for change in found:
             changes.setdefault(change.record.source, []).append(change)
-    return changes, tuple(name for name in ranges if name in graph.meta["ranges"])
+    return changes, tuple(name for name in ranges if name in graph.meta["scales"])
 
 
 def _integers(

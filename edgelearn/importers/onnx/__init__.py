@@ -26,7 +26,7 @@ def load_onnx(path: str | Path) -> Graph:
 
     Tensors are channels-last and have no batch axis; weights are CONST. `meta` has `input` and `output` (Layout),
     `batch_axes` (where input and output of the file have the batch), `source` (the path), `export` (WeightRecord by
-    weight name, for those that can be written back), `ranges` (Scales of quantised activations by name) and `warnings`.
+    weight name, for those that can be written back), `scales` (Scales of quantised activations by name) and `warnings`.
     A quantised model keeps its integers, as that of `load_tflite` does.
     Raises InputError: the file can't be read or is damaged, or nodes are not supported, listed all at once.
     """
@@ -96,7 +96,7 @@ def _graph(found: Conversion, result: View, path: Path, output: str) -> Graph:
         "batch_axes": (found.input.batch, result.batch),
         "source": str(path),
         "export": builder.records(found.shapes),
-        "ranges": {name if key == result.tensor else key: scales for key, scales in builder.ranges.items()},
+        "scales": {name if key == result.tensor else key: scales for key, scales in builder.ranges.items()},
         "warnings": tuple(builder.warnings),
     }
     graph = Graph(identifier(path.stem, "model"), tensors, tuple(nodes), (builder.input,), (name,), meta)
