@@ -12,8 +12,8 @@ from edgelearn.peaks import peaks
 from edgelearn.plan import Plan, make_plan
 from tools.fetch_assets import fetch_all
 
-# Bytes of activations kept for the backward pass (the scores that the loss reads not counted), of masks (one bit an output of
-# each ReLU that is trained through), of the arena, and of the arena with a fifth more MACs.
+# Bytes of activations kept for the backward pass (the scores that the loss reads not counted), of masks (one bit an
+# output of each ReLU that is trained through), of the arena, and of the arena with a fifth more MACs.
 FIGURES = {
     "image_classification": (291_072, 9_216, 348_416, 222_272),
     "keyword_spotting": (258_256, 9_000, 330_256, 172_328),
