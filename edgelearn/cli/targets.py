@@ -16,15 +16,14 @@ MOST_CLASSES = 100  # whole numbers up to here may be labels, above they count o
 
 def target_notes(plan: Plan, data: Dataset, *, chosen: bool) -> Iterator[str]:
     """Lines about targets of mean squared error; `chosen`: the toolchain took that loss, nobody named it."""
-    if plan.graph.meta["loss"] != "mse" or plan.own_target:
+    if plan.graph.meta["loss"] != "mse":
         return
     output = plan.graph.tensors[plan.graph.outputs[0]]
     last = plan.graph.producer(output.name)
     sigmoid = last is not None and last.op == "sigmoid"
-    if chosen and sigmoid and output.count > 1:
+    if chosen and sigmoid and output.count > 1 and not plan.own_target:
         yield f"note: {output.count} sigmoid outputs train with mean squared error, without an accuracy"
-    if chosen and output.count == 1 and (classes := _classes(data.y_train)):
-        logit = "--loss binary-cross-entropy if the output is a logit"
+    if chosen and output.count == 1 and not plan.own_target and (classes := _classes(data.y_train)):
         logit = "--loss binary-cross-entropy if the output is a logit"
         way = logit if classes == 2 else f"{classes} classes take {classes} scores"
         yield f"note: mean squared error on what looks like labels 0..{classes - 1}; {way}"
