@@ -161,7 +161,6 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ({"offset": "-1"}, "is damaged: '-1' is no place in a file"),
         ({"length": "many"}, "is damaged: 'many' is no place in a file"),
         ({"offset": "9" * 5000}, "is no place in a file"),
-        ({"where": "net.data"}, "is damaged: where its bytes are can't be read"),
     ],
 )
 def test_places_that_are_none(entries: dict[str, str], reason: str, tmp_path: Path) -> None:
@@ -173,6 +172,16 @@ def test_the_length_may_be_left_out(tmp_path: Path) -> None:
     path = outside(tmp_path, one_file=False)
     compare(entered(path, length=None, offset=None))
     assert "bytes in 'w' for 2400" in refused(entered(path, offset="4")).message
+
+
+def test_other_entries_are_passed_over(tmp_path: Path) -> None:
+    compare(entered(outside(tmp_path), checksum="0" * 40, prepacked_0="gemm|0|64"))
+
+
+def test_text_that_is_not_utf8(tmp_path: Path) -> None:
+    path = outside(tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"net.data", b"net\xff\xfeata"))
+    assert "is damaged: where its bytes are can't be read" in refused(path).message
 
 
 def test_a_file_cut_short(tmp_path: Path) -> None:

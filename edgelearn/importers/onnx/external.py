@@ -16,7 +16,6 @@ from edgelearn.errors import InputError
 from edgelearn.importers.onnx.names import printable
 
 HINT = "keep the model and its weights together in one folder, or write one file: onnx.save(onnx.load(path), path)"
-_KEYS = {"location", "offset", "length", "checksum"}
 MOST_AXES = 16
 _HALF_BYTES = {onnx.TensorProto.UINT4, onnx.TensorProto.INT4}
 
@@ -63,7 +62,7 @@ class _Outside:
         self.name = printable(tensor.name) or "(no name)"
         found = {entry.key: entry.value for entry in tensor.external_data}
         # The parser hands text that is not UTF-8 over as bytes.
-        if any(isinstance(text, bytes) for pair in found.items() for text in pair) or not found.keys() <= _KEYS:
+        if any(isinstance(text, bytes) for pair in found.items() for text in pair):
             raise self._wrong("is damaged: where its bytes are can't be read")
         self.location = found.get("location", "")
         self.offset = self._number(found.get("offset", "0"))
