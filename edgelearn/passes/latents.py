@@ -69,7 +69,7 @@ def _check(graph: Graph, slots: int, cut: tuple[str, ...], rest: list[Node]) -> 
         raise InputError(
             "latents are kept by class, and there are no labels: the model trains with mean squared error",
             where=REPLAY,
-            hint="--loss cross-entropy, if the model gives class scores; else --replay 0",
+            hint="--loss cross-entropy for class scores, --loss binary-cross-entropy for one logit; else --replay 0",
         )
     if graph.inputs[0] in cut:
         first = next(n for n in rest if graph.inputs[0] in n.inputs)
