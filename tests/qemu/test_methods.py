@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelearn.boards import load
+from edgelearn.boards import available, load
 from edgelearn.build import build_image
 from edgelearn.build.verify import verify_image
 from edgelearn.codegen import generate
@@ -27,10 +27,11 @@ SETTINGS = {
     "sparse": {"method": "sparse", "blocks": 2},
     "mobiletl": {"method": "mobiletl", "blocks": 2},
 }
+RUN = ("qemu-m4", "qemu-rv32")
 
 
 @pytest.mark.parametrize("method", SETTINGS)
-@pytest.mark.parametrize("board_id", ["qemu-m4", "qemu-rv32"])
+@pytest.mark.parametrize("board_id", RUN)
 def test_a_method_on_a_board(board_id: str, method: str, tmp_path: Path) -> None:
     """`Session` itself holds losses and predictions to the reference, and raises where they differ."""
     source, board = v3(), load(board_id)
@@ -49,3 +50,15 @@ def test_a_method_on_a_board(board_id: str, method: str, tmp_path: Path) -> None
     # What comes home are weights of the imported graph, of its shapes.
     assert set(outcome.weights) == choose(source, config).trained
     assert {n: w.shape for n, w in outcome.weights.items()} == {n: source.tensors[n].shape for n in outcome.weights}
+
+
+@pytest.mark.parametrize("method", SETTINGS)
+@pytest.mark.parametrize("board_id", [name for name in available() if load(name).emulated and name not in RUN])
+def test_the_plan_of_a_method_is_the_linkers_map(board_id: str, method: str, tmp_path: Path) -> None:
+    """On the boards on which it is not run; with recomputation, which changes the arena and the steps."""
+    board = load(board_id)
+    plan = make_plan(v3(), TrainConfig(recompute=0.3, **SETTINGS[method]), board)
+    sources = generate(plan)
+    image = build_image(sources.files, board, tmp_path, kernel_sources=sources.kernels)
+    assert verify_image(plan, image) == ()
+    assert image.ram.total == plan.ram
