@@ -11,16 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from edgelearn.codegen import generate
+from edgelearn.native import COptim, Region
 from edgelearn.ops.optimizers import Optim
 from edgelearn.plan import Block, Plan
 from edgelearn.share import firmware_dir
 
 WARNINGS = ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcast-align", "-Werror"]
 FLAGS = ["-std=c11", "-O1", "-fPIC", "-I", str(firmware_dir() / "include"), *WARNINGS]
-
-
-class Region(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p), ("bytes", ctypes.c_uint32))
 
 
 class Latent(ctypes.Structure):
@@ -44,10 +41,6 @@ class ModelInfo(ctypes.Structure):
         ("prefix", ctypes.CFUNCTYPE(None)),
         ("head", ctypes.CFUNCTYPE(None)),
     )
-
-
-class COptim(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_float) for name in Optim.__dataclass_fields__)
 
 
 @functools.cache
