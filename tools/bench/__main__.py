@@ -1,7 +1,7 @@
 """Counts instructions of kernels and of a whole training step on emulated boards.
 
     python tools/bench                          print tables for all boards
-    python tools/bench --boards qemu-m4 --write record them in tools/bench.json
+    python tools/bench --boards qemu-m4 --write record them in tools/bench/recorded
     python tools/bench --check                  fail if a count is more than 1 % above the recorded one
 
 Counts are executed guest instructions of a kernel call, repeatable for one compiler version, and neither cycles nor
@@ -26,7 +26,7 @@ from tools.bench import probe
 from tools.bench.cases import Bench, single_kernels, training_step
 from tools.bench.counting import Choice, Method, choose
 
-RECORD = Path(__file__).resolve().parents[1] / "bench.json"
+RECORD = Path(__file__).resolve().parent / "recorded"  # a file for each board
 TOLERANCE, ROUNDING = 0.01, 2
 Counts = dict[str, Any]
 
@@ -41,7 +41,7 @@ def measure_kernels(board: str, method: Method) -> Counts:
     pairs = [
         (bench, isa, kernel)
         for bench in single_kernels()
-        for isa in boards.load(board).kernels
+        for isa in dict.fromkeys((*boards.load(board).kernels, *kernels.PORTABLE))
         if (kernel := _bind(bench, isa)) is not None
     ]
     results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=method)
@@ -70,12 +70,12 @@ def _ratio(macs: int, insns: float) -> str:
 def show(board: str, record: Counts, method: Method) -> None:
     """Two tables: instructions and MAC/insn of single kernels, and the steps of a training sample."""
     print(f"\n{board}, counted by {method.value}, {record['compiler']}")
-    print(f"{'kernel':34}{'ref':>12}{'MAC/insn':>9}{'blk':>12}{'MAC/insn':>9}{'ref/blk':>9}")
+    print(f"{'kernel':34}{'isa':>8}{'insn':>14}{'MAC/insn':>10}{'ref/isa':>9}")
     for name, row in record["kernels"].items():
-        line = f"{name:34}{row['ref']:12,}   {_ratio(row['macs'], row['ref'])}"
-        if "blk" in row:
-            line += f"{row['blk']:12,}   {_ratio(row['macs'], row['blk'])}{row['ref'] / row['blk']:9.1f}"
-        print(line)
+        for isa, insns in row.items():
+            if isa != "macs":
+                print(f"{name:34}{isa:>8}{insns:14,}    {_ratio(row['macs'], insns)}{row['ref'] / insns:9.1f}")
+                name = ""
     rows = record["step"]
     macs, insns = sum(r["macs"] for r in rows.values()), sum(r["insn"] for r in rows.values())
     print(f"{'training step, a sample':34}{'insn':>12}{'MAC/insn':>9}{'share':>8}  kernel")
@@ -121,16 +121,16 @@ def main() -> int:
     methods = [method.value for method in Method]
     parser.add_argument("--count", choices=methods, default="", help="how to count (default: plugin if it works)")
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--write", action="store_true", help=f"record the counts in {RECORD.name}")
+    action.add_argument("--write", action="store_true", help="record the counts in tools/bench/recorded")
     action.add_argument("--check", action="store_true", help="fail if a count is above the recorded one")
     options = parser.parse_args()
-    recorded: Counts = json.loads(RECORD.read_text()) if RECORD.exists() else {}
     problems: list[str] = []
     compared = []
     try:
         for board in options.boards.split(","):
             compiler = find_compiler(boards.load(board)).version
-            before = recorded.get(board)
+            record = RECORD / f"{board}.json"
+            before: Counts | None = json.loads(record.read_text()) if record.exists() else None
             if options.check and (before is None or before["compiler"] != compiler):
                 theirs = before["compiler"] if before else "no compiler"
                 print(f"{board}: not compared, recorded with {theirs}, installed is {compiler}")
@@ -146,12 +146,12 @@ def main() -> int:
                 compared.append(board)
             else:
                 show(board, now, method)
-                recorded[board] = now
+                if options.write:
+                    record.parent.mkdir(exist_ok=True)
+                    record.write_text(json.dumps(now, indent=1) + "\n")
     except EdgelearnError as error:
         print(error.render(), file=sys.stderr)
         return error.exit_code
-    if options.write:
-        RECORD.write_text(json.dumps(recorded, indent=1, sort_keys=False) + "\n")
     for line in problems:
         print(line, file=sys.stderr)
     if compared and not problems:

@@ -52,14 +52,14 @@ class Result:
 
 
 @functools.cache
-def signatures(compiler: str = "cc") -> dict[str, tuple[str, ...]]:
-    """C parameter types of every registered kernel, out of the header as any C compiler preprocesses it."""
+def signatures(compiler: str = "cc", isas: tuple[str, ...] = kernels.PORTABLE) -> dict[str, tuple[str, ...]]:
+    """C parameter types of every kernel of some instruction sets, out of the header as a C compiler preprocesses it."""
     header = FIRMWARE / "include/el/kernels.h"
     text = run_tool([compiler, "-E", "-P", "-ffreestanding", f"-I{FIRMWARE}/include", header], "preprocessing")
     found = {}
     for name, parameters in re.findall(r"void (el_\w+)\(([^)]*)\);", text):
         found[name] = tuple(re.sub(r"\s*\b\w+$", "", p.strip()).strip() for p in parameters.split(","))
-    return {entry.symbol: found[entry.symbol] for entry in kernels.TABLE}
+    return {entry.symbol: found[entry.symbol] for entry in kernels.runnable(isas)}
 
 
 def _calls_source(types_of: Mapping[str, tuple[str, ...]]) -> str:
@@ -90,9 +90,9 @@ SECTIONS {{
 """
 
 
-def kernel_sources() -> list[Path]:
-    """Every C file that the table names."""
-    return sorted({FIRMWARE / entry.source for entry in kernels.TABLE})
+def kernel_sources(isas: Sequence[str] = kernels.PORTABLE) -> list[Path]:
+    """Every C file of some instruction sets."""
+    return sorted({FIRMWARE / entry.source for entry in kernels.runnable(isas)})
 
 
 def _digest(*parts: object) -> str:
@@ -106,7 +106,7 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
     """The probe for one board, or for this computer with "host"; built once for each state of the sources."""
     board = boards.load(board_id)
     compiler = compiler or find_compiler(board).path
-    types_of = signatures(compiler)
+    types_of = signatures(compiler, board.kernels)
     version = run_tool([compiler, "--version"], "the compiler")
     image = CACHE / f"probe-{board_id}-{_digest(board, flags, compiler, version, types_of)}.elf"
     if image.exists():
@@ -120,7 +120,14 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
         optimize = (*FLOATS, *SECTIONS, board.build.kernel_optimize)  # as the build compiles kernels
         command: list[str | Path] = [compiler, "-std=c11", *board.build.flags, *optimize, *flags]
         command += [f"-I{FIRMWARE}/include", f"-I{HERE}", f"-I{work}"]
-        command += [work / "calls.c", HERE / "driver.c", HERE / place, *kernel_sources(), "-o", work / "image"]
+        command += [
+            work / "calls.c",
+            HERE / "driver.c",
+            HERE / place,
+            *kernel_sources(board.kernels),
+            "-o",
+            work / "image",
+        ]
         if board.arch != "host":
             (work / "link.ld").write_text(_link_script(board))
             command += [_counter_source(board), *BARE, "-nostdlib", "-static"]
@@ -177,7 +184,7 @@ def run(
     """Run calls (kernel symbol, arguments) one after another in one process or emulator."""
     board = boards.load(board_id)
     image = build(board_id, flags, compiler)
-    types_of = signatures(compiler or find_compiler(board).path)
+    types_of = signatures(compiler or find_compiler(board).path, board.kernels)
     nothing = struct.pack("<II", len(types_of), 0)
     request = [nothing, *(_pack(types_of, symbol, arguments) for symbol, arguments in calls), END]
     with tempfile.TemporaryDirectory() as folder:

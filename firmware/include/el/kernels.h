@@ -1,7 +1,7 @@
 /* Every kernel. The signature of an operation is stated once here; each format and instruction set has the same one.
  *
  * Order: shape (a struct, or sizes by value), scalars, inputs, outputs, scratch. Only implementations that want scratch
- * take it; edgelearn/kernels.py knows how many bytes (aligned to 4). Inputs and outputs may be the same array only in
+ * take it; edgelearn/kernels/ knows how many bytes (aligned to 4). Inputs and outputs may be the same array only in
  * elementwise and per-row kernels. Kernels trust their arguments: the toolchain has checked every shape. Not every
  * implementation exists. */
 #ifndef EL_KERNELS_H

@@ -1,0 +1,78 @@
+"""What a row of the table of kernels says, and the shorthand that the tables are written in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+Sizes = Mapping[str, int]
+
+REF = "ref"
+PORTABLE = (REF, "blk")  # what any C compiler can build, for any board
+FLOAT = 4  # bytes of an f32
+
+
+def no_scratch(s: Sizes) -> int:
+    """For kernels whose signature has no scratch."""
+    return 0
+
+
+def _any(s: Sizes) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel for one shape: its C symbol, the file under firmware/ and its scratch in bytes.
+
+    A kernel that wants scratch does so for every shape, and its signature ends in `void *scratch`.
+    """
+
+    name: str
+    isa: str
+    source: str
+    scratch: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the table: an implementation of one step."""
+
+    step: str
+    isa: str
+    source: str
+    scratch: Callable[[Sizes], int] = no_scratch
+    supports: Callable[[Sizes], bool] = _any
+    fmt: str = "f32"
+
+    @property
+    def symbol(self) -> str:
+        """The C function."""
+        return f"el_{self.step}_{self.fmt}__{self.isa}"
+
+    def bind(self, s: Sizes) -> Kernel:
+        """The kernel for one shape."""
+        return Kernel(self.symbol, self.isa, self.source, self.scratch(s))
+
+
+def rows(
+    isa: str, file: str, *steps: str, fmt: str = "f32", supports: Callable[[Sizes], bool] = _any
+) -> Iterable[Entry]:
+    """A row for each step that one file below kernels/<isa>/ defines, without scratch."""
+    return (Entry(step, isa, f"kernels/{isa}/{file}", supports=supports, fmt=fmt) for step in steps)
+
+
+def _states(count: int) -> Callable[[Sizes], int]:
+    """Rows as long as a recurrent layer's state."""
+    return lambda s: count * s["hidden"] * FLOAT
+
+
+# How many rows the steps of recurrent layers want.
+_RECURRENT = {"rnn_bwd": 1, "lstm_fwd": 5, "lstm_bwd": 2, "gru_fwd": 4, "gru_bwd": 5}
+
+
+def recurrent(isa: str, *steps: str) -> Iterable[Entry]:
+    """The steps of recurrent layers that every instruction set with recurrent.c has, and `steps`."""
+    source = f"kernels/{isa}/recurrent.c"
+    yield from (Entry(step, isa, source, _states(count)) for step, count in _RECURRENT.items())
+    yield from (Entry(step, isa, source) for step in ("rnn_fwd", "gru_bwd_w", "recurrent_bwd_w", *steps))

@@ -1,0 +1,40 @@
+"""Register-blocked kernels in portable C, for cores with an FPU."""
+
+from __future__ import annotations
+
+from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows
+
+
+def _no_multiplier(s: Sizes) -> bool:
+    return s["in_c"] == s["out_c"]
+
+
+def _four_windows(s: Sizes) -> int:
+    """Four windows of one group, gathered out of the padded map."""
+    return 4 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
+
+
+def _three_wide_windows(s: Sizes) -> int:
+    """Three windows of one group in 16 bits, rounded up to whole words."""
+    return -(-3 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) // 2) * 4
+
+
+def _group_of_zeros(s: Sizes) -> int:
+    """One position of dy, for taps outside the map."""
+    return s["out_c"] // s["groups"] * FLOAT
+
+
+TABLE: tuple[Entry, ...] = (
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows),
+    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros),
+    *rows("blk", "conv2d.c", "conv2d_bwd_w"),
+    *rows("blk", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=_no_multiplier),
+    *rows("blk", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
+    *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
+    *recurrent("blk"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_s8.c", _three_wide_windows, fmt="s8"),
+)  # fmt: skip
+
+# A recurrent step is a dense layer.
+NEEDS = {"kernels/blk/recurrent.c": ("kernels/blk/dense.c",)}
