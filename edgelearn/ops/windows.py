@@ -20,6 +20,7 @@ def window_sizes(attrs: Attrs, x: Shape, y: Shape) -> dict[str, int]:
         "k_h": kh, "k_w": kw, "stride_h": sh, "stride_w": sw,
         "pad_top": pads[0], "pad_left": pads[1],
         "groups": attrs.get("groups", 1), "count_pad": int(attrs.get("count_pad", False)),
+        "in_pitch": x[2], "out_pitch": y[2],
     }  # fmt: skip
 
 

@@ -52,7 +52,7 @@ def test_convolution_equals_torch(name: str) -> None:
     s = {
         "in_h": h, "in_w": w, "in_c": c, "out_h": y.shape[2], "out_w": y.shape[3], "out_c": co, "k_h": kernel[0],
         "k_w": kernel[1], "stride_h": stride[0], "stride_w": stride[1], "pad_top": top, "pad_left": left,
-        "groups": groups, "count_pad": 0,
+        "groups": groups, "count_pad": 0, "in_pitch": c, "out_pitch": co,
     }  # fmt: skip
     xd, wd, dyd = device(x), device(weight), device(dy)
     calls = [

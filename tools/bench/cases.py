@@ -74,7 +74,7 @@ def _window(h: int, w: int, c: int, co: int, k: tuple[int, int], s: int, pad: tu
         "in_h": h, "in_w": w, "in_c": c, "out_h": (h + 2 * pad[0] - k[0]) // (s if h > 1 else 1) + 1,
         "out_w": (w + 2 * pad[1] - k[1]) // s + 1, "out_c": co, "k_h": k[0], "k_w": k[1],
         "stride_h": s if h > 1 else 1, "stride_w": s, "pad_top": pad[0], "pad_left": pad[1], "groups": 1,
-        "count_pad": 0,
+        "count_pad": 0, "in_pitch": c, "out_pitch": co,
     }  # fmt: skip
 
 

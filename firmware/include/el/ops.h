@@ -8,7 +8,10 @@
  * Output (oy, ox) reads rows oy*stride_h - pad_top + [0, k_h) and columns ox*stride_w - pad_left + [0, k_w);
  * the padding at the bottom and right is what the output size implies.
  * conv: w [out_c][k_h][k_w][in_c/groups]. depthwise: w [k_h][k_w][out_c], output channel o reads input channel
- * o / (out_c/in_c). Pools: in_c == out_c, and count_pad says whether an average counts padding. */
+ * o / (out_c/in_c). Pools: in_c == out_c, and count_pad says whether an average counts padding.
+ * A pitch is the elements from one position to the next: the channels, or more where a call computes some of them. Then
+ * depthwise weights have the map's pitch too; conv's gradient of w needs some of the outputs, its forward writes some.
+ */
 typedef struct {
     int32_t in_h, in_w, in_c;
     int32_t out_h, out_w, out_c;
@@ -17,6 +20,7 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t groups;
     int32_t count_pad;
+    int32_t in_pitch, out_pitch;
 } el_window;
 
 /* y [top+in_h+bottom][left+in_w+right][channels] around x [in_h][in_w][channels]; a negative side crops. */

@@ -111,12 +111,12 @@ void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, 
             v.pieces = direct ? s->k_h : 1;
             v.len = direct ? s->k_w * cg : k;
             v.step = s->in_w * s->in_c;
-            float *to = y + p * s->out_c + g * og;
+            float *to = y + p * s->out_pitch + g * og;
             const float *bias = b != 0 ? b + g * og : 0;
             if (n == 4) {
-                forward_channels(4, &v, og, w + g * og * k, k, bias, to, s->out_c);
+                forward_channels(4, &v, og, w + g * og * k, k, bias, to, s->out_pitch);
             } else {
-                forward_channels(1, &v, og, w + g * og * k, k, bias, to, s->out_c);
+                forward_channels(1, &v, og, w + g * og * k, k, bias, to, s->out_pitch);
             }
         }
         p += n;
@@ -128,7 +128,7 @@ void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, 
 EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, int32_t start, const float *dy,
                            const float *w, const float *zeros, float *dx)
 {
-    const int32_t cg = s->in_c / s->groups;
+    const int32_t cg = s->groups == 1 ? s->in_pitch : s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     const int32_t k = s->k_h * s->k_w * cg;
     const int32_t oy_first = (iy + s->pad_top) / s->stride_h;
@@ -163,7 +163,7 @@ EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, i
             el_tile_rows(&t, rows, cols, og, d0, d1, d2, d3, w + (ky * s->k_w + kx) * cg, k);
         }
     }
-    el_tile_store(&t, rows, cols, dx, s->stride_w * s->in_c);
+    el_tile_store(&t, rows, cols, dx, s->stride_w * s->in_pitch);
 }
 
 EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t start, const float *dy, const float *w,
@@ -194,10 +194,10 @@ void el_conv2d_bwd_x_f32__blk(const el_window *shape, const float *dy, const flo
             for (int32_t phase = 0; phase < el_min(s->stride_w, s->in_w); phase++) {
                 int32_t ix = phase;
                 for (; ix + 3 * s->stride_w < s->in_w; ix += 4 * s->stride_w) {
-                    gather_channels(4, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_c);
+                    gather_channels(4, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_pitch);
                 }
                 for (; ix < s->in_w; ix += s->stride_w) {
-                    gather_channels(1, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_c);
+                    gather_channels(1, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_pitch);
                 }
             }
         }
@@ -243,16 +243,16 @@ EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns
             continue;
         }
         const float *row = x + iy * size;
-        const float *d = dy + oy * s->out_w * s->out_c;
-        el_tile_outer(&t, rows, cols, c->to - c->from, d + c->from * s->out_c, s->out_c, row + (origin + c->from * hop),
-                      hop);
+        const float *d = dy + oy * s->out_w * s->out_pitch;
+        el_tile_outer(&t, rows, cols, c->to - c->from, d + c->from * s->out_pitch, s->out_pitch,
+                      row + (origin + c->from * hop), hop);
         if (c->any_from == c->from && c->any_to == c->to) {
             continue;
         }
         for (int32_t ox = c->any_from == c->from ? c->to : c->any_from; ox < c->any_to;
              ox = ox + 1 == c->from ? c->to : ox + 1) {
             const int32_t at = origin + ox * hop;
-            const float *dp = d + ox * s->out_c;
+            const float *dp = d + ox * s->out_pitch;
             el_tile_mac(&t, rows, cols, dp[0], rows > 1 ? dp[1] : 0.0f, rows > 2 ? dp[2] : 0.0f,
                         rows > 2 ? dp[3] : 0.0f, inside(row, at, size), inside(row, at + 1, size),
                         inside(row, at + 2, size), inside(row, at + 3, size));

@@ -86,17 +86,18 @@ static void sweep_store(const sweep *v, int32_t channels, const float *a, const 
 void el_depthwise_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y)
 {
     const int32_t channels = s->in_c;
+    const int32_t pitch = s->in_pitch;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         const int32_t iy = oy * s->stride_h - s->pad_top;
         const int32_t top = el_max(-iy, 0);
         const int32_t rows = el_max(el_min(s->k_h, s->in_h - iy) - top, 0);
-        for (int32_t ox = 0; ox < s->out_w; ox++, y += channels) {
+        for (int32_t ox = 0; ox < s->out_w; ox++, y += pitch) {
             const int32_t ix = ox * s->stride_w - s->pad_left;
             const int32_t left = el_max(-ix, 0);
             const int32_t count = el_min(s->k_w, s->in_w - ix) - left;
-            const sweep v = {count > 0 ? rows : 0, count, s->in_w * channels, channels, s->k_w * channels, channels};
-            sweep_store(&v, channels, x + ((iy + top) * s->in_w + ix + left) * channels,
-                        w + (top * s->k_w + left) * channels, b, y);
+            const sweep v = {count > 0 ? rows : 0, count, s->in_w * pitch, pitch, s->k_w * pitch, pitch};
+            sweep_store(&v, channels, x + ((iy + top) * s->in_w + ix + left) * pitch, w + (top * s->k_w + left) * pitch,
+                        b, y);
         }
     }
 }
@@ -116,16 +117,16 @@ static int32_t phase(int32_t position, int32_t stride, int32_t k, int32_t size, 
 void el_depthwise_conv2d_bwd_x_f32__blk(const el_window *s, const float *dy, const float *w, float *dx)
 {
     const int32_t channels = s->in_c;
+    const int32_t pitch = s->in_pitch;
     for (int32_t iy = 0; iy < s->in_h; iy++) {
         int32_t ky, oy;
         const int32_t rows = phase(iy + s->pad_top, s->stride_h, s->k_h, s->out_h, &ky, &oy);
-        for (int32_t ix = 0; ix < s->in_w; ix++, dx += channels) {
+        for (int32_t ix = 0; ix < s->in_w; ix++, dx += pitch) {
             int32_t kx, ox;
             const int32_t count = phase(ix + s->pad_left, s->stride_w, s->k_w, s->out_w, &kx, &ox);
-            const sweep v = {
-                count > 0 ? rows : 0,  count, -s->out_w * channels, -channels, s->stride_h * s->k_w * channels,
-                s->stride_w * channels};
-            sweep_store(&v, channels, dy + (oy * s->out_w + ox) * channels, w + (ky * s->k_w + kx) * channels, 0, dx);
+            const sweep v = {count > 0 ? rows : 0, count, -s->out_w * pitch, -pitch, s->stride_h * s->k_w * pitch,
+                             s->stride_w * pitch};
+            sweep_store(&v, channels, dy + (oy * s->out_w + ox) * pitch, w + (ky * s->k_w + kx) * pitch, 0, dx);
         }
     }
 }
@@ -140,21 +141,21 @@ static int32_t outputs(int32_t k, int32_t pad, int32_t stride, int32_t in, int32
 void el_depthwise_conv2d_bwd_w_f32__blk(const el_window *s, float scale, const float *x, const float *dy, float *dw)
 {
     const int32_t channels = s->in_c;
+    const int32_t pitch = s->in_pitch;
     for (int32_t ky = 0; ky < s->k_h; ky++) {
         int32_t top;
         const int32_t bottom = outputs(ky, s->pad_top, s->stride_h, s->in_h, s->out_h, &top);
-        for (int32_t kx = 0; kx < s->k_w; kx++, dw += channels) {
+        for (int32_t kx = 0; kx < s->k_w; kx++, dw += pitch) {
             int32_t left;
             const int32_t right = outputs(kx, s->pad_left, s->stride_w, s->in_w, s->out_w, &left);
             if (top >= bottom || left >= right) {
                 continue;
             }
-            const sweep v = {bottom - top,           right - left,        s->stride_h * s->in_w * channels,
-                             s->stride_w * channels, s->out_w * channels, channels};
+            const sweep v = {bottom - top,        right - left,     s->stride_h * s->in_w * pitch,
+                             s->stride_w * pitch, s->out_w * pitch, pitch};
             const float *a =
-                x +
-                ((top * s->stride_h - s->pad_top + ky) * s->in_w + left * s->stride_w - s->pad_left + kx) * channels;
-            const float *b = dy + (top * s->out_w + left) * channels;
+                x + ((top * s->stride_h - s->pad_top + ky) * s->in_w + left * s->stride_w - s->pad_left + kx) * pitch;
+            const float *b = dy + (top * s->out_w + left) * pitch;
             int32_t c = 0;
             for (; c + 4 <= channels; c += 4) {
                 lanes t = {0};
