@@ -1,0 +1,94 @@
+"""The scratch of kernels made of firmware/kernels/product: blocks of packed operands. It repeats block.h in integers, so
+that a plan reserves exactly what the C code uses.
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from edgelearn.kernels.base import FLOAT, Entry, Sizes
+
+SCRATCH, MOST_CUTS = 8192, 8  # bytes of packed operands; cuts of the columns
+TILE_COST, PACK_COST = 40, 7  # instructions, see block.h
+
+
+def _ceil(a: int, b: int) -> int:
+    return -(-a // b)
+
+
+def blocks(terms: int, panels: int, panel: int, rows: int) -> tuple[int, int]:
+    """(terms, panels) of a block: el_blocks_of(); (0, 0) where none fits."""
+    best, least = (0, 0), 2**31 - 1
+    for cuts in range(1, min(MOST_CUTS, panels) + 1):
+        wide = _ceil(panels, cuts)
+        room = SCRATCH // (wide * panel + rows)
+        if room == 0:
+            continue
+        times = _ceil(terms, room)
+        cost = panels * times * TILE_COST + cuts * terms * PACK_COST
+        if cost < least:
+            best, least = (_ceil(terms, times), wide), cost
+    return best
+
+
+def _forward(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
+    """Terms and panels of columns of each product of a step."""
+    yield s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]), _ceil(s["out_c"] // s["groups"], width)
+
+
+def _taps(s: Sizes, axis: str) -> set[int]:
+    """How many taps the phases of one axis have: see el_phase_of()."""
+    stride, pad = s[f"stride_{axis}"], s["pad_top" if axis == "h" else "pad_left"]
+    firsts = range(min(stride, s[f"in_{axis}"]))
+    return {len(range((first + pad) % stride, s[f"k_{axis}"], stride)) for first in firsts}
+
+
+def _backward_x(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
+    for v in _taps(s, "h"):
+        for h in _taps(s, "w"):
+            if v and h:
+                yield v * h * (s["out_c"] // s["groups"]), _ceil(s["in_c"] // s["groups"], width)
+
+
+def _backward_w(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
+    channels = s["in_c"] // s["groups"]
+    whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"]
+    pieces, length = (1, s["k_w"] * channels) if whole else (s["k_w"], channels)
+    yield s["out_h"] * s["out_w"], s["k_h"] * pieces * _ceil(length, width)
+
+
+_STEPS = {"conv2d_fwd": _forward, "conv2d_bwd_x": _backward_x, "conv2d_bwd_w": _backward_w}
+
+
+@dataclass(frozen=True)
+class Tile:
+    """What the tile header of an instruction set says: height, width (each that a CPU may answer), bytes of an element
+    of packed rows and of one of maps.
+    """
+
+    height: int
+    widths: Sequence[int]
+    row_bytes: int = FLOAT
+    element_bytes: int = FLOAT
+
+    def _blocks(self, step: str, s: Sizes) -> Iterator[int]:
+        """Bytes of scratch of each product; 0 where one does not fit."""
+        for width in self.widths:
+            for terms, panels in _STEPS[step](s, width):
+                panel, rows = width * self.element_bytes, self.height * self.row_bytes
+                count, wide = blocks(terms, panels, panel, rows)
+                yield count * (wide * panel + rows)
+
+    def scratch(self, step: str) -> Callable[[Sizes], int]:
+        """Bytes that a step wants, in whole words."""
+        return lambda s: max(4, _ceil(max(self._blocks(step, s), default=0), 4) * 4)
+
+    def supports(self, step: str) -> Callable[[Sizes], bool]:
+        """Whether every block of a step has room for a term."""
+        return lambda s: all(self._blocks(step, s))
+
+
+def conv2d(isa: str, tile: Tile, fmt: str = "f32", steps: Iterable[str] = tuple(_STEPS)) -> Iterator[Entry]:
+    """The rows of kernels/<isa>/conv2d.c."""
+    for step in steps:
+        yield Entry(step, isa, f"kernels/{isa}/conv2d.c", tile.scratch(step), tile.supports(step), fmt)

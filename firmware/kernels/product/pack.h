@@ -1,0 +1,64 @@
+/* Packing in plain C: what an instruction set has nothing better for. See product.h for what each function means. */
+#ifndef EL_PRODUCT_PACK_H
+#define EL_PRODUCT_PACK_H
+
+#include <stdint.h>
+
+#ifndef EL_OWN_PACK_GATHER
+/* to[k][i] = from[i][k] for k < count, i < height; zeros where from[i] is NULL */
+static void el_pack_gather(int32_t height, int32_t count, const el_t *const *from, el_row_t *to)
+{
+    for (int32_t i = 0; i < height; i++) {
+        const el_t *p = from[i];
+        el_row_t *t = to + i;
+        if (p != 0) {
+            for (int32_t k = 0; k < count; k++, t += height) {
+                *t = (el_row_t)p[k];
+            }
+        } else {
+            for (int32_t k = 0; k < count; k++, t += height) {
+                *t = 0;
+            }
+        }
+    }
+}
+#endif
+
+#ifndef EL_OWN_PACK_ROWS
+/* to[k][i] = from[k * pitch + i] for k < count, i < rows; zeros for rows <= i < height */
+static void el_pack_rows(int32_t height, int32_t rows, int32_t count, const el_t *from, int32_t pitch, el_row_t *to)
+{
+    for (int32_t k = 0; k < count; k++, from += pitch, to += height) {
+        for (int32_t i = 0; i < height; i++) {
+            to[i] = i < rows ? (el_row_t)from[i] : 0;
+        }
+    }
+}
+#endif
+
+#ifndef EL_OWN_PACK_TURNED
+/* to[k][j] = from[j * pitch + k] for k < count, j < cols; zeros for cols <= j < width */
+static void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
+{
+    for (int32_t j = 0; j < width; j++, from += pitch) {
+        el_t *t = to + j;
+        for (int32_t k = 0; k < count; k++, t += width) {
+            *t = j < cols ? from[k] : 0;
+        }
+    }
+}
+#endif
+
+#ifndef EL_OWN_PACK_COLS
+/* to[k][j] = from[k * pitch + j] for k < count, j < cols; zeros for cols <= j < width */
+static void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
+{
+    for (int32_t k = 0; k < count; k++, from += pitch, to += width) {
+        for (int32_t j = 0; j < width; j++) {
+            to[j] = j < cols ? from[j] : 0;
+        }
+    }
+}
+#endif
+
+#endif
