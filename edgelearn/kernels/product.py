@@ -1,5 +1,6 @@
-"""The scratch of kernels made of firmware/kernels/product: blocks of packed operands. It repeats block.h in integers, so
-that a plan reserves exactly what the C code uses.
+"""The scratch of kernels made of firmware/kernels/product: blocks of packed operands. It repeats block.h in integers,
+so that a plan reserves exactly what the C code uses.
+"""
 
 from __future__ import annotations
 
