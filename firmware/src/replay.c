@@ -4,7 +4,7 @@
    while the memory has room everything is taken up; then a class that has never been among the largest takes a place
    of the largest one, and another takes a place of its own with the chance that a reservoir of its places gives.
    edgelearn/replay.py takes the same decisions with the same integers. */
-#include "el/half.h"
+#include "el/f16.h"
 #include "el/quant.h"
 #include "el/rt.h"
 

@@ -1,5 +1,5 @@
 /* Samples: how one arrives, how one is kept, and how it becomes the model's input. */
-#include "el/half.h"
+#include "el/f16.h"
 #include "el/rt.h"
 
 void *memcpy(void *restrict to, const void *restrict from, __SIZE_TYPE__ count);

@@ -130,32 +130,6 @@ def test_what_is_not_finite_and_labels_beyond_the_classes_are_not_kept(tmp_path:
     assert board.lib.el_replay_offer(1) == 0
 
 
-def test_every_float_becomes_the_half_that_numpy_makes(tmp_path: Path) -> None:
-    """All halves, the floats around the middle of two, and a million others."""
-    (tmp_path / "half.c").write_text(
-        '#include "el/half.h"\nvoid halves(int n, const float *x, uint16_t *y);\n'
-        "void halves(int n, const float *x, uint16_t *y)\n{\n"
-        "    for (int i = 0; i < n; i++) {\n        y[i] = el_to_half(x[i]);\n    }\n}\n"
-    )
-    out = tmp_path / "half.so"
-    subprocess.run(["gcc", *FLAGS, "-shared", str(tmp_path / "half.c"), "-o", str(out)], check=True)
-    all_halves = np.arange(65536, dtype=np.uint16).view(np.float16).astype(np.float32)
-    finite = np.sort(all_halves[np.isfinite(all_halves)])
-    middle = (finite[1:] + finite[:-1]) / 2
-    near = [np.nextafter(middle, np.float32(side)) for side in (-np.inf, np.inf)]
-    rng = np.random.default_rng(0)
-    other = rng.integers(0, 1 << 32, 1_000_000, dtype=np.uint32).view(np.float32)
-    edges = np.array([65504, 65519.996, 65520, 65536, 1e38, np.inf, -np.inf, 0.0, -0.0, 6e-8, 2.9e-8], np.float32)
-    x = np.concatenate([all_halves, middle, *near, other, edges]).astype(np.float32)
-    y = np.zeros(len(x), np.uint16)
-    ctypes.CDLL(str(out)).halves(len(x), x.ctypes.data_as(ctypes.c_void_p), y.ctypes.data_as(ctypes.c_void_p))
-    with np.errstate(over="ignore"):
-        truth = x.astype(np.float16)
-    numbers = ~np.isnan(x)
-    np.testing.assert_array_equal(y[numbers], truth.view(np.uint16)[numbers])
-    assert np.isnan(y[~numbers].view(np.float16)).all()
-
-
 SETTINGS = {
     "last": {"train": "last"},
     "two tensors in the cut, momentum": {"train": "conv5,dense11", "momentum": 0.9, "batch": 3},

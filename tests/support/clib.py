@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edgelearn import kernels
 from edgelearn.codegen import generate
 from edgelearn.native import COptim, Region
 from edgelearn.ops.optimizers import Optim
@@ -58,8 +59,8 @@ def kernel_objects(files: tuple[str, ...]) -> str:
 
 
 def all_kernels() -> tuple[str, ...]:
-    root = firmware_dir()
-    return tuple(sorted(str(p.relative_to(root)) for p in root.glob("kernels/*/*.c")))
+    """The files of every kernel in portable C."""
+    return tuple(sorted({entry.source for entry in kernels.runnable(())}))
 
 
 class CModel:
