@@ -32,7 +32,7 @@ def select(op_step: str, fmt: str, isas: Sequence[str], shape: Sizes) -> Kernel:
     """The kernel for one step (`conv2d_fwd`): the first of `isas` that has it for this shape, else the reference."""
     for isa in (*isas, REF):
         entry = find(op_step, fmt, isa)
-        if entry is not None and entry.supports(shape):
+        if entry is not None and entry.takes(shape):
             return entry.bind(shape)
     raise InternalError(f"no kernel for {op_step} in {fmt}", hint="add it to a module of edgelearn/kernels")
 

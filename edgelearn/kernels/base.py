@@ -34,9 +34,14 @@ class Kernel:
     scratch: int
 
 
+def has_pitch(s: Sizes) -> bool:
+    """Whether a window computes some channels of its maps only."""
+    return any(s[f"{side}_pitch"] != s[f"{side}_c"] for side in ("in", "out") if f"{side}_pitch" in s)
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table: an implementation of one step."""
+    """One row of the table: an implementation of one step; `pitched` if windows may have wider pitches than maps."""
 
     step: str
     isa: str
@@ -44,6 +49,11 @@ class Entry:
     scratch: Callable[[Sizes], int] = no_scratch
     supports: Callable[[Sizes], bool] = _any
     fmt: str = "f32"
+    pitched: bool = False
+
+    def takes(self, s: Sizes) -> bool:
+        """Whether this implementation can compute a call of one shape, which may be some channels of a map."""
+        return (self.pitched or not has_pitch(s)) and self.supports(s)
 
     @property
     def symbol(self) -> str:
@@ -56,10 +66,10 @@ class Entry:
 
 
 def rows(
-    isa: str, file: str, *steps: str, fmt: str = "f32", supports: Callable[[Sizes], bool] = _any
+    isa: str, file: str, *steps: str, fmt: str = "f32", supports: Callable[[Sizes], bool] = _any, pitched: bool = False
 ) -> Iterable[Entry]:
     """A row for each step that one file below kernels/<isa>/ defines, without scratch."""
-    return (Entry(step, isa, f"kernels/{isa}/{file}", supports=supports, fmt=fmt) for step in steps)
+    return (Entry(step, isa, f"kernels/{isa}/{file}", supports=supports, fmt=fmt, pitched=pitched) for step in steps)
 
 
 def _states(count: int) -> Callable[[Sizes], int]:

@@ -25,11 +25,11 @@ def _group_of_zeros(s: Sizes) -> int:
 
 
 TABLE: tuple[Entry, ...] = (
-    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows),
-    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros),
-    *rows("blk", "conv2d.c", "conv2d_bwd_w"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows, pitched=True),
+    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros, pitched=True),
+    *rows("blk", "conv2d.c", "conv2d_bwd_w", pitched=True),
     *rows("blk", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
-          supports=_no_multiplier),
+          supports=_no_multiplier, pitched=True),
     *rows("blk", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
     *recurrent("blk"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from edgelearn.graph import Node
 from edgelearn.ops.base import Attrs, Example, Op, Shape, Tape, count_sizes
+from edgelearn.ops.parts import elements
 
 
 def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -24,6 +25,6 @@ OPS = (
     Op(
         "add", lambda a, x, y: (x + y,), _infer, count_sizes, gradient=_gradient, inplace=((0, 0), (0, 1)),
         examples=(Example({}, ((3, 5, 7), (3, 5, 7)), maps=2), Example({}, ((11,), (11,)), maps=2)),
-        summary="sum of two maps of one shape (residual)",
+        summary="sum of two maps of one shape (residual)", split=elements(2),
     ),
 )  # fmt: skip

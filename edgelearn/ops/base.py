@@ -11,6 +11,7 @@ import numpy as np
 
 from edgelearn.formats import F32, Format
 from edgelearn.graph import Node
+from edgelearn.ops.parts import Split
 
 Shape = tuple[int, ...]
 Attrs = Mapping[str, Any]
@@ -83,6 +84,7 @@ class Op:
     fmt is the number format in the kernel's name, formats those of the outputs. `calls` names another op's kernel
     that computes this op. `approximates` names the op that computes the same
     with its true derivative.
+    split(sizes, n) gives the ways in which a call can be divided into at most n parts that run at the same time.
     weights are the operands that can be trained, shifts those of them that are added: a bias.
     scalars(attrs) are further by-value arguments: int32_t for an int, else float. A STEP kernel gets a pointer to the
     settings if `uses_optim`.
@@ -106,6 +108,7 @@ class Op:
     constants: tuple[int, ...] = ()
     examples: tuple[Example, ...] = field(default=())
     summary: str = ""
+    split: Split | None = None
     calls: str = ""
     approximates: str = ""
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape, row_sizes
+from edgelearn.ops.parts import along
 
 
 def _infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -52,7 +53,11 @@ OPS = (
             Example({}, ((1, 9, 4), (4,), (4,), (4,), (4,))),
             Example({}, ((6,), (6,), (6,), (6,), (6,))),
         ),
+        split=along("rows", ("channels", 0, 0, 0, 0), ("channels",)),
     ),
-    Op("batch_norm_bwd_x", _bwd_x, None, row_sizes, inplace=((0, 0),)),
+    Op(
+        "batch_norm_bwd_x", _bwd_x, None, row_sizes, inplace=((0, 0),),
+        split=along("rows", ("channels", 0, 0), ("channels",)),
+    ),
     Op("batch_norm_bwd_w", _bwd_w, None, row_sizes, kind=Kind.ACCUMULATE),
 )  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 
 from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Tape, as_rows, count, repeat_sums, repeated, repeats
+from edgelearn.ops.parts import along
 
 
 def _forward(attrs: Attrs, x: np.ndarray, b: np.ndarray) -> Arrays:
@@ -44,6 +45,7 @@ OPS = (
             Example({}, ((3, 4, 5), (1, 1, 5)), maps=2),
             Example({}, ((7,), (1, 1, 7)), maps=2),
         ),
+        split=along("rows", ("channels", 0), ("channels",)),
     ),
     Op("bias_bwd", _bias_bwd, sizes=repeat_sums, kind=Kind.ACCUMULATE),
     Op("bias_bwd_x", _bwd_x, sizes=repeat_sums),

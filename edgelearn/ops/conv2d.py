@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgelearn.graph import Node
-from edgelearn.ops import windows
+from edgelearn.ops import parts, windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape
 
 
@@ -90,8 +90,13 @@ OPS = (
     Op(
         "conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
         weights=(1, 2), shifts=(2,), examples=EXAMPLES,
-        summary="2-D and 1-D convolution, groups, any stride and padding",
+        summary="2-D and 1-D convolution, groups, any stride and padding", split=parts.conv_forward,
     ),
-    Op("conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
-    Op("conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),
+    Op(
+        "conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs, split=parts.conv_backward_x,
+    ),
+    Op(
+        "conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs,
+        split=parts.conv_backward_w,
+    ),
 )  # fmt: skip

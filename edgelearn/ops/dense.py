@@ -8,6 +8,7 @@ import numpy as np
 
 from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape, count
+from edgelearn.ops.parts import along
 
 
 def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -51,6 +52,7 @@ OPS = (
             Example({}, ((1, 3, 4), (1, 12), None)),
             Example({}, ((33,), (10, 33), (10,))),
         ),
+        split=along("out", (0, "in", 1), (1,), 4),
     ),
     Op(
         "dense_bwd_x", lambda a, dy, w: ((dy @ w).reshape(a["x_shape"]),), None,
@@ -59,5 +61,6 @@ OPS = (
     Op(
         "dense_bwd_w", lambda a, x, dy: (np.outer(dy, x),), None,
         lambda a, i, o: {"in": count(i[0]), "out": count(i[1])}, kind=Kind.ACCUMULATE, macs=macs,
+        split=along("out", (0, 1), ("in",), 4),
     ),
 )  # fmt: skip

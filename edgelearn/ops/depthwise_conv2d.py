@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edgelearn.graph import Node
-from edgelearn.ops import windows
+from edgelearn.ops import parts, windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape
 
 
@@ -70,7 +70,14 @@ OPS = (
     Op(
         "depthwise_conv2d", forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_gradient, macs=macs,
         weights=(1, 2), shifts=(2,), examples=EXAMPLES, summary="depthwise convolution with a channel multiplier",
+        split=parts.depthwise_forward,
     ),
-    Op("depthwise_conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs),
-    Op("depthwise_conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs),
+    Op(
+        "depthwise_conv2d_bwd_x", _bwd_x, None, windows.bwd_x_sizes, windows.STRUCT, macs=macs,
+        split=parts.depthwise_backward_x,
+    ),
+    Op(
+        "depthwise_conv2d_bwd_w", _bwd_w, None, windows.bwd_w_sizes, windows.STRUCT, kind=Kind.ACCUMULATE, macs=macs,
+        split=parts.depthwise_backward_w,
+    ),
 )  # fmt: skip

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgelearn.ops.base import Arrays, Attrs, Kind, Op, count_sizes
+from edgelearn.ops.parts import elements
 
 CLIP_EPSILON = 1e-6  # added to the norm before dividing, as torch.nn.utils.clip_grad_norm_ does
 
@@ -68,12 +69,15 @@ def _zero(attrs: Attrs) -> Arrays:
 
 
 OPS = (
-    Op("zero", _zero, sizes=count_sizes),
-    Op("sgd_step", _sgd, sizes=count_sizes, kind=Kind.STEP),
-    Op("momentum_step", _momentum, sizes=count_sizes, kind=Kind.STEP),
-    Op("adam_step", _adam, sizes=count_sizes, kind=Kind.STEP),
-    Op("adamw_step", _adamw, sizes=count_sizes, kind=Kind.STEP),
-    Op("weight_decay_step", lambda o, w: (w * (1 - o.lr * o.weight_decay),), sizes=count_sizes, kind=Kind.STEP),
+    Op("zero", _zero, sizes=count_sizes, split=elements(0, 1)),
+    Op("sgd_step", _sgd, sizes=count_sizes, kind=Kind.STEP, split=elements(1, 1)),
+    Op("momentum_step", _momentum, sizes=count_sizes, kind=Kind.STEP, split=elements(1, 2)),
+    Op("adam_step", _adam, sizes=count_sizes, kind=Kind.STEP, split=elements(1, 3)),
+    Op("adamw_step", _adamw, sizes=count_sizes, kind=Kind.STEP, split=elements(1, 3)),
+    Op(
+        "weight_decay_step", lambda o, w: (w * (1 - o.lr * o.weight_decay),), sizes=count_sizes, kind=Kind.STEP,
+        split=elements(0, 1),
+    ),
     Op(
         "sumsq_step", lambda o, g, acc: (acc + np.sum(g * g),), sizes=lambda a, i, o: {"count": int(np.prod(i[0]))},
         kind=Kind.STEP, uses_optim=False,

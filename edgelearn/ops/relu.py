@@ -7,6 +7,7 @@ import numpy as np
 from edgelearn.formats import BIT, F32
 from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Op, Tape, count_sizes, same_shape
+from edgelearn.ops.parts import elements
 
 
 def _forward(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -33,8 +34,10 @@ OPS = (
             Example({"slope": 0.0, "max": 6.0}, ((67,),)),
             Example({"slope": 0.125, "max": np.inf}, ((1, 11, 3),)),
         ),
+        split=elements(1, 2),
     ),
     Op(
         "relu_bwd", _bwd, None, count_sizes, inplace=((0, 0),), scalars=lambda a: {"slope": float(a["slope"])},
+        split=elements(2),
     ),
 )  # fmt: skip

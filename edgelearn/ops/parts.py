@@ -1,0 +1,203 @@
+"""How one call of a kernel is divided into parts that several harts compute at the same time.
+
+Each part is an ordinary call: other shape arguments, and operands that begin elsewhere. Parts write different elements,
+and every element is summed in the same order as by the whole call, so that the result does not depend on the number of
+parts. A rule gives the ways in which a call can be divided, the most even one first; a part that takes some channels of
+a map has a pitch (`el_window`), which not every kernel knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+Sizes = Mapping[str, int]
+Unit = int | str  # how many elements an operand moves on for one of what is divided: a number, or a size of the call
+
+
+@dataclass(frozen=True)
+class Part:
+    """Shape arguments of one part, and the elements of each operand in front of those that it touches."""
+
+    sizes: dict[str, int]
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+Parts = tuple[Part, ...]
+Split = Callable[[Sizes, int], list[Parts]]
+
+BITS = 32  # elements: a mask's parts begin at a whole word
+
+
+def spans(total: int, parts: int, grain: int = 1) -> list[tuple[int, int]]:
+    """At most `parts` ranges that cover [0, total), as even as multiples of `grain` allow."""
+    grains = -(-total // grain)
+    parts = min(parts, grains)
+    ends = [min(grains * k // parts * grain, total) for k in range(1, parts + 1)]
+    return list(zip([0, *ends[:-1]], ends, strict=True))
+
+
+def _moved(units: Sequence[Unit], sizes: Sizes, first: int) -> tuple[int, ...]:
+    return tuple(first * (sizes[u] if isinstance(u, str) else u) for u in units)
+
+
+def along(key: str, inputs: Sequence[Unit], outputs: Sequence[Unit], grain: int = 1) -> Split:
+    """Divides the size `key`: elements, rows, a dense layer's outputs."""
+
+    def split(s: Sizes, parts: int) -> list[Parts]:
+        return [
+            tuple(
+                Part({**s, key: last - first}, _moved(inputs, s, first), _moved(outputs, s, first))
+                for first, last in spans(s[key], parts, grain)
+            )
+        ]
+
+    return split
+
+
+def elements(inputs: int, outputs: int = 1) -> Split:
+    """Divides an elementwise call; masks among the operands move along."""
+    return along("count", (1,) * inputs, (1,) * outputs, BITS)
+
+
+@dataclass(frozen=True)
+class _Axis:
+    """One spatial axis of a window, by its names in `el_window`."""
+
+    size: str
+    out: str
+    kernel: str
+    stride: str
+    pad: str
+
+
+_ROWS = _Axis("in_h", "out_h", "k_h", "stride_h", "pad_top")
+_COLUMNS = _Axis("in_w", "out_w", "k_w", "stride_w", "pad_left")
+
+
+def _steps(s: Sizes, axis: _Axis) -> tuple[int, int]:
+    """Elements of x and of y from one row, or column, to the next."""
+    if axis is _COLUMNS:
+        return s["in_pitch"], s["out_pitch"]
+    return s["in_w"] * s["in_pitch"], s["out_w"] * s["out_pitch"]
+
+
+def _axis(s: Sizes) -> _Axis | None:
+    """What can be divided in space: rows, or the columns of a map that is one row high."""
+    if s["out_h"] > 1:
+        return _ROWS
+    return _COLUMNS if s["in_h"] == 1 and s["out_w"] > 1 else None
+
+
+def _flat(s: Sizes) -> Sizes:
+    """A 1 x 1 convolution does not care for the map's shape: one long row divides most evenly."""
+    plain = all(s[key] == 1 for key in ("k_h", "k_w", "stride_h", "stride_w"))
+    if not plain or s["pad_top"] or s["pad_left"]:
+        return s
+    positions = s["in_h"] * s["in_w"]
+    return {**s, "in_h": 1, "in_w": positions, "out_h": 1, "out_w": positions}
+
+
+def _outputs_in_space(s: Sizes, parts: int, weights: int) -> Parts:
+    """Rows of y, each part with the rows of x that its windows meet."""
+    axis = _axis(s)
+    if axis is None:
+        return ()
+    x_step, y_step = _steps(s, axis)
+    found = []
+    for first, last in spans(s[axis.out], parts):
+        start = first * s[axis.stride] - s[axis.pad]
+        if start >= s[axis.size]:
+            return ()  # windows that see nothing but padding
+        skip = max(start, 0)
+        end = min((last - 1) * s[axis.stride] - s[axis.pad] + s[axis.kernel], s[axis.size])
+        sizes = {**s, axis.out: last - first, axis.size: max(end - skip, 1), axis.pad: skip - start}
+        found.append(Part(sizes, (skip * x_step, *[0] * weights), (first * y_step,)))
+    return tuple(found)
+
+
+def _inputs_in_space(s: Sizes, parts: int) -> Parts:
+    """Rows of dx, each part with the rows of dy whose windows meet them."""
+    axis = _axis({**s, "out_h": s["in_h"], "out_w": s["in_w"]})
+    if axis is None or s[axis.kernel] < s[axis.stride]:
+        return ()  # rows that no window meets: their part would need a negative padding
+    x_step, y_step = _steps(s, axis)
+    found = []
+    for first, last in spans(s[axis.size], parts):
+        skip = max(-(-(first + s[axis.pad] - s[axis.kernel] + 1) // s[axis.stride]), 0)
+        end = min((last - 1 + s[axis.pad]) // s[axis.stride] + 1, s[axis.out])
+        pad = first + s[axis.pad] - skip * s[axis.stride]
+        sizes = {**s, axis.size: last - first, axis.out: max(end - skip, 0), axis.pad: pad}
+        found.append(Part(sizes, (min(skip, s[axis.out]) * y_step, 0), (first * x_step,)))
+    return tuple(found)
+
+
+def _channels(s: Sizes, parts: int, keys: Sequence[str], inputs: Sequence[int], outputs: Sequence[int]) -> Parts:
+    """Some channels of a map; `inputs` and `outputs` say how far an operand moves for one channel."""
+    return tuple(
+        Part({**s, **dict.fromkeys(keys, last - first)}, _moved(inputs, s, first), _moved(outputs, s, first))
+        for first, last in spans(s[keys[0]], parts, 4 if s[keys[0]] >= 4 * parts else 1)
+    )
+
+
+def _ranked(ways: Sequence[Parts], key: Callable[[Sizes], int]) -> list[Parts]:
+    """The ways that exist, least work of the busiest part first."""
+    return sorted(filter(None, ways), key=lambda way: max(key(part.sizes) for part in way))
+
+
+def _window(s: Sizes) -> int:
+    return s["k_h"] * s["k_w"] * s["in_c"] // s["groups"]
+
+
+def _work(s: Sizes) -> int:
+    """A part's share of a convolution, by the smaller of its maps' positions and its channels."""
+    return s["out_h"] * s["out_w"] * s["out_c"] * s["in_c"]
+
+
+def _work_back(s: Sizes) -> int:
+    return s["in_h"] * s["in_w"] * s["out_c"] * s["in_c"]
+
+
+def conv_forward(s: Sizes, parts: int) -> list[Parts]:
+    """conv2d: positions of y, or output channels. Operands x, w, b."""
+    ways = [_outputs_in_space(_flat(s), parts, weights=2)]
+    if s["groups"] == 1:
+        ways.append(_channels(s, parts, ("out_c",), (0, _window(s), 1), (1,)))
+    return _ranked(ways, _work)
+
+
+def conv_backward_x(s: Sizes, parts: int) -> list[Parts]:
+    """conv2d_bwd_x: positions of dx, or input channels. Operands dy, w."""
+    ways = [_inputs_in_space(_flat(s), parts)]
+    if s["groups"] == 1:
+        ways.append(_channels(s, parts, ("in_c",), (0, 1), (1,)))
+    return _ranked(ways, _work_back)
+
+
+def conv_backward_w(s: Sizes, parts: int) -> list[Parts]:
+    """conv2d_bwd_w: output channels. Operands x, dy."""
+    return [_channels(s, parts, ("out_c",), (0, 1), (_window(s),))] if s["groups"] == 1 else []
+
+
+def _depthwise(space: Parts, s: Sizes, parts: int, operands: int) -> list[Parts]:
+    """Channels, which no operand shares, unless the maps divide more evenly in space."""
+    if s["in_c"] != s["out_c"]:
+        return [space] if space else []
+    way = _channels(s, parts, ("in_c", "out_c"), (1,) * operands, (1,))
+    return _ranked([way, space], lambda p: p["out_h"] * p["out_w"] * p["in_h"] * p["in_w"] * p["in_c"])
+
+
+def depthwise_forward(s: Sizes, parts: int) -> list[Parts]:
+    """depthwise_conv2d. Operands x, w, b."""
+    return _depthwise(_outputs_in_space(s, parts, weights=2), s, parts, operands=3)
+
+
+def depthwise_backward_x(s: Sizes, parts: int) -> list[Parts]:
+    """depthwise_conv2d_bwd_x. Operands dy, w."""
+    return _depthwise(_inputs_in_space(s, parts), s, parts, operands=2)
+
+
+def depthwise_backward_w(s: Sizes, parts: int) -> list[Parts]:
+    """depthwise_conv2d_bwd_w. Operands x, dy."""
+    return _depthwise((), s, parts, operands=2)
