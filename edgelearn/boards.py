@@ -55,6 +55,7 @@ class Build(_Strict, frozen=True):
     compilers: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # candidates, best first
     install: str  # what to type when none of them is there
     flags: tuple[str, ...] = ()  # machine flags, for compiling and linking
+    link_flags: tuple[str, ...] = ()  # for linking only
     optimize: str = "-O2"
     kernel_optimize: str = "-O3"
 
@@ -68,12 +69,14 @@ class Emulator(_Strict, frozen=True):
     icount_shift: Annotated[int, msgspec.Meta(ge=0, le=10)]  # an instruction takes 2^shift ns of guest time
     tick_ns: Annotated[float, msgspec.Meta(ge=0)]  # period of el_hal_ticks(); 0: it counts instructions
     source: str
+    version: Annotated[str, msgspec.Meta(pattern=r"^(\d+(\.\d+)*)?$")] = ""  # the oldest that knows the board; "": any
 
 
 class Hal(_Strict, frozen=True):
     """The board's own C and assembly files, below `firmware/hal`, and the constants they compile against."""
 
     common: tuple[str, ...]
+    library: tuple[str, ...] = ()  # the functions that its compiler calls by itself; none: libgcc has them
     pipe: tuple[str, ...] = ()
     uart: tuple[str, ...] = ()
     constants: dict[str, Address] = {}

@@ -21,8 +21,9 @@ WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcas
 # Floats may fuse into multiply-adds, and errno is nobody's; all else is strict IEEE, NaN and infinity included.
 FLOATS = ("-ffp-contract=fast", "-fno-math-errno")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
-# A loop that copies must not become a call of memcpy inside memcpy.
-BARE = ("-ffreestanding", "-fno-tree-loop-distribute-patterns", "-fno-common", "-fno-unwind-tables")
+BARE = ("-ffreestanding", "-fno-common", "-fno-unwind-tables")
+# A loop that copies must not become a call of memcpy inside memcpy; for clang -ffreestanding says so.
+COPIES = "-fno-tree-loop-distribute-patterns"
 SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer")
 ERROR_LINES = 8
 
@@ -95,8 +96,9 @@ def _write_sources(sources: Mapping[str, str], board: Board, out_dir: Path) -> l
 
 
 def board_header(board: Board) -> str:
-    """board.h: the addresses that a board's HAL files compile against."""
+    """board.h: the addresses that a board's HAL files compile against, and how many harts there are."""
     lines = [f"#define {name} 0x{value:08X}u" for name, value in board.hal.constants.items()]
+    lines.append(f"#define EL_HARTS {board.harts}u")
     head = f"/* Addresses of {board.id}, from its board file. Written by edgelearn. */"
     return "\n".join([head, "#ifndef EL_BOARD_H", "#define EL_BOARD_H", "", *lines, "", "#endif", ""])
 
@@ -116,7 +118,18 @@ def _units(
         *(_Unit(path, fast, False) for path in kernels),
         *(_Unit(path, small, False) for path in generated),
         *(_Unit(path, small, True) for path in (*runtime, *hal)),
+        *(_Unit(firmware / "hal" / name, small, False) for name in board.hal.library),
     ]
+
+
+def bare_flags(compiler: Compiler) -> tuple[str, ...]:
+    """What tells a compiler that there is no operating system and no C library."""
+    return BARE if compiler.clang else (*BARE, COPIES)
+
+
+def libraries(board: Board) -> tuple[str, ...]:
+    """What an image links last: the compiler's own functions, unless the HAL has them."""
+    return () if board.arch == "host" or board.hal.library else ("-lgcc",)
 
 
 class _Builder:
@@ -128,7 +141,13 @@ class _Builder:
         self.machine = (*board.build.flags, *extra)
         hosted = board.arch == "host"
         self.flags = (
-            *("-std=gnu11" if hosted else "-std=c11", *WARNINGS, *SECTIONS, *(() if hosted else BARE), "-g"),
+            *(
+                "-std=gnu11" if hosted else "-std=c11",
+                *WARNINGS,
+                *SECTIONS,
+                *(() if hosted else bare_flags(compiler)),
+                "-g",
+            ),
             *(f"-I{folder}" for folder in (firmware / "include", firmware / "hal", out_dir / "src")),
         )
         headers = [*sorted(firmware.rglob("*.h")), *sorted((out_dir / "src").glob("*.h"))]
@@ -158,12 +177,13 @@ class _Builder:
             "-nostdlib",
             "-static",
             f"-T{script}",
-            "-Wl,--no-warn-rwx-segments",
+            *(() if self.compiler.clang else ("-Wl,--no-warn-rwx-segments",)),
         ]
         hosted = self.board.arch == "host"
         command = [self.compiler.path, *self.machine, *([] if hosted else bare), "-Wl,--gc-sections"]
         command += [f"-Wl,-Map={self.out / 'image.map'}", *map(str, objects), "-o", str(temporary)]
-        self._run([*command, *([] if hosted else ["-lgcc"])], f"the image for {self.board.id} does not link")
+        command += [*self.board.build.link_flags, *libraries(self.board)]
+        self._run(command, f"the image for {self.board.id} does not link")
         temporary.replace(elf)
         return elf
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from edgelearn import boards
+from edgelearn.build.toolchain import find_compiler, find_emulator
+from edgelearn.errors import ToolError
 from tests.support.run_kernels import check_all
 from tools.bench import probe
 
-BOARDS = ("qemu-m4", "qemu-m55", "qemu-m3", "qemu-rv32", "qemu-rv32imac")
+BOARDS = ("qemu-m4", "qemu-m55", "qemu-m3", "qemu-rv32", "qemu-rv32imac", "qemu-rv32v", "qemu-rv32v256")
 
 
-def _installed(board: str) -> bool:
-    loaded = boards.load(board)
-    assert loaded.emulator is not None
-    return all(shutil.which(p) for p in (loaded.emulator.program, loaded.build.compilers[0]))
+def _needs_tools(board: str) -> None:
+    try:
+        find_compiler(boards.load(board))
+        find_emulator(boards.load(board))
+    except ToolError as error:
+        pytest.skip(error.message)
 
 
 @pytest.mark.parametrize("board", BOARDS)
 def test_on(board: str) -> None:
-    if not _installed(board):
-        pytest.skip(f"no compiler or emulator for {board}")
+    _needs_tools(board)
     check_all(board)
 
 
 @pytest.mark.parametrize("board", sorted(set(boards.available()) - {*BOARDS, "host"}))
 def test_compiles_for(board: str) -> None:
-    if not _installed(board):
-        pytest.skip(f"no compiler or emulator for {board}")
+    _needs_tools(board)
     assert probe.build(board, ("-Werror", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion")).exists()

@@ -106,7 +106,7 @@ __asm__(".syntax unified\n"
 __asm__(".section .start, \"ax\"\n"
         ".global _start\n_start:\n"
         "la sp, __stack_top\n la t0, probe_fault\n csrw mtvec, t0\n"
-        "li t0, 0x2000\n csrs mstatus, t0\n"
+        "li t0, 0x2200\n csrs mstatus, t0\n" /* FPU and vectors, where they are */
         "call probe_start\n"
         ".balign 4\nprobe_fault:\n li a0, 9\n call probe_exit\n"
         ".option push\n.option norvc\n.balign 16\n"

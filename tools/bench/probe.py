@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 
 from edgelearn import boards, kernels
-from edgelearn.build.compile import BARE, FLOATS, SECTIONS, board_header
-from edgelearn.build.toolchain import find_compiler, find_emulator
+from edgelearn.build.compile import FLOATS, SECTIONS, bare_flags, board_header, libraries
+from edgelearn.build.toolchain import Compiler, find_compiler, find_emulator
 from edgelearn.errors import InternalError, ToolError
 from tools.bench import counting
 from tools.bench.counting import CACHE, TIMEOUT, Method, run_tool
@@ -130,8 +130,9 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
         ]
         if board.arch != "host":
             (work / "link.ld").write_text(_link_script(board))
-            command += [_counter_source(board), *BARE, "-nostdlib", "-static"]
-            command += [f"-Wl,-T,{work / 'link.ld'},--gc-sections", "-lgcc"]
+            command += [_counter_source(board), *(FIRMWARE / "hal" / name for name in board.hal.library)]
+            command += [*bare_flags(Compiler(compiler, version)), "-nostdlib", "-static", *board.build.link_flags]
+            command += [f"-Wl,-T,{work / 'link.ld'},--gc-sections", *libraries(board)]
         run_tool(command, f"compiling the probe for {board_id}")
         os.replace(work / "image", image)  # another test process may have built the same one
     return image

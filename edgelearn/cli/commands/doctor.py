@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 
 import click
 
@@ -57,22 +58,29 @@ def _package_version(name: str) -> str:
 def find_tools() -> list[Tool]:
     """Python, every compiler and emulator that a board names, and the optional packages."""
     from edgelearn import boards
+    from edgelearn.build.toolchain import find_compiler, outdated
 
     tools = [Tool("python", platform.python_version(), ("edgelearn",), "")]
     compilers: dict[tuple[str, ...], list[boards.Board]] = {}
-    emulators: dict[str, list[boards.Board]] = {}
+    emulators: dict[tuple[str, bool], list[boards.Board]] = {}
     for board in map(boards.load, boards.available()):
         compilers.setdefault(board.build.compilers, []).append(board)
         if board.emulator:
-            emulators.setdefault(board.emulator.program, []).append(board)
+            emulators.setdefault((board.emulator.program, bool(outdated(board))), []).append(board)
     for names, users in compilers.items():
-        found = next((n for n in names if _program_version(n)), "")
+        try:
+            found = PurePath(find_compiler(users[0]).path).name
+        except ToolError:
+            found = ""
         ids = tuple(b.id for b in users)
         tools.append(Tool(found or names[0], _program_version(found) if found else "", ids, users[0].build.install))
-    for program, users in emulators.items():
-        assert users[0].emulator is not None
-        install = users[0].emulator.install
-        tools.append(Tool(program, _program_version(program), tuple(b.id for b in users), install))
+    for (program, old), users in emulators.items():
+        emulator, ids = users[0].emulator, tuple(b.id for b in users)
+        assert emulator is not None
+        if old:  # there is one, which other boards may do with
+            tools.append(Tool(f"{program} {emulator.version}", "", ids, emulator.install, required=False))
+        else:
+            tools.append(Tool(program, _program_version(program), ids, emulator.install))
     for names, user, hint in OPTIONAL:
         found = next((n for n in names if _package_version(n)), names[0])
         tools.append(Tool(found, _package_version(found), (user,), hint, required=False))
