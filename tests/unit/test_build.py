@@ -98,3 +98,32 @@ def test_host_images_of_both_compilers_train(tmp_path: Path, compiler: str, sani
             assert result.loss == pytest.approx(model.train(*sample, 0.01), rel=1e-5)
         link.read("state")
         assert list(link.echo_many([b"x" * 480] * 20)) == [b"x" * 480] * 20
+
+
+def _script(path: Path, text: str) -> str:
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("says", "have"), [("8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)", "8.2.2"), ("of some day", "unknown")]
+)
+def test_an_old_emulator_says_which_one_is_needed(says: str, have: str, tmp_path: Path) -> None:
+    board = boards.load("qemu-rv32v")
+    assert board.emulator is not None
+    program = _script(tmp_path / "qemu", f"echo 'QEMU emulator version {says}'")
+    board = msgspec.structs.replace(board, emulator=msgspec.structs.replace(board.emulator, program=program))
+    with pytest.raises(ToolError) as caught:
+        find_emulator(board)
+    assert caught.value.message == f"{program} is version {have}, 10.0 or newer is needed"
+    assert caught.value.hint == "apt-get install qemu-system-riscv"
+
+
+def test_a_compiler_that_does_not_know_the_core_is_passed_over(tmp_path: Path) -> None:
+    old = _script(tmp_path / "old", 'case "$*" in --version) echo clang 14;; *) exit 1;; esac')
+    new = _script(tmp_path / "new", "echo clang 19")
+    board = boards.load("qemu-rv32v")
+    assert find_compiler(_with_compilers(board, old, new)).path == new
+    with pytest.raises(ToolError, match="no compiler for qemu-rv32v"):
+        find_compiler(_with_compilers(board, old))
