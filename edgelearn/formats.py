@@ -26,10 +26,11 @@ class Format:
 
 
 F32 = Format("f32", 32, "float", np.dtype(np.float32))
+F16 = Format("f16", 16, "el_f16", np.dtype(np.float16))
 S8 = Format("s8", 8, "int8_t", np.dtype(np.int8))
 S32 = Format("s32", 32, "int32_t", np.dtype(np.int32))
 U8 = Format("u8", 8, "uint8_t", np.dtype(np.uint8))
 U32 = Format("u32", 32, "uint32_t", np.dtype(np.uint32))
 BIT = Format("bit", 1, "uint8_t", np.dtype(np.bool_))
 
-FORMATS = {f.name: f for f in (F32, S8, S32, U8, U32, BIT)}
+FORMATS = {f.name: f for f in (F32, F16, S8, S32, U8, U32, BIT)}

@@ -22,15 +22,25 @@ def run_node(node: Node, values: dict[str, np.ndarray], optim: Optim) -> None:
     op = OPS[node.op]
     inputs = [values[name] if name else None for name in node.inputs]
     if op.kind is Kind.STEP:
-        outputs = op.compute(optim, *inputs, *(values[name] for name in node.outputs))
+        scalars = op.scalars(node.attrs).values()
+        outputs = op.compute(optim, *scalars, *inputs, *(values[name] for name in node.outputs))
     else:
         outputs = op.compute(node.attrs, *inputs)
     for name, value in zip(node.outputs, outputs, strict=False):
         if op.kind is Kind.ACCUMULATE:
             scale = -optim.lr if node.attrs["scale"] == "-lr" else node.attrs["scale"]
-            dtype = values[name].dtype.type
-            value = values[name] + dtype(scale) * value.reshape(values[name].shape)
+            value = _accumulated(values[name], scale, value)
         values[name] = value
+
+
+def _accumulated(held: np.ndarray, scale: float, value: np.ndarray) -> np.ndarray:
+    """What an output held plus scale * value; halves are summed in float32."""
+    if held.dtype == np.float16:
+        wide = _accumulated(held.astype(np.float32), scale, value)
+        with np.errstate(over="ignore"):
+            return wide.astype(np.float16)
+    total: np.ndarray = held + held.dtype.type(scale) * value.reshape(held.shape)
+    return total
 
 
 def evaluate(graph: Graph, sample: np.ndarray, dtype: type = np.float64) -> np.ndarray:

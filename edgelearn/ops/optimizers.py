@@ -59,8 +59,8 @@ def _adamw(o: Optim, g: np.ndarray, w: np.ndarray, m: np.ndarray, v: np.ndarray)
 
 
 def _clip(o: Optim, acc: np.ndarray) -> Arrays:
-    o.grad_norm = float(np.sqrt(acc[0]))
-    o.grad_scale = min(1.0, o.clip_norm / (o.grad_norm + CLIP_EPSILON)) if o.clip_norm > 0 else 1.0
+    o.grad_norm = float(np.sqrt(acc[0])) * o.grad_scale
+    o.grad_scale *= min(1.0, o.clip_norm / (o.grad_norm + CLIP_EPSILON)) if o.clip_norm > 0 else 1.0
     return (np.zeros_like(acc),)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from edgelearn.ops import OPS, Kind
 from tests.support.kernel_cases import EPS, Case
+from tests.support.kernel_numbers import real
 from tools.bench.probe import Alias
 
 Arrays = Sequence[np.ndarray | None]
@@ -17,7 +18,7 @@ SPECIAL = np.float32([0, -0.0, 3, -3, 6, np.nan, -np.nan, np.inf, -np.inf])
 
 
 def random(rng: np.random.Generator, *shape: int) -> np.ndarray:
-    return rng.normal(size=shape).astype(np.float32)
+    return real(rng.normal(size=shape))
 
 
 def wide(arrays: Arrays) -> list[np.ndarray | None]:
@@ -69,7 +70,7 @@ def broadcasts(rng: np.random.Generator) -> Iterator[Case]:
 
 def activations(rng: np.random.Generator) -> Iterator[Case]:
     for n in (1, 7, 33, 131):
-        x, dy = 3 * random(rng, n), random(rng, n)
+        x, dy = real(3 * random(rng, n)), random(rng, n)
         away = np.where(np.abs(x) < 0.1, np.float32(1), x)
         yield from cases("reciprocal", f"{n}", {}, (away,), 2e-7 / np.abs(away))
         yield from cases("reciprocal_bwd", f"{n}", {}, (x, dy), 4e-7 * np.abs(dy) * x * x)
@@ -84,7 +85,7 @@ def activations(rng: np.random.Generator) -> Iterator[Case]:
         for alpha, beta in ((0.2, 0.5), (1 / 6, 0.5)):
             attrs, name = {"alpha": alpha, "beta": beta}, f"{n} {alpha:.2f}"
             yield from cases("hard_sigmoid", name, attrs, (some,), 2e-7 * (1 + finite))
-            y = np.clip(np.float32(alpha) * x + np.float32(beta), 0, 1)
+            y = real(np.clip(np.float32(alpha) * x + np.float32(beta), 0, 1))
             yield from cases("hard_sigmoid_bwd", name, attrs, (y, dy), 2e-7 * np.abs(dy))
         yield from cases("hard_swish", f"{n}", {}, (some,), 3e-7 * (1 + finite))
         yield from cases("hard_swish_bwd", f"{n}", {}, (x, dy), 4e-7 * np.abs(dy) * (1 + np.abs(x)))
@@ -94,7 +95,7 @@ def activations(rng: np.random.Generator) -> Iterator[Case]:
             yield from cases(f"{op}_bwd", f"{n}", {}, (x, dy), 6e-7 * np.abs(dy) * (1 + np.abs(x)))
         for alpha in (1.0, 0.5):
             yield from cases("elu", f"{n} {alpha}", {"alpha": alpha}, (some,), 2e-7 * (1 + finite))
-            y = np.where(x < 0, alpha * np.expm1(x), x).astype(np.float32)
+            y = real(np.where(x < 0, alpha * np.expm1(x), x))
             yield from cases("elu_bwd", f"{n} {alpha}", {"alpha": alpha}, (y, dy), 2e-7 * np.abs(dy) * (1 + np.abs(y)))
 
 
@@ -128,7 +129,7 @@ def parts(rng: np.random.Generator) -> Iterator[Case]:
 def norms(rng: np.random.Generator) -> Iterator[Case]:
     for rows, channels in ((4, 8), (35, 7), (3, 33), (64, 3)):
         for op, axis in (("layer_norm", 1), ("instance_norm", 0)):
-            x = random(rng, rows, channels) + np.float32(0.5)
+            x = real(random(rng, rows, channels) + np.float32(0.5))
             dy, gamma, beta = random(rng, rows, channels), random(rng, channels), random(rng, channels)
             attrs, name = {"epsilon": 2**-10, "channels": channels}, f"{rows}x{channels}"
             inv = 1 / np.sqrt(x.var(axis=axis, keepdims=True) + attrs["epsilon"])

@@ -36,9 +36,22 @@ typedef struct {
     uint32_t kept;
 } el_latent;
 
+/* What the loss scale needs from one update to the next, as floats in the optimizer's state. */
+enum {
+    EL_SCALE = 0,    /* what every gradient is multiplied by, a power of two */
+    EL_OVERFLOW = 1, /* of the running update: 1 once a gradient was not finite */
+    EL_CLEAN = 2,    /* updates since the scale changed, or one was left out */
+    EL_SKIPPED = 3,  /* updates that were left out */
+    EL_UPDATES = 4,  /* updates, also those: what rounding at random starts from */
+    EL_SCALING = 5
+};
+#define EL_LEAST_SCALE 1.52587890625e-5f /* 2^-16 */
+#define EL_MOST_SCALE 16777216.0f        /* 2^24 */
+#define EL_MOST_UPDATES 16777215.0f      /* then they are counted from zero again */
+
 typedef struct {
     uint8_t hash[8];  /* of the plan; the host refuses a stale image */
-    el_region input;  /* one sample, channels-last: int8 in EL_SAMPLE_S8, else f32 */
+    el_region input;  /* one sample, channels-last: int8 in EL_SAMPLE_S8, f16 with half_input, else f32 */
     el_region target; /* u32 label, or f32 vector; empty where the sample is its own */
     el_region output; /* prediction, f32; valid until the backward pass */
     el_region params; /* trained weights, f32, in the plan's order */
@@ -57,6 +70,9 @@ typedef struct {
     uint32_t latent_count;
     void (*prefix)(void); /* el_model_forward up to the latents, which only the head may overwrite */
     void (*head)(void);   /* and from there on */
+    /* Where gradients are halves. */
+    const float *scaling; /* see EL_SCALING; NULL where there are none */
+    uint32_t half_input;  /* 1: the input is f16 */
 } el_model_info;
 
 extern const el_model_info el_model;

@@ -1,34 +1,34 @@
 /* Batch normalisation with frozen statistics: an affine map per channel. */
-#include "el/kernels.h"
+#include "../real.h"
 
-void el_batch_norm_fwd_f32__ref(int32_t rows, int32_t channels, const float *x, const float *gamma, const float *beta,
-                                const float *mean, const float *inv_std, float *y)
+void EL_REF(batch_norm_fwd)(int32_t rows, int32_t channels, const el_real *x, const el_real *gamma, const el_real *beta,
+                            const float *mean, const float *inv_std, el_real *y)
 {
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t c = 0; c < channels; c++) {
-            *y++ = (*x++ - mean[c]) * (inv_std[c] * gamma[c]) + beta[c];
+            put(y++, (get(x++) - mean[c]) * (inv_std[c] * get(&gamma[c])) + get(&beta[c]));
         }
     }
 }
 
-void el_batch_norm_bwd_x_f32__ref(int32_t rows, int32_t channels, const float *dy, const float *gamma,
-                                  const float *inv_std, float *dx)
+void EL_REF(batch_norm_bwd_x)(int32_t rows, int32_t channels, const el_real *dy, const el_real *gamma,
+                              const float *inv_std, el_real *dx)
 {
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t c = 0; c < channels; c++) {
-            *dx++ = *dy++ * (gamma[c] * inv_std[c]);
+            put(dx++, get(dy++) * (get(&gamma[c]) * inv_std[c]));
         }
     }
 }
 
-void el_batch_norm_bwd_w_f32__ref(int32_t rows, int32_t channels, float scale, const float *x, const float *dy,
-                                  const float *mean, const float *inv_std, float *dgamma)
+void EL_REF(batch_norm_bwd_w)(int32_t rows, int32_t channels, float scale, const el_real *x, const el_real *dy,
+                              const float *mean, const float *inv_std, el_real *dgamma)
 {
     for (int32_t c = 0; c < channels; c++) {
         float acc = 0.0f;
         for (int32_t r = 0; r < rows; r++) {
-            acc += dy[r * channels + c] * (x[r * channels + c] - mean[c]);
+            acc += get(&dy[r * channels + c]) * (get(&x[r * channels + c]) - mean[c]);
         }
-        dgamma[c] += scale * (acc * inv_std[c]);
+        add(&dgamma[c], scale * (acc * inv_std[c]));
     }
 }

@@ -1,16 +1,16 @@
 /* Convolution by its definition: any size, stride, padding and number of groups. The truth that the fast ones match. */
-#include "el/kernels.h"
+#include "../real.h"
 
 #include <stddef.h>
 
-void el_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y)
+void EL_REF(conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         for (int32_t ox = 0; ox < s->out_w; ox++) {
             for (int32_t o = 0; o < s->out_c; o++) {
-                float acc = b != NULL ? b[o] : 0.0f;
+                float acc = b != NULL ? get(&b[o]) : 0.0f;
                 for (int32_t ky = 0; ky < s->k_h; ky++) {
                     const int32_t iy = oy * s->stride_h - s->pad_top + ky;
                     for (int32_t kx = 0; kx < s->k_w; kx++) {
@@ -18,50 +18,56 @@ void el_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, 
                         if (iy < 0 || iy >= s->in_h || ix < 0 || ix >= s->in_w) {
                             continue;
                         }
-                        const float *xp = x + (iy * s->in_w + ix) * s->in_c + o / og * cg;
-                        const float *wp = w + ((o * s->k_h + ky) * s->k_w + kx) * cg;
+                        const el_real *xp = x + (iy * s->in_w + ix) * s->in_c + o / og * cg;
+                        const el_real *wp = w + ((o * s->k_h + ky) * s->k_w + kx) * cg;
                         for (int32_t c = 0; c < cg; c++) {
-                            acc += xp[c] * wp[c];
+                            acc += get(&xp[c]) * get(&wp[c]);
                         }
                     }
                 }
-                *y++ = acc;
+                put(y++, acc);
             }
         }
     }
 }
 
-void el_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx)
+/* The output position whose window has its tap k over input position i, along one axis; -1 if there is none. */
+static int32_t over(int32_t i, int32_t pad, int32_t k, int32_t stride, int32_t out)
+{
+    const int32_t from = i + pad - k;
+    return from >= 0 && from % stride == 0 && from / stride < out ? from / stride : -1;
+}
+
+/* Taps descend, so that terms are added in the order of the outputs. */
+void EL_REF(conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *w, el_real *dx)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
-    for (int32_t i = 0; i < s->in_h * s->in_w * s->in_c; i++) {
-        dx[i] = 0.0f;
-    }
-    for (int32_t oy = 0; oy < s->out_h; oy++) {
-        for (int32_t ox = 0; ox < s->out_w; ox++) {
-            for (int32_t o = 0; o < s->out_c; o++) {
-                const float d = *dy++;
-                for (int32_t ky = 0; ky < s->k_h; ky++) {
-                    const int32_t iy = oy * s->stride_h - s->pad_top + ky;
-                    for (int32_t kx = 0; kx < s->k_w; kx++) {
-                        const int32_t ix = ox * s->stride_w - s->pad_left + kx;
-                        if (iy < 0 || iy >= s->in_h || ix < 0 || ix >= s->in_w) {
+    for (int32_t iy = 0; iy < s->in_h; iy++) {
+        for (int32_t ix = 0; ix < s->in_w; ix++) {
+            for (int32_t c = 0; c < s->in_c; c++) {
+                float acc = 0.0f;
+                for (int32_t ky = s->k_h - 1; ky >= 0; ky--) {
+                    const int32_t oy = over(iy, s->pad_top, ky, s->stride_h, s->out_h);
+                    for (int32_t kx = s->k_w - 1; oy >= 0 && kx >= 0; kx--) {
+                        const int32_t ox = over(ix, s->pad_left, kx, s->stride_w, s->out_w);
+                        if (ox < 0) {
                             continue;
                         }
-                        float *xp = dx + (iy * s->in_w + ix) * s->in_c + o / og * cg;
-                        const float *wp = w + ((o * s->k_h + ky) * s->k_w + kx) * cg;
-                        for (int32_t c = 0; c < cg; c++) {
-                            xp[c] += d * wp[c];
+                        const el_real *dp = dy + (oy * s->out_w + ox) * s->out_c + c / cg * og;
+                        const el_real *wp = w + ((c / cg * og * s->k_h + ky) * s->k_w + kx) * cg + c % cg;
+                        for (int32_t o = 0; o < og; o++) {
+                            acc += get(&dp[o]) * get(&wp[o * s->k_h * s->k_w * cg]);
                         }
                     }
                 }
+                put(dx++, acc);
             }
         }
     }
 }
 
-void el_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw)
+void EL_REF(conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -77,11 +83,11 @@ void el_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, c
                             if (iy < 0 || iy >= s->in_h || ix < 0 || ix >= s->in_w) {
                                 continue;
                             }
-                            acc += dy[(oy * s->out_w + ox) * s->out_c + o] *
-                                   x[(iy * s->in_w + ix) * s->in_c + o / og * cg + c];
+                            acc += get(&dy[(oy * s->out_w + ox) * s->out_c + o]) *
+                                   get(&x[(iy * s->in_w + ix) * s->in_c + o / og * cg + c]);
                         }
                     }
-                    *dw++ += scale * acc;
+                    add(dw++, scale * acc);
                 }
             }
         }

@@ -1,57 +1,63 @@
 /* Depthwise convolution by its definition: output channel o reads input channel o / multiplier. */
-#include "el/kernels.h"
+#include "../real.h"
 
 #include <stddef.h>
 
-void el_depthwise_conv2d_fwd_f32__ref(const el_window *s, const float *x, const float *w, const float *b, float *y)
+void EL_REF(depthwise_conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y)
 {
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         for (int32_t ox = 0; ox < s->out_w; ox++) {
             for (int32_t o = 0; o < s->out_c; o++) {
-                float acc = b != NULL ? b[o] : 0.0f;
+                float acc = b != NULL ? get(&b[o]) : 0.0f;
                 for (int32_t ky = 0; ky < s->k_h; ky++) {
                     const int32_t iy = oy * s->stride_h - s->pad_top + ky;
                     for (int32_t kx = 0; kx < s->k_w; kx++) {
                         const int32_t ix = ox * s->stride_w - s->pad_left + kx;
                         if (iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w) {
-                            acc += x[(iy * s->in_w + ix) * s->in_c + o / multiplier] *
-                                   w[(ky * s->k_w + kx) * s->out_c + o];
+                            acc += get(&x[(iy * s->in_w + ix) * s->in_c + o / multiplier]) *
+                                   get(&w[(ky * s->k_w + kx) * s->out_c + o]);
                         }
                     }
                 }
-                *y++ = acc;
+                put(y++, acc);
             }
         }
     }
 }
 
-void el_depthwise_conv2d_bwd_x_f32__ref(const el_window *s, const float *dy, const float *w, float *dx)
+/* The output position whose window has its tap k over input position i, along one axis; -1 if there is none. */
+static int32_t over(int32_t i, int32_t pad, int32_t k, int32_t stride, int32_t out)
+{
+    const int32_t from = i + pad - k;
+    return from >= 0 && from % stride == 0 && from / stride < out ? from / stride : -1;
+}
+
+/* Taps descend, so that terms are added in the order of the outputs. */
+void EL_REF(depthwise_conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *w, el_real *dx)
 {
     const int32_t multiplier = s->out_c / s->in_c;
-    for (int32_t i = 0; i < s->in_h * s->in_w * s->in_c; i++) {
-        dx[i] = 0.0f;
-    }
-    for (int32_t oy = 0; oy < s->out_h; oy++) {
-        for (int32_t ox = 0; ox < s->out_w; ox++) {
-            for (int32_t o = 0; o < s->out_c; o++) {
-                const float d = *dy++;
-                for (int32_t ky = 0; ky < s->k_h; ky++) {
-                    const int32_t iy = oy * s->stride_h - s->pad_top + ky;
-                    for (int32_t kx = 0; kx < s->k_w; kx++) {
-                        const int32_t ix = ox * s->stride_w - s->pad_left + kx;
-                        if (iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w) {
-                            dx[(iy * s->in_w + ix) * s->in_c + o / multiplier] +=
-                                d * w[(ky * s->k_w + kx) * s->out_c + o];
+    for (int32_t iy = 0; iy < s->in_h; iy++) {
+        for (int32_t ix = 0; ix < s->in_w; ix++) {
+            for (int32_t c = 0; c < s->in_c; c++) {
+                float acc = 0.0f;
+                for (int32_t ky = s->k_h - 1; ky >= 0; ky--) {
+                    const int32_t oy = over(iy, s->pad_top, ky, s->stride_h, s->out_h);
+                    for (int32_t kx = s->k_w - 1; oy >= 0 && kx >= 0; kx--) {
+                        const int32_t ox = over(ix, s->pad_left, kx, s->stride_w, s->out_w);
+                        for (int32_t m = c * multiplier; ox >= 0 && m < (c + 1) * multiplier; m++) {
+                            acc += get(&dy[(oy * s->out_w + ox) * s->out_c + m]) *
+                                   get(&w[(ky * s->k_w + kx) * s->out_c + m]);
                         }
                     }
                 }
+                put(dx++, acc);
             }
         }
     }
 }
 
-void el_depthwise_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const float *x, const float *dy, float *dw)
+void EL_REF(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t ky = 0; ky < s->k_h; ky++) {
@@ -63,12 +69,12 @@ void el_depthwise_conv2d_bwd_w_f32__ref(const el_window *s, float scale, const f
                     for (int32_t ox = 0; ox < s->out_w; ox++) {
                         const int32_t ix = ox * s->stride_w - s->pad_left + kx;
                         if (iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w) {
-                            acc += dy[(oy * s->out_w + ox) * s->out_c + o] *
-                                   x[(iy * s->in_w + ix) * s->in_c + o / multiplier];
+                            acc += get(&dy[(oy * s->out_w + ox) * s->out_c + o]) *
+                                   get(&x[(iy * s->in_w + ix) * s->in_c + o / multiplier]);
                         }
                     }
                 }
-                *dw++ += scale * acc;
+                add(dw++, scale * acc);
             }
         }
     }

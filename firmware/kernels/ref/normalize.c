@@ -1,6 +1,6 @@
 /* Normalisation with each sample's own statistics, over rows (layer) or over positions of a channel (instance). Means
  * and variances take two passes over the data: the one-pass formula cancels where the mean is large. */
-#include "el/kernels.h"
+#include "../real.h"
 #include "el/math.h"
 
 #include <stddef.h>
@@ -11,50 +11,52 @@ typedef struct {
     float mean, inv_std;
 } set;
 
-static set measure(int32_t count, int32_t stride, int32_t gamma_stride, float epsilon, const float *x)
+static set measure(int32_t count, int32_t stride, int32_t gamma_stride, float epsilon, const el_real *x)
 {
     set s = {count, stride, gamma_stride, 0.0f, 0.0f};
     float sum = 0.0f;
     for (int32_t i = 0; i < count; i++) {
-        sum += x[i * stride];
+        sum += get(&x[i * stride]);
     }
     s.mean = sum / (float)count;
     sum = 0.0f;
     for (int32_t i = 0; i < count; i++) {
-        const float d = x[i * stride] - s.mean;
+        const float d = get(&x[i * stride]) - s.mean;
         sum += d * d;
     }
     s.inv_std = 1.0f / el_sqrtf(sum / (float)count + epsilon);
     return s;
 }
 
-static void forward(const set *s, const float *x, const float *gamma, const float *beta, float *y)
+static void forward(const set *s, const el_real *x, const el_real *gamma, const el_real *beta, el_real *y)
 {
     for (int32_t i = 0; i < s->count; i++) {
-        const float h = (x[i * s->stride] - s->mean) * s->inv_std;
-        y[i * s->stride] = h * gamma[i * s->gamma_stride] + (beta != NULL ? beta[i * s->gamma_stride] : 0.0f);
+        const float h = (get(&x[i * s->stride]) - s->mean) * s->inv_std;
+        put(&y[i * s->stride],
+            h * get(&gamma[i * s->gamma_stride]) + (beta != NULL ? get(&beta[i * s->gamma_stride]) : 0.0f));
     }
 }
 
-static void backward(const set *s, const float *x, const float *dy, const float *gamma, float *dx)
+static void backward(const set *s, const el_real *x, const el_real *dy, const el_real *gamma, el_real *dx)
 {
     float mean = 0.0f;
     float along = 0.0f;
     for (int32_t i = 0; i < s->count; i++) {
-        const float g = dy[i * s->stride] * gamma[i * s->gamma_stride];
+        const float g = get(&dy[i * s->stride]) * get(&gamma[i * s->gamma_stride]);
         mean += g;
-        along += g * ((x[i * s->stride] - s->mean) * s->inv_std);
+        along += g * ((get(&x[i * s->stride]) - s->mean) * s->inv_std);
     }
     mean /= (float)s->count;
     along /= (float)s->count;
     for (int32_t i = 0; i < s->count; i++) {
-        const float h = (x[i * s->stride] - s->mean) * s->inv_std;
-        dx[i * s->stride] = (dy[i * s->stride] * gamma[i * s->gamma_stride] - mean - h * along) * s->inv_std;
+        const float h = (get(&x[i * s->stride]) - s->mean) * s->inv_std;
+        put(&dx[i * s->stride],
+            (get(&dy[i * s->stride]) * get(&gamma[i * s->gamma_stride]) - mean - h * along) * s->inv_std);
     }
 }
 
-void el_layer_norm_fwd_f32__ref(int32_t rows, int32_t channels, float epsilon, const float *x, const float *gamma,
-                                const float *beta, float *y)
+void EL_REF(layer_norm_fwd)(int32_t rows, int32_t channels, float epsilon, const el_real *x, const el_real *gamma,
+                            const el_real *beta, el_real *y)
 {
     for (int32_t k = 0; k < rows * channels; k += channels) {
         const set s = measure(channels, 1, 1, epsilon, x + k);
@@ -62,8 +64,8 @@ void el_layer_norm_fwd_f32__ref(int32_t rows, int32_t channels, float epsilon, c
     }
 }
 
-void el_layer_norm_bwd_x_f32__ref(int32_t rows, int32_t channels, float epsilon, const float *x, const float *dy,
-                                  const float *gamma, float *dx)
+void EL_REF(layer_norm_bwd_x)(int32_t rows, int32_t channels, float epsilon, const el_real *x, const el_real *dy,
+                              const el_real *gamma, el_real *dx)
 {
     for (int32_t k = 0; k < rows * channels; k += channels) {
         const set s = measure(channels, 1, 1, epsilon, x + k);
@@ -71,19 +73,32 @@ void el_layer_norm_bwd_x_f32__ref(int32_t rows, int32_t channels, float epsilon,
     }
 }
 
-void el_layer_norm_bwd_w_f32__ref(int32_t rows, int32_t channels, float epsilon, float scale, const float *x,
-                                  const float *dy, float *dgamma)
+/* So many channels share one look at the rows' statistics. */
+enum { TOGETHER = 64 };
+
+void EL_REF(layer_norm_bwd_w)(int32_t rows, int32_t channels, float epsilon, float scale, const el_real *x,
+                              const el_real *dy, el_real *dgamma)
 {
-    for (int32_t k = 0; k < rows * channels; k += channels) {
-        const set s = measure(channels, 1, 1, epsilon, x + k);
-        for (int32_t c = 0; c < channels; c++) {
-            dgamma[c] += scale * (dy[k + c] * ((x[k + c] - s.mean) * s.inv_std));
+    float total[TOGETHER];
+    for (int32_t from = 0; from < channels; from += TOGETHER) {
+        const int32_t count = channels - from < TOGETHER ? channels - from : TOGETHER;
+        for (int32_t c = 0; c < count; c++) {
+            total[c] = 0.0f;
+        }
+        for (int32_t k = 0; k < rows * channels; k += channels) {
+            const set s = measure(channels, 1, 1, epsilon, x + k);
+            for (int32_t c = 0; c < count; c++) {
+                total[c] += get(&dy[k + from + c]) * ((get(&x[k + from + c]) - s.mean) * s.inv_std);
+            }
+        }
+        for (int32_t c = 0; c < count; c++) {
+            add(&dgamma[from + c], scale * total[c]);
         }
     }
 }
 
-void el_instance_norm_fwd_f32__ref(int32_t rows, int32_t channels, float epsilon, const float *x, const float *gamma,
-                                   const float *beta, float *y)
+void EL_REF(instance_norm_fwd)(int32_t rows, int32_t channels, float epsilon, const el_real *x, const el_real *gamma,
+                               const el_real *beta, el_real *y)
 {
     for (int32_t c = 0; c < channels; c++) {
         const set s = measure(rows, channels, 0, epsilon, x + c);
@@ -91,8 +106,8 @@ void el_instance_norm_fwd_f32__ref(int32_t rows, int32_t channels, float epsilon
     }
 }
 
-void el_instance_norm_bwd_x_f32__ref(int32_t rows, int32_t channels, float epsilon, const float *x, const float *dy,
-                                     const float *gamma, float *dx)
+void EL_REF(instance_norm_bwd_x)(int32_t rows, int32_t channels, float epsilon, const el_real *x, const el_real *dy,
+                                 const el_real *gamma, el_real *dx)
 {
     for (int32_t c = 0; c < channels; c++) {
         const set s = measure(rows, channels, 0, epsilon, x + c);
@@ -100,15 +115,15 @@ void el_instance_norm_bwd_x_f32__ref(int32_t rows, int32_t channels, float epsil
     }
 }
 
-void el_instance_norm_bwd_w_f32__ref(int32_t rows, int32_t channels, float epsilon, float scale, const float *x,
-                                     const float *dy, float *dgamma)
+void EL_REF(instance_norm_bwd_w)(int32_t rows, int32_t channels, float epsilon, float scale, const el_real *x,
+                                 const el_real *dy, el_real *dgamma)
 {
     for (int32_t c = 0; c < channels; c++) {
         const set s = measure(rows, channels, 0, epsilon, x + c);
         float total = 0.0f;
         for (int32_t k = c; k < rows * channels; k += channels) {
-            total += dy[k] * ((x[k] - s.mean) * s.inv_std);
+            total += get(&dy[k]) * ((get(&x[k]) - s.mean) * s.inv_std);
         }
-        dgamma[c] += scale * total;
+        add(&dgamma[c], scale * total);
     }
 }

@@ -1,0 +1,3 @@
+/* activation.c for halves. */
+#define EL_HALVES
+#include "activation.c"

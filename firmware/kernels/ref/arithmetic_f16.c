@@ -1,0 +1,3 @@
+/* arithmetic.c for halves. */
+#define EL_HALVES
+#include "arithmetic.c"

@@ -1,0 +1,3 @@
+/* batch_norm.c for halves. */
+#define EL_HALVES
+#include "batch_norm.c"

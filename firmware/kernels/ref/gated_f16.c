@@ -1,0 +1,3 @@
+/* gated.c for halves. */
+#define EL_HALVES
+#include "gated.c"

@@ -1,0 +1,3 @@
+/* hard.c for halves. */
+#define EL_HALVES
+#include "hard.c"

@@ -1,0 +1,3 @@
+/* layout.c for halves. */
+#define EL_HALVES
+#include "layout.c"

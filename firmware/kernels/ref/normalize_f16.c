@@ -1,0 +1,3 @@
+/* normalize.c for halves. */
+#define EL_HALVES
+#include "normalize.c"

@@ -1,0 +1,47 @@
+/* The update of one weight by each rule, in floats. The settings are copied out of *o because the compiler must assume
+ * that a store to a weight changes them. */
+#ifndef EL_RULES_H
+#define EL_RULES_H
+
+#include "el/math.h"
+#include "el/model.h"
+
+typedef struct {
+    float lr, momentum, scale, decay;
+} el_descent;
+
+static inline el_descent el_descent_of(const el_optim *o)
+{
+    const el_descent d = {o->lr, o->momentum, o->grad_scale, o->weight_decay};
+    return d;
+}
+
+static inline float el_sgd(const el_descent *d, float g, float w)
+{
+    return w - d->lr * (d->scale * g + d->decay * w);
+}
+
+/* An Adam's settings: a gradient g * scale + l2 * w, after shrinking the weight by `keep`. */
+typedef struct {
+    float l2, keep, step, inv_bias2, scale, beta1, beta2, epsilon;
+} el_moments;
+
+static inline el_moments el_moments_of(const el_optim *o, float l2, float keep)
+{
+    const el_moments a = {l2,          keep,     o->lr / o->bias1, 1.0f / o->bias2, o->grad_scale,
+                          o->momentum, o->beta2, o->epsilon};
+    return a;
+}
+
+/* The new weight; m and v become the new moments. */
+static inline float el_adam(const el_moments *a, float g, float w, float *m, float *v)
+{
+    const float d = a->scale * g + a->l2 * w;
+    const float mean = a->beta1 * *m + (1.0f - a->beta1) * d;
+    const float square = a->beta2 * *v + (1.0f - a->beta2) * (d * d);
+    *m = mean;
+    *v = square;
+    return a->keep * w - a->step * mean / (el_sqrtf(square * a->inv_bias2) + a->epsilon);
+}
+
+#endif
