@@ -21,6 +21,8 @@ from edgelearn.share import boards_dir
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
 Carrier = Literal["pipe", "uart"]
+Unit = Literal["insn", "cycles"]
+UNIT_WORDS: dict[Unit, str] = {"insn": "instructions", "cycles": "cycles"}
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,14 +63,19 @@ class Build(_Strict, frozen=True):
 
 
 class Emulator(_Strict, frozen=True):
-    """The QEMU that runs the board. `icount_shift` and `tick_ns` turn its counter into instructions."""
+    """What runs the board's image: a QEMU, or a simulator that `program` builds at first use after a `recipe`.
+
+    `icount_shift` and `tick_ns` turn the counter of a board in QEMU into instructions.
+    """
 
     program: str
     install: str
     args: tuple[str, ...]
-    icount_shift: Annotated[int, msgspec.Meta(ge=0, le=10)]  # an instruction takes 2^shift ns of guest time
-    tick_ns: Annotated[float, msgspec.Meta(ge=0)]  # period of el_hal_ticks(); 0: it counts instructions
     source: str
+    icount_shift: Annotated[int, msgspec.Meta(ge=0, le=10)] = 0  # an instruction takes 2^shift ns of guest time
+    tick_ns: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # period of el_hal_ticks(); 0: it counts units
+    unit: Unit = "insn"  # what is counted
+    recipe: str = ""  # a folder of `boards/`; "": the program itself runs the image
     version: Annotated[str, msgspec.Meta(pattern=r"^(\d+(\.\d+)*)?$")] = ""  # the oldest that knows the board; "": any
 
 
@@ -159,9 +166,19 @@ class Board(_Strict, frozen=True):
 
     @property
     def emulated(self) -> bool:
-        """True where QEMU runs the image."""
+        """True where QEMU or a simulator runs the image."""
         return self.emulator is not None
 
+
+    @property
+    def simulated(self) -> bool:
+        """True where a simulator runs the image, cycle by cycle: exact, and a thousand times slower than QEMU."""
+        return self.emulator is not None and bool(self.emulator.recipe)
+
+    @property
+    def unit(self) -> Unit:
+        """What figures of this board are in."""
+        return self.emulator.unit if self.emulator else "insn"
 
 def available() -> list[str]:
     """Ids of all boards that come with edgelearn, sorted."""

@@ -10,6 +10,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from edgelearn import __version__, plots
+from edgelearn.boards import UNIT_WORDS
 from edgelearn.graph import Phase, Role
 from edgelearn.ops import OPS
 from edgelearn.peaks import peaks
@@ -189,7 +190,7 @@ def run_figures(
         "steps": outcome.steps,
         "samples": outcome.samples,
         "seconds": round(outcome.seconds, 3),
-        "insn_per_sample": outcome.insn_per_sample,
+        f"{plan.board.unit}_per_sample": outcome.spent_per_sample,
         "ram": image_figures(image)["ram"] if image.board.emulated else {"total": plan.ram},
         "flash": image_figures(image)["flash"],
         "stack_used": outcome.stack_used,
@@ -259,12 +260,13 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
     if png is not None:
         curve = f'<img alt="curve" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
     title = escape(f"{figures['model']} on {figures['board']}")
-    insn = figures["insn_per_sample"]
+    unit = plan.board.unit
+    spent = figures[f"{unit}_per_sample"]
     facts = [
         ("training samples", f"{figures['samples']:,}"),
         ("updates", f"{figures['steps']:,}"),
         ("time here", f"{figures['seconds']:.1f} s"),
-        ("instructions for one training sample", f"{insn:,} insn" if insn else "not counted"),
+        (f"{UNIT_WORDS[unit]} for one training sample", f"{spent:,} {unit}" if spent else "not counted"),
         ("RAM", f"{figures['ram']['total']:,} of {plan.limits.ram:,} bytes"),
         ("flash", f"{figures['flash']['total']:,} of {plan.limits.flash:,} bytes"),
         ("stack used", f"{figures['stack_used']:,} of {plan.board.stack:,} bytes"),

@@ -67,7 +67,7 @@ class Outcome:
     steps: int = 0
     samples: int = 0
     seconds: float = 0.0
-    insn_per_sample: int | None = None
+    spent_per_sample: int | None = None
     stack_used: int = 0
     loss_error: float | None = None
     output_error: float | None = None
@@ -263,7 +263,7 @@ class Session:
         return self.rehearsal.drawn(self.rehearsal.offered(k) if new else None)
 
     def _train(self) -> None:
-        insn, config = 0, self.plan.config
+        spent, config = 0, self.plan.config
         follower = _Follower(self.plan, self.hyper)
         several = len(self.phases) > 1
         for epoch, (phase, begins, order) in enumerate(self._order(), 1):
@@ -276,7 +276,7 @@ class Session:
                 losses.append(last.loss)
                 correct += last.correct
                 self._emit_step(epoch, last, losses, correct)
-                insn += last.insn
+                spent += last.spent
             if len(order) % config.batch or (self.rehearsal and config.batch > 1):
                 self.outcome.steps = self.link.flush().step
                 follower.flush()
@@ -284,7 +284,7 @@ class Session:
             accuracy = correct / len(losses) if self.labels else None
             where = {"phase": phase} if several else {}
             self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy)
-        self.outcome.insn_per_sample = round(insn / self.outcome.samples) or None
+        self.outcome.spent_per_sample = round(spent / self.outcome.samples) or None
         self._check_losses(follower)
 
     def _check_losses(self, follower: _Follower) -> None:
@@ -312,7 +312,7 @@ class Session:
             accuracy=correct / len(losses) if self.labels else None,
             lr=result.lr,
             grad_norm=result.grad_norm if self.plan.config.clip_norm else None,
-            insn=result.insn or None,
+            **{self.plan.board.unit: result.spent or None},
         )
 
     def _stop_if_not_finite(self, result: Result, epoch: int, sample: int) -> None:

@@ -5,6 +5,7 @@ In a checkout they lie next to the package; a wheel carries them inside it, unde
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +43,16 @@ def firmware_dir() -> Path:
 def templates_dir() -> Path:
     """Jinja templates of generated build files."""
     return share_dir() / "templates"
+
+
+def cache_dir() -> Path:
+    """Where what was built or downloaded once is kept: EDGELEARN_CACHE, a checkout's `.cache`, or the user's cache."""
+    named = os.environ.get("EDGELEARN_CACHE")
+    if named:
+        return Path(named)
+    if share_dir() == _PACKAGE.parent:
+        return share_dir() / ".cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "edgelearn"
 
 
 @cache

@@ -155,7 +155,7 @@ class Hyper:
 
 @dataclass
 class Result:
-    """What one sample did. `insn` is what it took, transport excluded; 0 where nobody counts."""
+    """What one sample did. `spent` is what it took in the board's unit, transport excluded; 0 where nobody counts."""
 
     ok: bool  # False: the loss was not finite and nothing was changed
     updated: bool
@@ -167,7 +167,7 @@ class Result:
     grad_norm: float
     samples: int
     ticks: int
-    insn: int = 0
+    spent: int = 0
     kept: bool = False  # its latents were taken up into the replay memory
 
 
@@ -193,7 +193,7 @@ class Status:
     overruns: int
     replay_kept: int = 0  # latents in the replay memory
     replayed: int = 0  # of them trained on again
-    insn: int = 0
+    spent: int = 0
 
 
 def unpack_result(payload: bytes) -> Result:

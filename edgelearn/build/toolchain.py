@@ -5,11 +5,16 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 from edgelearn.boards import Board
+from edgelearn.build.simulator import TOOLS, Say, simulator
 from edgelearn.errors import ToolError
+
+HEADLESS = ("-display", "none", "-monitor", "none", "-semihosting-config", "enable=on,target=native")
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,15 @@ def find_compiler(board: Board) -> Compiler:
     raise ToolError(f"no compiler for {board.id}: tried {tried}", hint=board.build.install)
 
 
-def find_emulator(board: Board) -> str:
-    """The path of the board's QEMU; ToolError if there is none, or one too old to know the board's CPU."""
+def find_emulator(board: Board, say: Say | None = None) -> str:
+    """The path of the board's QEMU; ToolError if there is none, or one too old to know the board's CPU.
+
+    A simulator that does not exist yet is built, and `say` told so.
+    """
     emulator = board.emulator
     assert emulator is not None
+    if emulator.recipe:
+        return str(simulator(emulator.recipe, emulator.install, say))
     path = shutil.which(emulator.program)
     if path is None:
         raise ToolError(f"{emulator.program} is not installed", where=board.id, hint=emulator.install)
@@ -63,6 +73,27 @@ def find_emulator(board: Board) -> str:
         note = ("Debian 12 has a newer one in bookworm-backports",)
         raise ToolError(reason, where=board.id, details=note, hint=emulator.install)
     return path
+
+
+def emulator_programs(board: Board) -> tuple[str, ...]:
+    """What has to be installed to run the board's images here."""
+    if board.emulator is None:
+        return ()
+    return TOOLS if board.emulator.recipe else (board.emulator.program,)
+
+
+def emulator_command(board: Board, image: Path, serial: Sequence[str] = ("-serial", "null")) -> list[str]:
+    """What runs an image without a screen; `serial` is QEMU's end of the UART.
+
+    A simulator is told the board's memories, QEMU knows them.
+    """
+    emulator = board.emulator
+    assert emulator is not None
+    program = find_emulator(board)
+    if not emulator.recipe:
+        return [program, *emulator.args, "-kernel", str(image), *HEADLESS, *serial]
+    memories = [part for m in board.memory for part in (f"--{m.kind}", f"{m.origin:#x},{m.size:#x}")]
+    return [program, *memories, *emulator.args, str(image)]
 
 
 def outdated(board: Board) -> str:

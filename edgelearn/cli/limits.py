@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from edgelearn.boards import UNIT_WORDS, Unit
 from edgelearn.errors import EdgelearnError, NumbersError
 
 if TYPE_CHECKING:
@@ -83,16 +84,17 @@ def judge(checks: Checks, plan: Plan, image: Image, outcome: Outcome) -> list[Ca
         cases.append(_at_most("RAM", plan.ram, int(checks.max_ram), "bytes"))
     if checks.max_flash is not None:
         cases.append(_at_most("flash", image.flash.total, int(checks.max_flash), "bytes"))
-    if checks.max_insn is not None:
-        cases.append(_insn(checks.max_insn, outcome))
+    limit = checks.most(plan.board.unit)
+    if limit is not None:
+        cases.append(_spent(limit, outcome, plan.board.unit))
     return cases
 
 
-def _insn(limit: int, outcome: Outcome) -> Case:
-    name = "insn for a training sample"
-    if outcome.insn_per_sample is None:
-        return Case(name, False, broken="nobody counted instructions")
-    return _at_most(name, outcome.insn_per_sample, limit, "insn")
+def _spent(limit: int, outcome: Outcome, unit: Unit) -> Case:
+    name = f"{unit} for a training sample"
+    if outcome.spent_per_sample is None:
+        return Case(name, False, broken=f"nobody counted {UNIT_WORDS[unit]}")
+    return _at_most(name, outcome.spent_per_sample, limit, unit)
 
 
 def _accuracy(limit: float, outcome: Outcome) -> Case:

@@ -121,7 +121,7 @@ def check_tools(job: Job) -> None:
 
     find_compiler(job.board)
     if job.board.emulated:
-        find_emulator(job.board)
+        find_emulator(job.board, say)
 
 
 def build_plan(job: Job, plan: Plan, folder: Path) -> Image:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
+from edgelearn.boards import Unit
 from edgelearn.config import TrainConfig, from_mapping
 from edgelearn.errors import InputError, UsageError
 
@@ -41,6 +42,11 @@ class Checks(_Strict, frozen=True):
     max_ram: int | str | None = None
     max_flash: int | str | None = None
     max_insn: Annotated[int, msgspec.Meta(gt=0)] | None = None
+    max_cycles: Annotated[int, msgspec.Meta(gt=0)] | None = None
+
+    def most(self, unit: Unit) -> int | None:
+        """The limit for a training sample in this unit."""
+        return {"insn": self.max_insn, "cycles": self.max_cycles}[unit]
 
 
 class Settings(_Strict, frozen=True):

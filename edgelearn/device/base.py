@@ -30,8 +30,8 @@ class Device(ABC):
     def _shut(self) -> None:
         """Give everything back; called once."""
 
-    def instructions(self, ticks: int) -> int:
-        """What the board's counter says, in instructions; 0 where it does not count them."""
+    def spent(self, ticks: int) -> int:
+        """What the board's counter says, in the board's unit: instructions or cycles; 0 where nobody counts."""
         return 0
 
     def close(self) -> None:

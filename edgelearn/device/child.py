@@ -1,4 +1,4 @@
-"""Boards that are child processes: QEMU, or the image itself on this computer."""
+"""Boards that are child processes: QEMU, a simulator, or the image itself on this computer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from edgelearn.boards import Board
-from edgelearn.build.toolchain import find_emulator
+from edgelearn.build.toolchain import emulator_command
 from edgelearn.device.base import Device
 from edgelearn.errors import DeviceError, UsageError
 
@@ -45,7 +45,7 @@ class ChildDevice(Device):
             raise UsageError(f"{board.id} has no carrier '{carrier}'", hint=f"it has {', '.join(board.link.carriers)}")
         self.board = board
         self.name = board.id
-        self._counts = count_instructions and board.emulated
+        self._counts = board.simulated or (count_instructions and board.emulated)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _shut
         self._files: list[socket.socket | IO[bytes]] = []
         if carrier == "uart":
@@ -83,9 +83,9 @@ class ChildDevice(Device):
         emulator = self.board.emulator
         if emulator is None:
             return [str(elf)]
-        command = [find_emulator(self.board), *emulator.args, "-kernel", str(elf), "-display", "none"]
-        command += ["-monitor", "none", "-semihosting-config", "enable=on,target=native", *serial]
-        return [*command, "-icount", f"shift={emulator.icount_shift}"] if self._counts else command
+        command = emulator_command(self.board, elf, serial)
+        icount = self._counts and not self.board.simulated  # a simulator always counts
+        return [*command, "-icount", f"shift={emulator.icount_shift}"] if icount else command
 
     def _popen(
         self, command: list[str], stdin: int, stdout: int, keep: tuple[int, ...] = ()
@@ -126,8 +126,8 @@ class ChildDevice(Device):
             except (BrokenPipeError, ConnectionError):
                 raise self._death() from None
 
-    def instructions(self, ticks: int) -> int:
-        """Ticks of a timer become instructions by the fixed guest time an instruction takes."""
+    def spent(self, ticks: int) -> int:
+        """Ticks of a timer become instructions by the guest time that one takes; a simulator's ticks are cycles."""
         emulator = self.board.emulator
         if emulator is None or not self._counts:
             return 0

@@ -144,7 +144,7 @@ class Link(Window):
         """Counters, running loss and accuracy, stack and link errors."""
         payload = self._call(Command.STATUS)
         status = unpack_status(payload)
-        status.insn = self.device.instructions(status.ticks)
+        status.spent = self.device.spent(status.ticks)
         return status
 
     def reset(self) -> None:
@@ -263,5 +263,5 @@ class Link(Window):
 
     def _result(self, payload: bytes) -> Result:
         result = unpack_result(payload)
-        result.insn = self.device.instructions(result.ticks)
+        result.spent = self.device.spent(result.ticks)
         return result

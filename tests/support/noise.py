@@ -53,8 +53,8 @@ class NoisyDevice(Device):
     def write(self, data: bytes) -> None:
         self.inner.write(self._spoil(data))
 
-    def instructions(self, ticks: int) -> int:
-        return self.inner.instructions(ticks)
+    def spent(self, ticks: int) -> int:
+        return self.inner.spent(ticks)
 
     def _shut(self) -> None:
         self.inner.close()

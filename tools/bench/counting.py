@@ -4,6 +4,8 @@ The plugin counts between marks in the instruction stream and is exact. It needs
 QEMU that takes it. Where either is missing, -icount gives every instruction the same guest time, and the counter of the
 board's HAL, read before and after a call, divides back to instructions. Both give the same, give or take two (a dozen
 in the call in which a 32-bit counter wraps).
+
+A board whose core is simulated counts clock cycles instead, with a counter of its own.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Method(Enum):
 
     PLUGIN = "plugin"
     ICOUNT = "icount"
+    CYCLES = "mcycle"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Choice:
 
 
 def choose(board: Board) -> Choice:
-    """The plugin where it works."""
+    """The plugin where it works; a simulator's own counter."""
+    if board.simulated:
+        return Choice(Method.CYCLES)
     try:
         _check(find_emulator(board))
     except ToolError as error:
@@ -54,6 +59,8 @@ def choose(board: Board) -> Choice:
 def options(board: Board, method: Method, out: Path) -> list[str]:
     """What QEMU is told; the plugin writes its counts to `out`."""
     assert board.emulator is not None
+    if method is Method.CYCLES:
+        return []
     if method is Method.ICOUNT:
         return ["-icount", f"shift={board.emulator.icount_shift}"]
     isa = "riscv" if board.arch == "riscv" else "arm"
@@ -61,7 +68,7 @@ def options(board: Board, method: Method, out: Path) -> list[str]:
 
 
 def instructions(emulator: Emulator, ticks: int) -> int:
-    """Ticks of the board's counter under -icount, in instructions."""
+    """Ticks of the board's counter, in instructions under -icount, in cycles in a simulator."""
     return round(ticks * emulator.tick_ns / (1 << emulator.icount_shift)) if emulator.tick_ns else ticks
 
 

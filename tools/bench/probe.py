@@ -23,17 +23,15 @@ import numpy as np
 
 from edgelearn import boards, kernels
 from edgelearn.build.compile import FLOATS, SECTIONS, bare_flags, board_header, libraries
-from edgelearn.build.toolchain import Compiler, find_compiler, find_emulator
-from edgelearn.errors import InternalError, ToolError
+from edgelearn.build.toolchain import Compiler, emulator_command, find_compiler
+from edgelearn.errors import ToolError
 from tools.bench import counting
 from tools.bench.counting import CACHE, TIMEOUT, Method, run_tool
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
-COUNTER = "uint64_t el_hal_ticks(void)\n{"
 END = struct.pack("<I", 0xFFFFFFFF)
 TICKS = struct.Struct("<Q")
-HEADLESS = ("-display", "none", "-serial", "null", "-monitor", "none", "-semihosting-config", "enable=on,target=native")
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def kernel_sources(isas: Sequence[str] = kernels.PORTABLE) -> list[Path]:
 
 def _digest(*parts: object) -> str:
     files = [p for pattern in ("include/el/*.h", "kernels/**/*.[ch]") for p in FIRMWARE.glob(pattern)]
-    files += [*FIRMWARE.glob("hal/**/*.c"), *HERE.glob("*.[ch]"), HERE / "probe.py"]
+    files += [*FIRMWARE.glob("hal/**/*.[ch]"), *FIRMWARE.glob("hal/**/*.S"), *HERE.glob("*.[ch]"), HERE / "probe.py"]
     text = repr(parts).encode() + b"".join(f.read_bytes() for f in sorted(files))
     return hashlib.sha256(text).hexdigest()[:16]
 
@@ -130,7 +128,7 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
         ]
         if board.arch != "host":
             (work / "link.ld").write_text(_link_script(board))
-            command += [_counter_source(board), *(FIRMWARE / "hal" / name for name in board.hal.library)]
+            command += [*_hal_sources(board), f"-I{FIRMWARE}/hal"]
             command += [*bare_flags(Compiler(compiler, version)), "-nostdlib", "-static", *board.build.link_flags]
             command += [f"-Wl,-T,{work / 'link.ld'},--gc-sections", *libraries(board)]
         run_tool(command, f"compiling the probe for {board_id}")
@@ -138,12 +136,11 @@ def build(board_id: str, flags: Sequence[str] = (), compiler: str = "") -> Path:
     return image
 
 
-def _counter_source(board: boards.Board) -> Path:
-    """The one file of the board's HAL that reads a counter."""
-    for name in board.hal.common:
-        if COUNTER in (FIRMWARE / "hal" / name).read_text():
-            return FIRMWARE / "hal" / name
-    raise InternalError("no file of the HAL defines el_hal_ticks()", where=board.id)
+def _hal_sources(board: boards.Board) -> list[Path]:
+    """What of the board's HAL is its own: how it calls the host and counts, and what its core needs before C."""
+    names = [*board.hal.common, *board.hal.library]
+    own = [n for n in names if not n.endswith("reset.S") and (n in board.hal.library or not n.startswith("bare/"))]
+    return [FIRMWARE / "hal" / name for name in own]
 
 
 def _pack(types_of: Mapping[str, tuple[str, ...]], symbol: str, arguments: Sequence[Any]) -> bytes:
@@ -192,7 +189,7 @@ def run(
         counts = Path(folder) / "counts"
         command = [str(image)]
         if board.emulator is not None:
-            command = [find_emulator(board), *board.emulator.args, "-kernel", str(image), *HEADLESS]
+            command = emulator_command(board, image)
             command += counting.options(board, count, counts) if count else []
         done = subprocess.run(command, input=b"".join(request), capture_output=True, timeout=TIMEOUT)
         if done.returncode:
@@ -202,7 +199,7 @@ def run(
     results, ticks = _unpack(calls, done.stdout, board_id)
     if board.emulator is None or count is None:
         return results
-    if count is Method.ICOUNT:
+    if count is not Method.PLUGIN:
         marked = [counting.instructions(board.emulator, t - ticks[0]) for t in ticks]
     return [Result(r.arrays, n) for r, n in zip(results, marked[1:], strict=True)]
 

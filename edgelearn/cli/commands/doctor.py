@@ -45,7 +45,7 @@ def _program_version(name: str) -> str:
         return ""
     words = done.stdout.split("\n")[0].replace("(", " ").replace(")", " ").split()
     numbers = [w for w in words if w[:1].isdigit() and "." in w]
-    return numbers[-1] if name.endswith("gcc") and numbers else next(iter(numbers), "there")
+    return numbers[-1] if name.endswith(("gcc", "g++")) and numbers else next(iter(numbers), "there")
 
 
 def _package_version(name: str) -> str:
@@ -58,15 +58,15 @@ def _package_version(name: str) -> str:
 def find_tools() -> list[Tool]:
     """Python, every compiler and emulator that a board names, and the optional packages."""
     from edgelearn import boards
-    from edgelearn.build.toolchain import find_compiler, outdated
+    from edgelearn.build.toolchain import emulator_programs, find_compiler, outdated
 
     tools = [Tool("python", platform.python_version(), ("edgelearn",), "")]
     compilers: dict[tuple[str, ...], list[boards.Board]] = {}
     emulators: dict[tuple[str, bool], list[boards.Board]] = {}
     for board in map(boards.load, boards.available()):
         compilers.setdefault(board.build.compilers, []).append(board)
-        if board.emulator:
-            emulators.setdefault((board.emulator.program, bool(outdated(board))), []).append(board)
+        for program in emulator_programs(board):
+            emulators.setdefault((program, bool(outdated(board))), []).append(board)
     for names, users in compilers.items():
         try:
             found = PurePath(find_compiler(users[0]).path).name

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     help="Instructions for one training sample: forward, loss, backward and its share of the updates, without the"
     " link; the mean over the run.",
 )
+@click.option(
+    "--max-cycles", type=click.IntRange(min=1), help="The same in clock cycles, on a board whose core is simulated."
+)
 @click.option("--junit", metavar="FILE", help="Write the results as JUnit XML.")
 @course_options
 def command(as_json: bool, junit: str | None, **flags: Any) -> None:
@@ -41,8 +44,7 @@ def command(as_json: bool, junit: str | None, **flags: Any) -> None:
     from edgelearn.cli.settings import make_job
 
     job = make_job(flags)
-    if not job.board.emulated and job.checks.max_insn is not None:
-        raise UsageError(f"'{job.board.id}' does not count instructions", hint="use --max-insn with an emulated board")
+    _check_units(job)
     timer = Timer()
     cases, broken = _try(job)
     if junit:
@@ -65,6 +67,17 @@ def command(as_json: bool, junit: str | None, **flags: Any) -> None:
         )
 
 
+def _check_units(job: Job) -> None:
+    """UsageError for a limit in a unit that the board does not count."""
+    from edgelearn.boards import UNIT_WORDS
+
+    counted = job.board.unit if job.board.emulated else None
+    for unit, word in UNIT_WORDS.items():
+        if unit != counted and job.checks.most(unit) is not None:
+            hint = f"use --max-{counted}" if counted else f"use --max-{unit} with an emulated board"
+            raise UsageError(f"'{job.board.id}' does not count {word}", hint=hint)
+
+
 def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
     """Train and judge; an error that ended it is a case of its own."""
     from edgelearn.cli.limits import failed_case, judge
@@ -77,7 +90,7 @@ def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
         plan = plan_job(job, instead=True)
         data = load_data(job, plan)
         image = build_plan(job, plan, folder / "build")
-        run = train(job, plan, image, data, folder, count=job.checks.max_insn is not None)
+        run = train(job, plan, image, data, folder, count=job.checks.most(job.board.unit) is not None)
         save(job, run, data, folder)
     except EdgelearnError as error:
         return [failed_case(error)], error
