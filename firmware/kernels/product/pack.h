@@ -2,11 +2,11 @@
 #ifndef EL_PRODUCT_PACK_H
 #define EL_PRODUCT_PACK_H
 
-#include <stdint.h>
+#include "block.h"
 
 #ifndef EL_OWN_PACK_GATHER
 /* to[k][i] = from[i][k] for k < count, i < height; zeros where from[i] is NULL */
-static void el_pack_gather(int32_t height, int32_t count, const el_t *const *from, el_row_t *to)
+EL_INLINE void el_pack_gather(int32_t height, int32_t count, const el_t *const *from, el_row_t *to)
 {
     for (int32_t i = 0; i < height; i++) {
         const el_t *p = from[i];
@@ -24,9 +24,19 @@ static void el_pack_gather(int32_t height, int32_t count, const el_t *const *fro
 }
 #endif
 
+#ifndef EL_OWN_PACK_ROW
+/* to[k] = from[k] for k < count; zeros where from is NULL */
+EL_INLINE void el_pack_row(int32_t count, const el_t *from, el_row_t *to)
+{
+    for (int32_t k = 0; k < count; k++) {
+        to[k] = from != 0 ? (el_row_t)from[k] : 0;
+    }
+}
+#endif
+
 #ifndef EL_OWN_PACK_ROWS
 /* to[k][i] = from[k * pitch + i] for k < count, i < rows; zeros for rows <= i < height */
-static void el_pack_rows(int32_t height, int32_t rows, int32_t count, const el_t *from, int32_t pitch, el_row_t *to)
+EL_INLINE void el_pack_rows(int32_t height, int32_t rows, int32_t count, const el_t *from, int32_t pitch, el_row_t *to)
 {
     for (int32_t k = 0; k < count; k++, from += pitch, to += height) {
         for (int32_t i = 0; i < height; i++) {
@@ -38,7 +48,7 @@ static void el_pack_rows(int32_t height, int32_t rows, int32_t count, const el_t
 
 #ifndef EL_OWN_PACK_TURNED
 /* to[k][j] = from[j * pitch + k] for k < count, j < cols; zeros for cols <= j < width */
-static void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
+EL_INLINE void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
 {
     for (int32_t j = 0; j < width; j++, from += pitch) {
         el_t *t = to + j;
@@ -51,7 +61,7 @@ static void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_
 
 #ifndef EL_OWN_PACK_COLS
 /* to[k][j] = from[k * pitch + j] for k < count, j < cols; zeros for cols <= j < width */
-static void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
+EL_INLINE void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
 {
     for (int32_t k = 0; k < count; k++, from += pitch, to += width) {
         for (int32_t j = 0; j < width; j++) {

@@ -23,7 +23,10 @@
  *   el_pack_rows(height, rows, count, from, pitch, to)          rows of the gradient of w (copied)
  *   el_pack_turned(width, cols, count, from, pitch, to)         columns of forward (turned)
  *   el_pack_cols(width, cols, count, from, pitch, to)           columns of both gradients (copied)
- * Packed blocks are aligned as el_row_t and el_t are, no more.
+ * With EL_ROWS_APART defined, rows of forward and of the gradient of x are not interleaved but lie apart, a[i * lda +
+ * k], copied by el_pack_row(count, from or NULL for zeros, to), or, where they are contiguous in the map, not copied at
+ * all. Packed blocks are aligned as el_row_t and el_t are, no more. EL_OWN_PANELS: el_panels_store and el_panels_add
+ * (below) are the instruction set's own, for columns of several panels; then it needs no el_tile_*.
  *
  *   step   rows                  columns                    terms
  *   fwd    positions of y        output channels            taps, channels of x
@@ -39,6 +42,28 @@
 #include "el/ops.h"
 #include "pack.h"
 
+#ifndef EL_OWN_PANELS
+/* el_tile_store for columns [0, cols) of y, whose packed panels follow each other at b. */
+EL_INLINE void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count,
+                               const el_row_t *a, int32_t lda, const el_t *b, const el_t *from, int32_t pitch, el_t *y,
+                               int32_t ldy)
+{
+    (void)lda;
+    for (int32_t j = 0; j < cols; j += width, b += count * width) {
+        el_tile_store(height, rows, el_min(width, cols - j), count, a, b, from != 0 ? from + j : 0, pitch, y + j, ldy);
+    }
+}
+
+/* el_tile_add likewise. */
+EL_INLINE void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count,
+                             const el_row_t *a, const el_t *b, float scale, el_t *y, int32_t ldy)
+{
+    for (int32_t j = 0; j < cols; j += width, b += count * width) {
+        el_tile_add(height, rows, el_min(width, cols - j), count, a, b, scale, y + j, ldy);
+    }
+}
+#endif
+
 /* The rows of a panel are positions of a grid laid over a map; a term is a tap at a position and a channel:
  *   pixel (y + row * step_y + ty * tap, x + column * step_x + tx * tap), channels [0, depth) of `map`, zero outside. */
 typedef struct {
@@ -48,47 +73,71 @@ typedef struct {
     int32_t y, x, step_y, step_x;
 } el_grid;
 
-/* to[k][i] for terms [first, last) and positions (row, column + i), which go on in the next row after `columns`. */
-static void el_pack_grid(const el_grid *g, int32_t columns, int32_t height, int32_t rows, int32_t row, int32_t column,
-                         int32_t first, int32_t last, el_row_t *to)
+/* Where terms [first, last) of positions (row, column + i), i < rows, are, after they were packed into `to`:
+ * interleaved, or, with EL_ROWS_APART, one row after the other, *lda elements apart, and then perhaps where they have
+ * always been. */
+static const el_row_t *el_rows_of(const el_grid *g, int32_t columns, int32_t height, int32_t rows, int32_t row,
+                                  int32_t column, int32_t first, int32_t last, el_row_t *to, int32_t *lda)
 {
-    int32_t py[EL_TILE_HEIGHT];
-    int32_t px[EL_TILE_HEIGHT];
     const el_t *from[EL_TILE_HEIGHT];
+    const int32_t y = g->y + row * g->step_y;
+    const int32_t x = g->x + column * g->step_x;
+    const int32_t right = x + (rows - 1) * g->step_x;
     const int32_t reach_y = (g->taps_h - 1) * g->tap;
     const int32_t reach_x = (g->taps_w - 1) * g->tap;
-    int inside = 1;
-    for (int32_t i = 0; i < rows; i++) {
-        py[i] = g->y + row * g->step_y;
-        px[i] = g->x + column * g->step_x;
-        inside = inside && el_min(py[i], py[i] + reach_y) >= 0 && el_max(py[i], py[i] + reach_y) < g->h &&
-                 el_min(px[i], px[i] + reach_x) >= 0 && el_max(px[i], px[i] + reach_x) < g->w;
-        if (++column == columns) {
-            column = 0;
-            row++;
-        }
-    }
-    for (int32_t i = rows; i < height; i++) {
-        from[i] = 0;
-    }
+    const int inside = column + rows <= columns && y >= 0 && y < g->h && y + reach_y >= 0 && y + reach_y < g->h &&
+                       x >= 0 && right < g->w && x + reach_x >= 0 && right + reach_x < g->w;
     /* Windows inside the map are contiguous along a row of taps. */
     const int whole = inside && g->tap == 1 && g->depth == g->pitch;
     const int32_t length = whole ? g->taps_w * g->depth : g->depth;
     const int32_t wide = whole ? 1 : g->taps_w;
-    int32_t piece = first / length;
+    const int32_t hop = g->step_x * g->pitch;
+    const int32_t piece = first / length;
     int32_t at = first - piece * length;
     int32_t ty = piece / wide;
     int32_t tx = piece - ty * wide;
+    el_row_t *const packed = to;
+#ifdef EL_ROWS_APART
+    *lda = last - first;
+    if (inside && at + last - first <= length) {
+        *lda = hop;
+        return g->map + ((y + ty * g->tap) * g->w + x + tx * g->tap) * g->pitch + at;
+    }
+#else
+    *lda = height;
+#endif
+    for (int32_t i = rows; i < height; i++) {
+        from[i] = 0;
+    }
     while (first < last) {
         const int32_t count = el_min(length - at, last - first);
-        for (int32_t i = 0; i < rows; i++) {
-            const int32_t y = py[i] + ty * g->tap;
-            const int32_t x = px[i] + tx * g->tap;
-            const int in = inside || (y >= 0 && y < g->h && x >= 0 && x < g->w);
-            from[i] = in ? g->map + (y * g->w + x) * g->pitch + at : 0;
+        if (inside) {
+            const el_t *origin = g->map + ((y + ty * g->tap) * g->w + x + tx * g->tap) * g->pitch + at;
+            for (int32_t i = 0; i < rows; i++, origin += hop) {
+                from[i] = origin;
+            }
+        } else {
+            int32_t py = y + ty * g->tap;
+            int32_t c = column;
+            for (int32_t i = 0; i < rows; i++) {
+                const int32_t px = g->x + c * g->step_x + tx * g->tap;
+                const int in = py >= 0 && py < g->h && px >= 0 && px < g->w;
+                from[i] = in ? g->map + (py * g->w + px) * g->pitch + at : 0;
+                if (++c == columns) {
+                    c = 0;
+                    py += g->step_y;
+                }
+            }
         }
+#ifdef EL_ROWS_APART
+        for (int32_t i = 0; i < rows; i++) {
+            el_pack_row(count, from[i], to + i * *lda);
+        }
+        to += count;
+#else
         el_pack_gather(height, count, from, to);
         to += count * height;
+#endif
         first += count;
         at = 0;
         if (++tx == wide) {
@@ -96,6 +145,7 @@ static void el_pack_grid(const el_grid *g, int32_t columns, int32_t height, int3
             ty++;
         }
     }
+    return packed;
 }
 
 /* Where results go: `columns` positions a row, `count` in all; positions are `pitch`, rows `row_pitch` elements apart.
@@ -118,16 +168,13 @@ EL_INLINE void el_product_block(const el_grid *g, const el_target *t, int32_t co
         const int32_t left = run - (run == t->count ? p : column);
         const int32_t height = el_tile_height(left);
         const int32_t rows = el_min(height, left);
-        el_pack_grid(g, t->columns, height, rows, row, column, first, last, a);
+        int32_t lda;
+        const el_row_t *at = el_rows_of(g, t->columns, height, rows, row, column, first, last, a, &lda);
         el_t *to = y + row * t->row_pitch + column * t->pitch;
-        const el_t *panel = b;
-        for (int32_t j = 0; j < cols; j += width, panel += count * width) {
-            const int32_t n = el_min(width, cols - j);
-            if (first != 0) {
-                el_tile_store(height, rows, n, count, a, panel, to + j, t->pitch, to + j, t->pitch);
-            } else {
-                el_tile_store(height, rows, n, count, a, panel, start != 0 ? start + j : 0, 0, to + j, t->pitch);
-            }
+        if (first != 0) {
+            el_panels_store(width, height, rows, cols, count, at, lda, b, to, t->pitch, to, t->pitch);
+        } else {
+            el_panels_store(width, height, rows, cols, count, at, lda, b, start, 0, to, t->pitch);
         }
         p += rows;
     }
@@ -339,12 +386,16 @@ EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const 
                     const int32_t height = el_tile_height(og - o);
                     const int32_t rows = el_min(height, og - o);
                     el_pack_rows(height, rows, count, dy + p * s.out_pitch + o, s.out_pitch, scratch);
-                    const el_t *panel = packed;
-                    for (int32_t j = begin; j < stop; j++, panel += count * width) {
+                    for (int32_t j = begin; j < stop;) {
                         const int32_t piece = j / each;
                         const int32_t e = (j - piece * each) * width;
-                        el_tile_add(height, rows, el_min(width, length - e), count, scratch, panel, scale,
-                                    dw + o * k + piece * length + e, k);
+                        /* Whole panels follow each other in dw beyond their window row. */
+                        const int32_t next = length % width == 0 ? stop : el_min((piece + 1) * each, stop);
+                        const int32_t cols =
+                            length % width == 0 ? (next - j) * width : el_min((next - j) * width, length - e);
+                        el_panels_add(width, height, rows, cols, count, scratch, packed + (j - begin) * count * width,
+                                      scale, dw + o * k + piece * length + e, k);
+                        j = next;
                     }
                     o += rows;
                 }
