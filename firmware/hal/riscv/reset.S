@@ -16,7 +16,7 @@ el_reset:
 
     .section .text.el_trap, "ax"
     .type el_trap, @function
-    .balign 4
+    .balign 256 /* mtvec of some cores has no bits below */
 el_trap:
     la sp, el_stack_top /* the stack may be what failed */
     tail el_fault
