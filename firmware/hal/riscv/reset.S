@@ -21,12 +21,11 @@ el_trap:
     la sp, el_stack_top /* the stack may be what failed */
     tail el_fault
     .size el_trap, . - el_trap
-    .globl el_trap
 
     .section .rodata.el_stack_reserved, "a"
     .globl el_stack_reserved
     .type el_stack_reserved, @object
-    .balign 256 /* mtvec of some cores has no bits below */
+    .balign 4
 el_stack_reserved:
     .word el_stack_size
     .size el_stack_reserved, 4
