@@ -111,7 +111,7 @@ class Board(_Strict, frozen=True):
     cpu: str
     source: str
     kernels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # ISAs, preferred first
-    stack: Positive
+    stack: Positive  # bytes, of all harts together
     runtime_ram: Annotated[int, msgspec.Meta(ge=0)]
     memory: tuple[Memory, ...]
     layout: Layout
@@ -119,6 +119,7 @@ class Board(_Strict, frozen=True):
     hal: Hal
     link: Link
     emulator: Emulator | None = None
+    harts: Positive = 1
 
     def region(self, name: str) -> Memory:
         """The memory called `name`; the loader has checked that the layout's names exist."""
@@ -169,7 +170,6 @@ class Board(_Strict, frozen=True):
         """True where QEMU or a simulator runs the image."""
         return self.emulator is not None
 
-
     @property
     def simulated(self) -> bool:
         """True where a simulator runs the image, cycle by cycle: exact, and a thousand times slower than QEMU."""
@@ -179,6 +179,7 @@ class Board(_Strict, frozen=True):
     def unit(self) -> Unit:
         """What figures of this board are in."""
         return self.emulator.unit if self.emulator else "insn"
+
 
 def available() -> list[str]:
     """Ids of all boards that come with edgelearn, sorted."""
@@ -261,5 +262,7 @@ def _check(path: Path, board: Board) -> None:
             raise InputError(f"carrier '{carrier}' has no HAL files", where=f"{path}: hal.{carrier}")
     if board.arch != "host" and board.stack % 16:
         raise InputError("the stack is not a multiple of 16 bytes", where=f"{path}: stack")
+    if board.stack % (16 * board.harts):
+        raise InputError(f"{board.harts} harts do not get the same multiple of 16 bytes", where=f"{path}: stack")
     if board.ram.size <= board.stack + board.runtime_ram:
         raise InputError("stack and runtime leave no RAM to a model", where=f"{path}: stack")

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from edgelearn import kernels
-from edgelearn.formats import U32
+from edgelearn.formats import BIT, F32, U32
 from edgelearn.graph import Tensor
 from edgelearn.memory import BANK, aligned
 from edgelearn.ops import OPS, Kind
+from edgelearn.ops.parts import Parts
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
 from edgelearn.schedule import Program, Step
@@ -89,12 +90,17 @@ class _Writer:
     def structs(self) -> Iterator[tuple[str, str, str]]:
         """(type, name, initializer lines) of each shape struct: steps with equal fields share one."""
         seen = set()
-        for step, sizes in zip(self.plan.schedule.steps, self.plan.sizes, strict=True):
+        for step, sizes in self._whole():
             kind = OPS[step.node.op].struct
             if kind and (key := self._struct_key(kind, sizes)) not in seen:
                 seen.add(key)
                 fields = [f".{key} = {value}" for key, value in sizes.items() if value]
                 yield kind, self._struct_name(kind, sizes), "\n".join(_lines(fields))
+
+    def _whole(self) -> Iterator[tuple[Step, Any]]:
+        """The steps that one hart computes, and their shape arguments."""
+        rows = zip(self.plan.schedule.steps, self.plan.sizes, self.plan.parts, strict=True)
+        return ((step, sizes) for step, sizes, parts in rows if not parts)
 
     @staticmethod
     def _struct_key(kind: str, sizes: Any) -> tuple[Any, ...]:
@@ -102,40 +108,91 @@ class _Writer:
 
     def _struct_name(self, kind: str, sizes: Any) -> str:
         """Named after the first layer that uses it."""
-        for step, other in zip(self.plan.schedule.steps, self.plan.sizes, strict=True):
+        for step, other in self._whole():
             if OPS[step.node.op].struct == kind and other == sizes:
                 return f"{c_name(step.node.name)}_{kind.removeprefix('el_')}"
         raise KeyError(kind)
 
     def call(self, step: Step) -> str:
         """The statement of one step."""
+        if count := len(self.plan.parts[step.index]):
+            return wrap_call("el_harts_run", [_part_name(step), str(count), "o" if self._reads_optim(step) else "NULL"])
         node, op = step.node, OPS[step.node.op]
         kernel, sizes = self.plan.chosen[step.index], self.plan.sizes[step.index]
-        arguments = [f"&{self._struct_name(op.struct, sizes)}"] if op.struct else [str(v) for v in sizes.values()]
-        arguments += [str(v) if isinstance(v, int) else c_float(v) for v in op.scalars(node.attrs).values()]
+        shape = [f"&{self._struct_name(op.struct, sizes)}"] if op.struct else [str(v) for v in sizes.values()]
+        arguments = [*shape, *self._scalars(step), *self._operands(step)]
+        if kernel.scratch:
+            arguments.append(f"{c_name(node.name)}_scratch")
+        return wrap_call(kernel.name, arguments)
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """One row a step that harts divide among them: its function's name, tables and call."""
+        for step, parts in zip(self.plan.schedule.steps, self.plan.parts, strict=True):
+            if parts:
+                yield self._part(step, parts)
+
+    def _part(self, step: Step, parts: Parts) -> dict[str, Any]:
+        node, op, kernel = step.node, OPS[step.node.op], self.plan.chosen[step.index]
+        operands = self._operands(step)
+        formats = [self.tensors[n].format if n else F32 for n in (*node.inputs, *node.outputs)]
+        offsets = [
+            [offset // (8 if fmt is BIT else 1) for offset in column]
+            for fmt, column in zip(formats, zip(*((*p.inputs, *p.outputs) for p in parts), strict=True), strict=False)
+        ]
+        moving = [k for k, column in enumerate(offsets) if any(column) and operands[k] != "NULL"]
+        for at, k in enumerate(moving):
+            operands[k] += f" + at[hart][{at}]"
+        tables, shape = [], ["&shape[hart]"]
+        if op.struct:
+            fields = [_lines(_braced(f".{key} = {v}" for key, v in p.sizes.items() if v), 8) for p in parts]
+            tables.append((f"{op.struct} shape[{len(parts)}]", [line for lines in fields for line in lines]))
+        else:
+            varied = [key for key in parts[0].sizes if len({p.sizes[key] for p in parts}) > 1]
+            tables += [
+                (f"int32_t {key}[{len(parts)}]", _lines([str(p.sizes[key]) for p in parts], 8)) for key in varied
+            ]
+            shape = [f"{key}[hart]" if key in varied else str(value) for key, value in parts[0].sizes.items()]
+        if moving:
+            rows = (", ".join(str(offsets[k][part]) for k in moving) for part in range(len(parts)))
+            tables.append((f"int32_t at[{len(parts)}][{len(moving)}]", _lines([f"{{{row}}}" for row in rows], 8)))
+        arguments = [*shape, *self._scalars(step), *operands]
+        if kernel.scratch:
+            arguments.append(f"{c_name(node.name)}_scratch + hart * {kernel.scratch // len(parts) // 4}")
+        return {
+            "name": _part_name(step),
+            "tables": tables,
+            "call": wrap_call(kernel.name, arguments),
+            "reads_optim": self._reads_optim(step),
+        }
+
+    def _scalars(self, step: Step) -> list[str]:
+        node, op = step.node, OPS[step.node.op]
+        arguments = [str(v) if isinstance(v, int) else c_float(v) for v in op.scalars(node.attrs).values()]
         if op.kind is Kind.ACCUMULATE:
             scale = node.attrs["scale"]
             arguments.append("-o->lr" if scale == MINUS_LR else c_float(scale))
         if op.kind is Kind.STEP and op.uses_optim:
             arguments.append("o")
-        arguments += [self.names[name] if name else "NULL" for name in node.inputs]
+        return arguments
+
+    def _operands(self, step: Step) -> list[str]:
+        node, op = step.node, OPS[step.node.op]
         outputs = [self.names[name] for name in node.outputs]
         outputs += ["NULL"] * (len(op.formats) - len(outputs) if op.kind is Kind.PURE else 0)
-        arguments += outputs
-        if kernel.scratch:
-            arguments.append(f"{c_name(node.name)}_scratch")
-        return wrap_call(kernel.name, arguments)
+        return [*(self.names[name] if name else "NULL" for name in node.inputs), *outputs]
 
     def body(self, program: Program) -> str:
         """All statements of one function."""
         return "\n".join(self.call(s) for s in self.plan.schedule.steps if s.program is program)
 
     def uses_optim(self, program: Program) -> bool:
-        steps = [s for s in self.plan.schedule.steps if s.program is program]
-        return any(
-            (OPS[s.node.op].kind is Kind.STEP and OPS[s.node.op].uses_optim) or s.node.attrs.get("scale") == MINUS_LR
-            for s in steps
-        )
+        """Whether a function reads the optimizer's settings."""
+        return any(self._reads_optim(s) for s in self.plan.schedule.steps if s.program is program)
+
+    @staticmethod
+    def _reads_optim(step: Step) -> bool:
+        op = OPS[step.node.op]
+        return (op.kind is Kind.STEP and op.uses_optim) or step.node.attrs.get("scale") == MINUS_LR
 
     def arena_rows(self) -> list[dict[str, Any]]:
         """One row a tensor that lives in the arena."""
@@ -199,7 +256,19 @@ def _values(tensor: Tensor) -> list[str]:
     return _lines([literal(value) for value in flat.tolist()])
 
 
-def _lines(values: list[str], indent: str = "    ") -> list[str]:
+def _braced(fields: Iterable[str]) -> list[str]:
+    """The fields of one row of a table."""
+    row = list(fields)
+    row[0], row[-1] = f"{{{row[0]}", f"{row[-1]}}}"
+    return row
+
+
+def _part_name(step: Step) -> str:
+    return f"{c_name(step.node.name)}_part"
+
+
+def _lines(values: list[str], spaces: int = 4) -> list[str]:
+    indent = " " * spaces
     lines, line = [], indent
     for value in values:
         if len(line) + len(value) + 1 > WIDTH:
@@ -238,6 +307,7 @@ def generate(plan: Plan) -> Sources:
             if nbytes or len(writer.arrays) == 1
         ],
         "sections": {name: _section(plan, memory) for name, memory in plan.places.arrays.items()},
+        "parts": list(writer.parts()),
         "latents": writer.latent_rows(),
         "params": writer.block_rows(plan.params),
         "state": writer.block_rows(plan.state),

@@ -19,8 +19,10 @@ from edgelearn.costs import step_sizes
 from edgelearn.errors import EdgelearnError, InputError
 from edgelearn.formats import S8
 from edgelearn.graph import Graph, Phase, Role, Tensor
+from edgelearn.harts import divide
 from edgelearn.memory import Arena, aligned
 from edgelearn.ops import OPS
+from edgelearn.ops.parts import Parts
 from edgelearn.passes.samples import AUTO
 from edgelearn.recompute import is_again
 from edgelearn.replay import Latents
@@ -53,7 +55,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training program placed on a board. `sizes[k]` and `chosen[k]` belong to `schedule.steps[k]`."""
+    """A training program placed on a board. `sizes[k]`, `chosen[k]` and `parts[k]` belong to `schedule.steps[k]`."""
 
     graph: Graph
     imported: Graph
@@ -64,6 +66,7 @@ class Plan:
     places: Places
     sizes: tuple[Mapping[str, int], ...]
     chosen: tuple[kernels.Kernel, ...]
+    parts: tuple[Parts, ...]
     params: Block
     state: Block
     consts: Block
@@ -227,12 +230,13 @@ def _mixed_block(tensors: list[Tensor]) -> Block:
     return Block(tuple(placed), offset)
 
 
-def _select(graph: Graph, board: Board) -> dict[str, tuple[dict[str, int], kernels.Kernel]]:
-    """Shape arguments and kernel of each node, by its name."""
+def _select(graph: Graph, board: Board) -> dict[str, tuple[dict[str, int], kernels.Kernel, Parts]]:
+    """Shape arguments, kernel and parts of each node, by its name."""
     found = {}
     for node in graph.nodes:
         sizes, op = step_sizes(graph, node), OPS[node.op]
-        found[node.name] = sizes, kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
+        kernel = kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
+        found[node.name] = sizes, *divide(op, sizes, kernel, board)
     return found
 
 
@@ -245,8 +249,8 @@ def make_plan(
     """
     graph = training_graph(source, config)
     chosen = _select(graph, board)
-    schedule = make_schedule(graph, {name: kernel.scratch for name, (_, kernel) in chosen.items()})
-    pairs = [chosen[step.node.name] for step in schedule.steps]
+    schedule = make_schedule(graph, {name: kernel.scratch for name, (_, kernel, _) in chosen.items()})
+    rows = [chosen[step.node.name] for step in schedule.steps]
     used = {name for node in graph.nodes for name in node.inputs}
     params, state = _block(graph.of_role(Role.PARAM)), _block(graph.of_role(Role.STATE))
     arrays = {
@@ -263,8 +267,9 @@ def make_plan(
         limits=Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes)),
         schedule=schedule,
         places=place(schedule, board, arrays),
-        sizes=tuple(size for size, _ in pairs),
-        chosen=tuple(kernel for _, kernel in pairs),
+        sizes=tuple(size for size, _, _ in rows),
+        chosen=tuple(kernel for _, kernel, _ in rows),
+        parts=tuple(parts for _, _, parts in rows),
         params=params,
         state=state,
         consts=_mixed_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
@@ -278,9 +283,10 @@ def _digest(plan: Plan) -> str:
     settings = msgspec.structs.asdict(plan.config)
     for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):
         digest.update(repr(item).encode())
-    for step, kernel in zip(plan.schedule.steps, plan.chosen, strict=True):
+    for step, kernel, parts in zip(plan.schedule.steps, plan.chosen, plan.parts, strict=True):
         node = step.node
-        digest.update(repr((kernel.name, node.inputs, node.outputs, sorted(node.attrs.items()))).encode())
+        divided = (parts,) if parts else ()
+        digest.update(repr((kernel.name, node.inputs, node.outputs, sorted(node.attrs.items()), *divided)).encode())
     digest.update(repr((sorted(plan.places.arrays.items()), plan.places.banks)).encode())
     for slot in plan.arena.slots:
         digest.update(repr((slot.buffer.name, slot.offset, slot.size, slot.bank)).encode())

@@ -4,6 +4,8 @@
 
 #include "el/hal.h"
 
+#include "board.h"
+
 enum { PAINT_BYTE = 0xC5 };
 
 extern uint32_t el_stack_bottom[];
@@ -50,8 +52,16 @@ _Noreturn void el_fault(void)
 uint32_t el_hal_stack_used(void)
 {
     const volatile uint32_t *p = el_stack_bottom;
-    while (p < el_stack_top && *p == paint) {
-        p++;
+    const uint32_t share = (uint32_t)((uintptr_t)el_stack_top - (uintptr_t)el_stack_bottom) / EL_HARTS;
+    uint32_t deepest = 0;
+    for (uint32_t hart = 0; hart < EL_HARTS; hart++) {
+        const uint32_t *end = el_stack_bottom + (hart + 1) * share / sizeof *p;
+        while (p < end && *p == paint) {
+            p++;
+        }
+        const uint32_t used = (uint32_t)((uintptr_t)end - (uintptr_t)p);
+        deepest = used > deepest ? used : deepest;
+        p = end;
     }
-    return (uint32_t)((uintptr_t)el_stack_top - (uintptr_t)p);
+    return deepest * EL_HARTS; /* as if all harts had gone as deep: the reserve must hold the deepest of them */
 }

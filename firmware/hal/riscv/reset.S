@@ -1,20 +1,27 @@
-/* RISC-V in machine mode: the few instructions before C. One hart runs; the others sleep. */
+/* RISC-V in machine mode: the few instructions before C. One hart runs; the others sleep, unless the board says what
+   else they do. */
     .section .vectors, "ax"
     .globl el_reset
     .type el_reset, @function
 el_reset:
     csrr t0, mhartid
-    bnez t0, 1f
+    bnez t0, el_hart_wait
     la t0, el_trap
     csrw mtvec, t0
     la sp, el_stack_top
     call el_fpu_enable
     tail el_start
-1:  wfi
-    j 1b
     .size el_reset, . - el_reset
 
+    .weak el_hart_wait
+    .type el_hart_wait, @function
+el_hart_wait:
+    wfi
+    j el_hart_wait
+    .size el_hart_wait, . - el_hart_wait
+
     .section .text.el_trap, "ax"
+    .globl el_trap
     .type el_trap, @function
     .balign 256 /* mtvec of some cores has no bits below */
 el_trap:
