@@ -43,15 +43,25 @@ def cases(op_name: str, name: str, attrs: dict[str, Any], *ins: np.ndarray | Non
         yield Case(f"{op_name} {name} in place", op.kernel, sizes, args, {at: want}, fmt="s8")
 
 
-def channels(rng: np.random.Generator, count: int, terms: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+# Multiplier, shift, bias of every few channels: what a sum and a shift can be at most, and what is at the bounds within
+# which fast kernels take a short way.
+EXTREMES = (
+    (0, 0, 5), (2**31 - 1, -31, 2**30), (2**31 - 1, 0, -(2**30)), (2**30, 1, -1), (2**30, 30, 3),
+    (2**31 - 1, 12, 7), (2**30, -23, 2**30 - 1), (2**30 + 1, -1, 1),
+)  # fmt: skip
+MODERATE = (
+    (2**31 - 1, -1, 2**28), (2**30, -22, -(2**28)), (2**30, -1, 3), (2**31 - 1, -22, 2**28), (2**30, 0, -1),
+    (2**30, -3, -20), (2**30 + 1, 2, 1), (0, 0, 5), (2**31 - 1, -23, -(2**28)), (2**30, -31, 2**28), (2**30, -8, 2**8),
+)  # fmt: skip
+
+
+def channels(
+    rng: np.random.Generator, count: int, terms: int, extremes: tuple[tuple[int, int, int], ...] = EXTREMES
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Bias, multipliers and shifts: factors that use the output's range, and every few channels an extreme one."""
     bias = rng.integers(-terms * 4000, terms * 4000 + 1, count).astype(np.int32)
     factors = 2.0 ** rng.uniform(-13, -7, count) / np.sqrt(terms)
     pairs = np.array([quantize_multiplier(f) for f in factors], np.int32)
-    extremes = [
-        (0, 0, 5), (2**31 - 1, -31, 2**30), (2**31 - 1, 0, -(2**30)), (2**30, 1, -1), (2**30, 30, 3),
-        (2**31 - 1, 12, 7), (2**30, -23, 2**30 - 1), (2**30 + 1, -1, 1),
-    ]  # fmt: skip
     for k in range(0, count, 3):
         pairs[k, 0], pairs[k, 1], bias[k] = extremes[(k // 3 + count) % len(extremes)]
     return bias, pairs[:, 0].copy(), pairs[:, 1].copy()
@@ -62,22 +72,60 @@ def _offsets(k: int) -> dict[str, int]:
     return {"x_zero": x_zero, "y_zero": y_zero, "min": low, "max": high}
 
 
+# What register tiles and vectors of bytes add: sums and channels of more than one step, and all their tails.
+WIDE = {
+    "steps": (5, 7, 20, 37, (3, 3), (1, 1), (1, 1, 1, 1), 1),
+    "steps_signal": (1, 21, 13, 19, (1, 5), (1, 2), (0, 2, 0, 2), 1),
+    "pointwise": (3, 5, 33, 21, (1, 1), (1, 1), (0, 0, 0, 0), 1),
+    "pointwise_even": (3, 4, 64, 32, (1, 1), (1, 1), (0, 0, 0, 0), 1),
+    "pointwise_short": (3, 5, 3, 5, (1, 1), (1, 1), (0, 0, 0, 0), 1),
+    "pointwise_pad": (3, 3, 4, 6, (1, 1), (2, 2), (1, 1, 1, 1), 1),
+    "groups": (4, 5, 48, 40, (3, 3), (1, 1), (1, 1, 1, 1), 2),
+    "many_groups": (4, 5, 6, 18, (3, 3), (2, 2), (1, 1, 1, 1), 6),
+    "rgb": (9, 11, 3, 8, (3, 3), (2, 2), (0, 0, 1, 1), 1),
+}
+DEEP = {
+    "steps": (6, 7, 37, (3, 3), (1, 1), (1, 1, 1, 1), 1),
+    "steps_stride": (7, 9, 20, (3, 3), (2, 2), (0, 0, 1, 1), 1),
+    "unlike_strides": (7, 9, 16, (3, 3), (2, 1), (1, 1, 1, 1), 1),
+    "far": (2, 3, 17, (3, 3), (1, 1), (2, 2, 2, 2), 1),
+    "gaps": (9, 11, 8, (3, 3), (4, 5), (0, 0, 0, 0), 1),
+    "signal": (1, 23, 18, (1, 5), (1, 2), (0, 2, 0, 2), 1),
+    "tall": (9, 3, 33, (5, 2), (2, 1), (2, 0, 2, 1), 1),
+    "one_tap": (3, 3, 21, (1, 1), (1, 1), (0, 0, 0, 0), 1),
+    "multiplier": (5, 4, 5, (3, 3), (1, 1), (1, 1, 1, 1), 7),
+}
+DENSE = ((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21), (4, 2), (258, 50), (47, 9))
+
+
 def weighted(rng: np.random.Generator) -> Iterator[Case]:
-    for k, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate(WINDOWS.items()):
-        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **_offsets(k)}
-        bias, multiplier, shift = channels(rng, co, kernel[0] * kernel[1] * c // groups)
-        weights = integers(rng, co, *kernel, c // groups)
-        x = integers(rng, h, w, c)
-        yield from cases("conv2d_s8", name, attrs, x, weights, bias if k % 4 else None, multiplier, shift)
-    for k, (name, (h, w, c, kernel, stride, pads, copies)) in enumerate(DEPTHWISE.items()):
-        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **_offsets(k)}
-        bias, multiplier, shift = channels(rng, c * copies, kernel[0] * kernel[1])
-        ins = integers(rng, h, w, c), integers(rng, *kernel, c * copies), bias if k % 4 else None, multiplier, shift
-        yield from cases("depthwise_conv2d_s8", name, attrs, *ins)
-    for k, (n, m) in enumerate(((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21))):
-        bias, multiplier, shift = channels(rng, m, n)
-        ins = integers(rng, n), integers(rng, m, n), bias if k % 4 else None, multiplier, shift
-        yield from cases("dense_s8", f"{n} {m}", _offsets(k), *ins)
+    """Each layer twice: with sums and shifts of any size, and with such as most layers have."""
+    for extremes, label in ((EXTREMES, ""), (MODERATE, " moderate")):
+        for k, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate((WINDOWS | _wide(WIDE)).items()):
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **_offsets(k)}
+            bias, multiplier, shift = channels(rng, co, kernel[0] * kernel[1] * c // groups, extremes)
+            weights = integers(rng, co, *kernel, c // groups)
+            x = integers(rng, h, w, c)
+            yield from cases("conv2d_s8", name + label, attrs, x, weights, bias if k % 4 else None, multiplier, shift)
+        for k, (name, (h, w, c, kernel, stride, pads, copies)) in enumerate((DEPTHWISE | _wide(DEEP)).items()):
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **_offsets(k)}
+            bias, multiplier, shift = channels(rng, c * copies, kernel[0] * kernel[1], extremes)
+            ins = integers(rng, h, w, c), integers(rng, *kernel, c * copies), bias if k % 4 else None
+            yield from cases("depthwise_conv2d_s8", name + label, attrs, *ins, multiplier, shift)
+        for k, (n, m) in enumerate(DENSE):
+            bias, multiplier, shift = channels(rng, m, n, extremes)
+            ins = integers(rng, n), integers(rng, m, n), bias if k % 4 else None
+            yield from cases("dense_s8", f"{n} {m}{label}", _offsets(k), *ins, multiplier, shift)
+    # The largest sums that there are: all operands at the end of their range.
+    ends = {"x_zero": 127, "y_zero": -128, "min": -128, "max": 127}
+    for n, m, low in ((8192, 5, -128), (8193, 2, -128), (8192, 4, 127)):
+        x, w = np.full(n, -128, np.int8), np.full((m, n), low, np.int8)
+        bias, multiplier, shift = channels(rng, m, n, MODERATE)
+        yield from cases("dense_s8", f"{n} {m} {low}", ends, x, w, np.full(m, 2**28, np.int32), multiplier, shift)
+
+
+def _wide(shapes: dict[str, Any]) -> dict[str, Any]:
+    return {f"wide {name}": shape for name, shape in shapes.items()}
 
 
 def windows(rng: np.random.Generator) -> Iterator[Case]:

@@ -89,33 +89,36 @@ LAYERS = {
 }
 
 
-def _int8(name: str, s: dict[str, int]) -> Bench:
-    """The same convolution of integers, each channel with a multiplier and a shift of its own."""
+def _int8(op: str, name: str, s: dict[str, int]) -> Bench:
+    """The same layer of integers, each channel with a multiplier and a shift of its own."""
     rng = np.random.default_rng(len(name))
-    x = rng.integers(-128, 128, (s["in_h"], s["in_w"], s["in_c"]), np.int8)
-    w = rng.integers(-127, 128, s["out_c"] * s["k_h"] * s["k_w"] * s["in_c"], np.int8)
-    bias = rng.integers(-1000, 1000, s["out_c"], np.int32)
-    multiplier, shift = np.full(s["out_c"], 1 << 30, np.int32), np.full(s["out_c"], -8, np.int32)
-    y = np.zeros((s["out_h"], s["out_w"], s["out_c"]), np.int8)
-    args = (s, -3, 4, -128, 127, x, w, bias, multiplier, shift, y)
-    return Bench(f"{name} fwd int8", "conv2d_fwd", s, args, OPS["conv2d"].macs(s), fmt="s8")
+    dense = op == "dense"
+    x_shape = (s["in"],) if dense else (s["in_h"], s["in_w"], s["in_c"])
+    y_shape = (s["out"],) if dense else (s["out_h"], s["out_w"], s["out_c"])
+    terms = s["in"] if dense else s["k_h"] * s["k_w"] * (s["in_c"] if op == "conv2d" else 1)
+    x, w = rng.integers(-128, 128, x_shape, np.int8), rng.integers(-127, 128, terms * y_shape[-1], np.int8)
+    bias = rng.integers(-1000, 1000, y_shape[-1], np.int32)
+    multiplier, shift = np.full(y_shape[-1], 1 << 30, np.int32), np.full(y_shape[-1], -8, np.int32)
+    lead: list[Any] = list(s.values()) if dense else [s]
+    args = (*lead, -3, 4, -128, 127, x, w, bias, multiplier, shift, np.zeros(y_shape, np.int8))
+    return Bench(f"{name} fwd int8", f"{op}_fwd", s, args, OPS[op].macs(s), fmt="s8")
 
 
 def single_kernels() -> Iterator[Bench]:
-    """Typical layers, each with its three kernels, convolutions in int8 too."""
+    """Typical layers, each with its three kernels, and the forward one in int8."""
     for name, (op, s) in LAYERS.items():
         x, y = _random((s["in_h"], s["in_w"], s["in_c"])), _random((s["out_h"], s["out_w"], s["out_c"]))
         w = _random((s["k_h"] * s["k_w"] * s["out_c"] * (s["in_c"] if op == "conv2d" else 1),))
         yield _make(op, s, (), (x, w, _random((s["out_c"],)), y), f"{name} fwd")
         yield _make(f"{op}_bwd_x", s, (), (y, w, x), f"{name} bwd_x")
         yield _make(f"{op}_bwd_w", s, (1.0,), (x, y, w), f"{name} bwd_w")
-        if op == "conv2d":
-            yield _int8(name, s)
+        yield _int8(op, name, s)
     for n, m in ((640, 128), (32, 7)):
         sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
         yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")
         yield _make("dense_bwd_x", sizes, (), (b, w, x), f"dense {n}>{m} bwd_x")
         yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
+        yield _int8("dense", f"dense {n}>{m}", sizes)
     rows = {"rows": 64, "channels": 32}
     yield _make("bias_bwd", rows, (1.0,), (_random((64, 32)), _random((32,))), "bias_bwd 64x32")
     n, v = 1024, _random((1024,))

@@ -185,13 +185,17 @@ enum { EL_SUM_ROWS = 128 };
                                  const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,        \
                                  const int32_t *shift, int8_t *y SCRATCH);
 
-#define EL_KERNELS_S8(ISA)                                                                                             \
-    void el_depthwise_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min,            \
-                                           int32_t max, const int8_t *x, const int8_t *w, const int32_t *b,            \
-                                           const int32_t *multiplier, const int32_t *shift, int8_t *y);                \
+#define EL_DENSE_S8(ISA, SCRATCH)                                                                                      \
     void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
-                                const int32_t *shift, int8_t *y);                                                      \
+                                const int32_t *shift, int8_t *y SCRATCH);
+
+#define EL_DEPTHWISE_S8(ISA, SCRATCH)                                                                                  \
+    void el_depthwise_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min,            \
+                                           int32_t max, const int8_t *x, const int8_t *w, const int32_t *b,            \
+                                           const int32_t *multiplier, const int32_t *shift, int8_t *y SCRATCH);
+
+#define EL_KERNELS_S8(ISA)                                                                                             \
     void el_max_pool2d_fwd_s8__##ISA(const el_window *s, int32_t min, int32_t max, const int8_t *x, int8_t *y);        \
     /* the sum over the window, rounded after the division, ties away from zero */                                     \
     void el_avg_pool2d_fwd_s8__##ISA(const el_window *s, int32_t min, int32_t max, const int8_t *x, int8_t *y);        \
@@ -274,10 +278,34 @@ EL_CONV2D(f32, float, thumb_m4, EL_SCRATCH)
 EL_CONV2D_WEIGHTS(f32, float, thumb_m4, EL_SCRATCH)
 EL_CONV2D(f32, float, rvf, EL_SCRATCH)
 EL_CONV2D_WEIGHTS(f32, float, rvf, EL_SCRATCH)
+EL_CONV2D(f32, float, rvv, EL_SCRATCH)
+EL_CONV2D_WEIGHTS(f32, float, rvv, EL_SCRATCH)
+EL_CONV2D(f32, float, mve, EL_SCRATCH)
+EL_CONV2D_WEIGHTS(f32, float, mve, EL_SCRATCH)
+EL_DEPTHWISE(f32, float, mve, EL_NO_SCRATCH)
+EL_DENSE(f32, float, mve, EL_NO_SCRATCH)
+EL_KERNELS(f32, float, mve)
 EL_RECURRENT_F32(ref)
 EL_RECURRENT_F32(blk)
 EL_CONV2D_S8(ref, EL_NO_SCRATCH)
-EL_CONV2D_S8(blk, EL_SCRATCH)
+EL_DENSE_S8(ref, EL_NO_SCRATCH)
+EL_DEPTHWISE_S8(ref, EL_NO_SCRATCH)
 EL_KERNELS_S8(ref)
+EL_CONV2D_S8(blk, EL_SCRATCH)
+EL_DENSE_S8(blk, EL_SCRATCH)
+EL_DEPTHWISE_S8(blk, EL_NO_SCRATCH)
+EL_KERNELS_S8(blk)
+EL_CONV2D_S8(dsp, EL_SCRATCH)
+EL_DENSE_S8(dsp, EL_SCRATCH)
+EL_DEPTHWISE_S8(dsp, EL_NO_SCRATCH)
+EL_KERNELS_S8(dsp)
+EL_CONV2D_S8(mve, EL_SCRATCH)
+EL_DENSE_S8(mve, EL_SCRATCH)
+EL_DEPTHWISE_S8(mve, EL_NO_SCRATCH)
+EL_KERNELS_S8(mve)
+EL_CONV2D_S8(rvv, EL_SCRATCH)
+EL_DENSE_S8(rvv, EL_SCRATCH)
+EL_DEPTHWISE_S8(rvv, EL_NO_SCRATCH)
+EL_KERNELS_S8(rvv)
 
 #endif

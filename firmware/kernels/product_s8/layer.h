@@ -1,0 +1,123 @@
+/* What a weighted sum over int8 is given, and the way from a channel's sums to int8. Bit for bit what el_rescale and
+ * el_to_s8 of el/quant.h give. */
+#ifndef EL_LAYER_S8_H
+#define EL_LAYER_S8_H
+
+#include "el/kernels.h"
+#include "el/quant.h"
+
+#define EL_INLINE static inline __attribute__((always_inline))
+#define EL_APART static __attribute__((noinline)) /* so that its loops have the registers for themselves */
+
+typedef struct {
+    int32_t terms; /* of a sum */
+    int32_t pitch; /* outputs from one position to the next */
+    int32_t x_zero, y_zero, min, max;
+    const int8_t *w; /* [channel][terms] */
+    const int32_t *b, *multiplier, *shift;
+    int small; /* no sum leaves 2^29: see el_rescale_s8 */
+} el_layer_s8;
+
+EL_INLINE int32_t el_min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+EL_INLINE int32_t el_max(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+EL_INLINE int32_t el_start_s8(const el_layer_s8 *l, int32_t channel)
+{
+    return l->b != 0 ? l->b[channel] : 0;
+}
+
+enum {
+    EL_SMALL_TERMS = 1 << 13, /* so many products of 2^15 and a bias of 2^28 stay within 2^29 */
+    EL_SMALL_BIAS = 1 << 28,
+    EL_SMALL_SHIFT = 22, /* y_zero << 22 stays within 2^29 */
+};
+
+EL_INLINE int el_small_s8(const el_layer_s8 *l, int32_t channels)
+{
+    int small = l->terms <= EL_SMALL_TERMS;
+    for (int32_t o = 0; l->b != 0 && small && o < channels; o++) {
+        small = (uint32_t)l->b[o] + EL_SMALL_BIAS <= 2u * EL_SMALL_BIAS;
+    }
+    return small;
+}
+
+#ifndef EL_ROUNDED_PRODUCT
+/* a + the upper half of x * m, rounded to nearest, ties up. */
+EL_INLINE int32_t el_rounded_product(int32_t x, int32_t m, int32_t a)
+{
+    const uint64_t product = (uint64_t)((int64_t)x * m);
+    return a + (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
+}
+#endif
+
+#ifndef EL_CLAMP_INT8
+EL_INLINE int32_t el_clamp_int8(int32_t x)
+{
+    return el_max(el_min(x, INT8_MAX), INT8_MIN);
+}
+#endif
+
+/* `rows` sums of one channel by the functions of el/quant.h. */
+EL_APART void el_rescale_any_s8(const el_layer_s8 *l, int32_t o, int32_t rows, const int32_t *sums, int8_t *y)
+{
+    for (int32_t i = 0; i < rows; i++, y += l->pitch) {
+        *y = el_to_s8(el_rescale(sums[i], l->multiplier[o], l->shift[o]), l->y_zero, l->min, l->max);
+    }
+}
+
+/* `count` channels from `first`, `rows` sums each, to y + i * pitch. Where sums are small and the shift -n is from -22
+ * to -1, with half = 2^(n-1) and r the rounded product,
+ *
+ *     y_zero + el_rounding_shift(r, n) == (r + half + (y_zero << n) + (sum < 0 ? -1 : 0)) >> n
+ *
+ * because r is negative only where the sum is, and where r is 0 half - 1 is shifted out as half is. `whole`: the bounds
+ * are int8's own. */
+EL_INLINE void el_rescale_rows_s8(const el_layer_s8 *l, const int whole, const int rows, int32_t first, int32_t count,
+                                  const int32_t *sums, int8_t *y)
+{
+    const int32_t odd = 2 * l->y_zero + 1;
+    const int32_t pitch = l->pitch;
+    const int32_t min = l->min;
+    const int32_t max = l->max;
+    const int32_t *multiplier = l->multiplier + first;
+    const int32_t *shift = l->shift + first;
+    for (const int8_t *end = y + count; y != end; y++, sums += rows, multiplier++, shift++) {
+        const int32_t less = -*shift - 1; /* n - 1 */
+        if ((uint32_t)less >= (uint32_t)EL_SMALL_SHIFT) {
+            el_rescale_any_s8(l, (int32_t)(shift - l->shift), rows, sums, y);
+            continue;
+        }
+        const int32_t add = odd * (1 << less);
+        const int32_t m = *multiplier;
+        int8_t *to = y;
+        for (int i = 0; i < rows; i++, to += pitch) {
+            const int32_t v = (el_rounded_product(2 * sums[i], m, add) + (sums[i] >> 31)) >> (less + 1);
+            *to = (int8_t)(whole ? el_clamp_int8(v) : el_max(el_min(v, max), min));
+        }
+    }
+}
+
+/* el_rescale_s8(l, rows, first, count, sums, y) for each of `rows` that an instruction set has. */
+#define EL_RESCALE_S8(rows)                                                                                            \
+    EL_APART void el_rescale_##rows##_s8(const el_layer_s8 *l, int32_t first, int32_t count, const int32_t *sums,      \
+                                         int8_t *y)                                                                    \
+    {                                                                                                                  \
+        if (!l->small) {                                                                                               \
+            for (int32_t k = 0; k < count; k++, sums += rows) {                                                        \
+                el_rescale_any_s8(l, first + k, rows, sums, y + k);                                                    \
+            }                                                                                                          \
+        } else if (l->min == INT8_MIN && l->max == INT8_MAX) {                                                         \
+            el_rescale_rows_s8(l, 1, rows, first, count, sums, y);                                                     \
+        } else {                                                                                                       \
+            el_rescale_rows_s8(l, 0, rows, first, count, sums, y);                                                     \
+        }                                                                                                              \
+    }
+
+#endif

@@ -1,0 +1,97 @@
+/* Convolution and fully connected layers of int8: any size, stride, padding and groups, written once over what an
+ * instruction set brings:
+ *
+ *     EL_ROWS_S8      positions that a tile computes at a time
+ *     EL_LINES_S8     1 where el_pack_s8 copies a line, EL_ROWS_S8 where it keeps a pointer
+ *     el_panel_s8     the lines of a tile's positions, as its loops read them
+ *     el_panel_s8 el_panel_s8_in(scratch, k): a panel in that memory; EL_PANEL_BYTES(k) of it
+ *     el_prepare_s8(layer, channels, scratch): what is wanted once a call; the memory behind it
+ *     EL_UNIT_S8      a line may come in pieces of so many bytes, 0: in one piece only
+ *     el_pack_s8(panel, i, rows, line, x_zero): line i of `rows`
+ *     el_sums_s8(layer, panel, rows, first, count, sums): sums[channel][row] of at most EL_CHUNK_S8 channels, for
+ *         EL_ROWS_S8 positions or one
+ *     el_rescale_s8(layer, rows, first, count, sums, y), of layer.h or its own */
+#ifndef EL_PRODUCT_S8_H
+#define EL_PRODUCT_S8_H
+
+#include "window.h"
+
+/* All `count` channels from `first` on, for the positions of a panel, stored at y, y + pitch and so on. */
+EL_INLINE void el_channels_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const int rows, int32_t first,
+                              int32_t count, int8_t *y)
+{
+    int32_t sums[EL_CHUNK_S8 * EL_ROWS_S8];
+    for (const int32_t end = first + count; first < end; first += EL_CHUNK_S8) {
+        const int32_t n = el_min(EL_CHUNK_S8, end - first);
+        el_sums_s8(l, panel, rows, first, n, sums);
+        el_rescale_s8(l, rows, first, n, sums, y + first);
+    }
+}
+
+EL_INLINE void el_conv2d_s8(const el_window *s, el_layer_s8 *l, const int8_t *x, int8_t *y, void *scratch)
+{
+    const int32_t og = s->out_c / s->groups;
+    const int32_t positions = s->out_h * s->out_w;
+    int8_t *after = el_prepare_s8(l, s->out_c, scratch);
+    el_panel_s8 panel = el_panel_s8_in(after, l->terms);
+    int8_t *lines = after + EL_PANEL_BYTES(l->terms);
+    int32_t row = 0;
+    int32_t column = 0;
+    for (int32_t p = 0; p < positions;) {
+        const int32_t rows = positions - p >= EL_ROWS_S8 ? EL_ROWS_S8 : 1;
+        int32_t oy = row;
+        int32_t ox = column;
+        for (int32_t g = 0; g < s->groups; g++) {
+            oy = row;
+            ox = column;
+            for (int32_t i = 0; i < rows; i++) {
+                const el_line_s8 line =
+                    el_window_s8(s, EL_UNIT_S8, l->x_zero, x, oy * s->stride_h - s->pad_top,
+                                 ox * s->stride_w - s->pad_left, g, lines + (EL_LINES_S8 == 1 ? 0 : i * l->terms));
+                el_pack_s8(&panel, i, rows, &line, l->x_zero);
+                const int last = ++ox == s->out_w;
+                ox = last ? 0 : ox;
+                oy += last;
+            }
+            if (rows == EL_ROWS_S8) {
+                el_channels_s8(l, &panel, EL_ROWS_S8, g * og, og, y);
+            } else {
+                el_channels_s8(l, &panel, 1, g * og, og, y);
+            }
+        }
+        row = oy;
+        column = ox;
+        p += rows;
+        y += rows * l->pitch;
+    }
+}
+
+EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t *y, void *scratch)
+{
+    el_panel_s8 panel = el_panel_s8_in(el_prepare_s8(l, out, scratch), l->terms);
+    const el_line_s8 line = {x, 1, l->terms, 0};
+    el_pack_s8(&panel, 0, 1, &line, l->x_zero);
+    el_channels_s8(l, &panel, 1, 0, out, y);
+}
+
+/* The kernels of an instruction set. */
+#define EL_PRODUCTS_S8(ISA)                                                                                            \
+    void el_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,         \
+                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,        \
+                                 const int32_t *shift, int8_t *y, void *scratch)                                       \
+    {                                                                                                                  \
+        const int32_t terms = s->k_h * s->k_w * (s->in_c / s->groups);                                                 \
+        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0};                       \
+        l.small = el_small_s8(&l, s->out_c);                                                                           \
+        el_conv2d_s8(s, &l, x, y, scratch);                                                                            \
+    }                                                                                                                  \
+    void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
+                                const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
+                                const int32_t *shift, int8_t *y, void *scratch)                                        \
+    {                                                                                                                  \
+        el_layer_s8 l = {in, 1, x_zero, y_zero, min, max, w, b, multiplier, shift, 0};                                 \
+        l.small = el_small_s8(&l, out);                                                                                \
+        el_dense_s8(out, &l, x, y, scratch);                                                                           \
+    }
+
+#endif
