@@ -2,7 +2,13 @@
  *
  * Exact and repeatable: every instruction adds one, whatever block it was translated in. At exit it writes one line
  * "<id> <instructions>" per interval, in the order of execution; the mark itself is not counted.
- * Arguments: isa=arm|riscv, out=<file>.
+ * Arguments: isa=arm|riscv, out=<file>, and for RISC-V's vectors beats=arithmetic|all.
+ *
+ * beats: an instruction on a group of m vector registers counts m times, as often as VLEN bits go through the unit; one
+ * whose result or operand is twice as wide counts 2 m times. "arithmetic" counts loads and stores once each, "all"
+ * weighs them likewise. The size of groups is in vtype: vsetvli and vsetivli say it themselves, they end a translated
+ * block, and QEMU keeps a translation for each size apart, so that what is in force when a block is translated is so
+ * whenever it runs.
  *
  * Distributions ship no qemu-plugin.h, so the functions used are declared here, as documented in QEMU's
  * docs/devel/tcg-plugins. One binary serves QEMU 6.0 and everything after it: functions that only some versions have
@@ -64,6 +70,9 @@ static uint64_t since;
 static int current;
 static int riscv;
 static int copies;
+static enum { INSTRUCTIONS, ARITHMETIC, ALL } weighs;
+static unsigned group_eighths = 8; /* registers of a group, in eighths: LMUL */
+static unsigned element = 8;       /* bits: SEW */
 static FILE *out;
 
 /* Before QEMU looks at the version. */
@@ -107,6 +116,95 @@ static int mark_of(const struct plugin_insn *insn)
     return -1;
 }
 
+static uint32_t word_of(const struct plugin_insn *insn)
+{
+    unsigned char p[4];
+    if (qemu_plugin_insn_size(insn) < 4) {
+        return 0;
+    }
+    insn_bytes(insn, p, 4);
+    return p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+enum { LOAD_FP = 0x07, STORE_FP = 0x27, OP_V = 0x57 };
+enum { OPIVV, OPFVV, OPMVV, OPIVI, OPIVX, OPFVF, OPMVX, OPCFG }; /* funct3 of OP-V */
+
+static int sets_vtype(uint32_t word)
+{
+    return (word & 0x7fu) == OP_V && (word >> 12 & 7u) == OPCFG;
+}
+
+static void on_vtype(unsigned cpu, void *data)
+{
+    const uint32_t word = (uint32_t)(uintptr_t)data;
+    (void)cpu;
+    if (word >> 30 == 2u) {
+        fprintf(stderr, "insn_plugin: vsetvl takes vtype from a register, which is not seen here\n");
+        exit(1);
+    }
+    const unsigned vtype = word >> 20;
+    group_eighths = 1u << ((vtype + 3u) & 7u); /* 5, 6, 7 are an eighth, a quarter, a half */
+    element = 8u << (vtype >> 3 & 7u);
+}
+
+/* Whole registers, at least one. */
+static unsigned registers(unsigned eighths)
+{
+    return eighths < 8 ? 1 : eighths / 8;
+}
+
+static unsigned memory_beats(uint32_t word)
+{
+    static const unsigned bits[8] = {8, 0, 0, 0, 0, 16, 32, 64};
+    const unsigned width = bits[word >> 12 & 7u];
+    const unsigned fields = (word >> 29) + 1u;
+    const int unit = (word >> 26 & 3u) == 0;
+    if (weighs != ALL || width == 0) {
+        return 1;
+    }
+    if (unit && (word >> 20 & 31u) == 8u) {
+        return fields; /* whole registers */
+    }
+    return fields * registers((word >> 26 & 1u) != 0 ? group_eighths : group_eighths * width / element);
+}
+
+static unsigned arithmetic_beats(uint32_t word)
+{
+    const unsigned form = word >> 12 & 7u;
+    const unsigned function = word >> 26;
+    const unsigned source = word >> 15 & 31u;
+    const int is_float = form == OPFVV || form == OPFVF;
+    const int is_multiply = form == OPMVV || form == OPMVX;
+    if (form == OPIVI && function == 0x27u) {
+        return source + 1u; /* moves of whole registers */
+    }
+    if ((is_float || is_multiply) && function == 0x10u) {
+        return 1; /* one element, or the count of a mask */
+    }
+    if (form == OPMVV && function >= 0x18u && function < 0x20u) {
+        return 1; /* logic of masks */
+    }
+    const int reduces = form == OPFVV && (function == 0x31u || function == 0x33u);
+    const int converts = form == OPFVV && function == 0x12u && source >= 8u;
+    const int narrows = !is_float && !is_multiply && function >= 0x2cu && function < 0x30u;
+    const int widens = (is_float || is_multiply) && function >= 0x30u && !reduces;
+    return registers(converts || narrows || widens ? 2 * group_eighths : group_eighths);
+}
+
+/* What an instruction counts. */
+static unsigned weight_of(uint32_t word)
+{
+    switch (weighs == INSTRUCTIONS || sets_vtype(word) ? 0u : word & 0x7fu) {
+    case OP_V:
+        return arithmetic_beats(word);
+    case LOAD_FP:
+    case STORE_FP:
+        return memory_beats(word);
+    default:
+        return 1;
+    }
+}
+
 static void on_mark(unsigned cpu, void *data)
 {
     (void)cpu;
@@ -124,12 +222,17 @@ static void on_translate(plugin_id id, struct plugin_tb *tb)
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         const int mark = mark_of(insn);
+        const uint32_t word = weighs != INSTRUCTIONS ? word_of(insn) : 0;
+        const unsigned weight = weight_of(word);
+        if (weighs != INSTRUCTIONS && sets_vtype(word)) {
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vtype, CB_NO_REGS, (void *)(uintptr_t)word);
+        }
         if (mark >= 0) {
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, CB_NO_REGS, (void *)(intptr_t)mark);
         } else if (scored.board != NULL) {
-            qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD_U64, scored, 1);
+            qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD_U64, scored, weight);
         } else {
-            qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &plain, 1);
+            qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD_U64, &plain, weight);
         }
     }
 }
@@ -146,6 +249,10 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "isa=riscv") == 0) {
             riscv = 1;
+        } else if (strcmp(argv[i], "beats=arithmetic") == 0) {
+            weighs = ARITHMETIC;
+        } else if (strcmp(argv[i], "beats=all") == 0) {
+            weighs = ALL;
         } else if (strncmp(argv[i], "out=", 4) == 0) {
             out = fopen(argv[i] + 4, "w");
         }

@@ -56,15 +56,21 @@ def choose(board: Board) -> Choice:
     return Choice(Method.PLUGIN)
 
 
-def options(board: Board, method: Method, out: Path) -> list[str]:
-    """What QEMU is told; the plugin writes its counts to `out`."""
+def options(board: Board, method: Method, out: Path, weights: str = "arithmetic") -> list[str]:
+    """What QEMU is told; the plugin writes its counts to `out`. `weights`: see the plugin's beats."""
     assert board.emulator is not None
     if method is Method.CYCLES:
         return []
     if method is Method.ICOUNT:
         return ["-icount", f"shift={board.emulator.icount_shift}"]
     isa = "riscv" if board.arch == "riscv" else "arm"
-    return ["-plugin", f"{plugin()},isa={isa},out={out}"]
+    beats = f",beats={weights}" if has_groups(board) else ""
+    return ["-plugin", f"{plugin()},isa={isa},out={out}{beats}"]
+
+
+def has_groups(board: Board) -> bool:
+    """Whether an instruction may work on a group of vector registers, and so takes several beats of the unit."""
+    return "_zve" in board.cpu
 
 
 def instructions(emulator: Emulator, ticks: int) -> int:
