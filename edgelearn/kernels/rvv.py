@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import Entry
+from edgelearn.kernels.base import Entry, Sizes, rows
 from edgelearn.kernels.product import Tile, conv2d
 
+
+def _across_channels(s: Sizes) -> bool:
+    return s["in_c"] == s["out_c"] and max(s["stride_h"], s["stride_w"]) <= 2 and max(s["k_h"], s["k_w"]) <= 24
+
+
 # Columns of a tile fill a group of four registers. Cores with VLEN of 128 and 256 run the same image.
-TABLE: tuple[Entry, ...] = (*conv2d("rvv", Tile(7, (16, 32))),)
+TABLE: tuple[Entry, ...] = (
+    *conv2d("rvv", Tile(7, (16, 32))),
+    *rows("rvv", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=_across_channels),
+)  # fmt: skip

@@ -1,0 +1,4 @@
+/* Depthwise convolution in 32-bit floats. */
+#include "f32.h"
+
+#include "../vector/depthwise_conv2d.h"
