@@ -10,31 +10,47 @@ from dataclasses import dataclass
 from edgelearn.kernels.base import FLOAT, Entry, Sizes
 
 SCRATCH, MOST_CUTS = 8192, 8  # bytes of packed operands; cuts of the columns
-TILE_COST, PACK_COST = 40, 7  # instructions, see block.h
+COSTS = (30, 70, 7, 0)  # EL_TILE_COST, EL_ROWS_COST, EL_PACK_COST, EL_APART_COST
 
 
 def _ceil(a: int, b: int) -> int:
     return -(-a // b)
 
 
-def blocks(terms: int, panels: int, panel: int, rows: int) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Product:
+    """The terms of a sum, in pieces that are contiguous in the map, and the columns that it is taken for, in panels."""
+
+    terms: int
+    piece: int
+    panels: int
+
+
+def blocks(p: Product, panel: int, rows: int, room_for: int, costs: Sequence[int]) -> tuple[int, int]:
     """(terms, panels) of a block: el_blocks_of(); (0, 0) where none fits."""
     best, least = (0, 0), 2**31 - 1
-    for cuts in range(1, min(MOST_CUTS, panels) + 1):
-        wide = _ceil(panels, cuts)
-        room = SCRATCH // (wide * panel + rows)
+    tile, some_rows, term, apart = costs
+    for cuts in range(1, min(MOST_CUTS, p.panels) + 1):
+        wide = _ceil(p.panels, cuts)
+        room = room_for // (wide * panel + rows)
         if room == 0:
             continue
-        times = _ceil(terms, room)
-        cost = panels * times * TILE_COST + cuts * terms * PACK_COST
+        times = _ceil(p.terms, room)
+        cost = p.panels * times * tile + cuts * (times * some_rows + p.terms * term)
         if cost < least:
-            best, least = (_ceil(terms, times), wide), cost
+            best, least = (_ceil(p.terms, times), wide), cost
+        times = _ceil(p.piece, room) * (p.terms // p.piece)
+        cost = times * (p.panels * tile + cuts * apart)
+        if apart and cost <= least:
+            best, least = (_ceil(p.piece, _ceil(p.piece, room)), wide), cost
     return best
 
 
-def _forward(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
-    """Terms and panels of columns of each product of a step."""
-    yield s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]), _ceil(s["out_c"] // s["groups"], width)
+def _forward(s: Sizes, width: int) -> Iterator[Product]:
+    """The products of a step."""
+    channels = s["in_c"] // s["groups"]
+    piece = s["k_w"] * channels if s["in_pitch"] == channels else channels
+    yield Product(s["k_h"] * s["k_w"] * channels, piece, _ceil(s["out_c"] // s["groups"], width))
 
 
 def _taps(s: Sizes, axis: str) -> set[int]:
@@ -44,18 +60,20 @@ def _taps(s: Sizes, axis: str) -> set[int]:
     return {len(range((first + pad) % stride, s[f"k_{axis}"], stride)) for first in firsts}
 
 
-def _backward_x(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
+def _backward_x(s: Sizes, width: int) -> Iterator[Product]:
+    channels = s["out_c"] // s["groups"]
     for v in _taps(s, "h"):
         for h in _taps(s, "w"):
             if v and h:
-                yield v * h * (s["out_c"] // s["groups"]), _ceil(s["in_c"] // s["groups"], width)
+                yield Product(v * h * channels, channels, _ceil(s["in_c"] // s["groups"], width))
 
 
-def _backward_w(s: Sizes, width: int) -> Iterator[tuple[int, int]]:
+def _backward_w(s: Sizes, width: int) -> Iterator[Product]:
     channels = s["in_c"] // s["groups"]
     whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"]
     pieces, length = (1, s["k_w"] * channels) if whole else (s["k_w"], channels)
-    yield s["out_h"] * s["out_w"], s["k_h"] * pieces * _ceil(length, width)
+    positions = s["out_h"] * s["out_w"]
+    yield Product(positions, positions, s["k_h"] * pieces * _ceil(length, width))
 
 
 _STEPS = {"conv2d_fwd": _forward, "conv2d_bwd_x": _backward_x, "conv2d_bwd_w": _backward_w}
@@ -71,13 +89,16 @@ class Tile:
     widths: Sequence[int]
     row_bytes: int = FLOAT
     element_bytes: int = FLOAT
+    bytes: int = SCRATCH  # EL_SCRATCH_BYTES
+    costs: Sequence[int] = COSTS
+    least: int = 1  # positions of a product that is worth packing weights for
 
     def _blocks(self, step: str, s: Sizes) -> Iterator[int]:
         """Bytes of scratch of each product; 0 where one does not fit."""
         for width in self.widths:
-            for terms, panels in _STEPS[step](s, width):
+            for product in _STEPS[step](s, width):
                 panel, rows = width * self.element_bytes, self.height * self.row_bytes
-                count, wide = blocks(terms, panels, panel, rows)
+                count, wide = blocks(product, panel, rows, self.bytes, self.costs)
                 yield count * (wide * panel + rows)
 
     def scratch(self, step: str) -> Callable[[Sizes], int]:
@@ -86,10 +107,12 @@ class Tile:
 
     def supports(self, step: str) -> Callable[[Sizes], bool]:
         """Whether every block of a step has room for a term."""
-        return lambda s: all(self._blocks(step, s))
+        return lambda s: all(self._blocks(step, s)) and s["out_h"] * s["out_w"] >= self.least
 
 
-def conv2d(isa: str, tile: Tile, fmt: str = "f32", steps: Iterable[str] = tuple(_STEPS)) -> Iterator[Entry]:
-    """The rows of kernels/<isa>/conv2d.c."""
+def conv2d(
+    isa: str, tile: Tile, fmt: str = "f32", steps: Iterable[str] = tuple(_STEPS), file: str = "conv2d.c"
+) -> Iterator[Entry]:
+    """The rows of one file in kernels/<isa>, by default all three steps."""
     for step in steps:
-        yield Entry(step, isa, f"kernels/{isa}/conv2d.c", tile.scratch(step), tile.supports(step), fmt)
+        yield Entry(step, isa, f"kernels/{isa}/{file}", tile.scratch(step), tile.supports(step), fmt)

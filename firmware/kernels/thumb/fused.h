@@ -1,11 +1,41 @@
-/* Multiply-adds for tile.h, one instruction each: fewest instructions, and fewest cycles where the FPU takes one a
- * cycle. */
+/* Multiply-adds in one instruction: fewest instructions, and fewest cycles where the FPU starts one in every cycle. */
+
+/* tile.h: a row of four sums */
 #define EL_MACS(c0, c1, c2, c3, a)                                                                                     \
-    "vfma.f32 " c0 ", " a ", s25\n\tvfma.f32 " c1 ", " a ", s26\n\tvfma.f32 " c2 ", " a ", s27\n\tvfma.f32 " c3 ", " a \
-    ", s28\n\t"
+    "vfma.f32 " c0 ", " a ", s25\n\t"                                                                                  \
+    "vfma.f32 " c1 ", " a ", s26\n\t"                                                                                  \
+    "vfma.f32 " c2 ", " a ", s27\n\t"                                                                                  \
+    "vfma.f32 " c3 ", " a ", s28\n\t"
 /* s20-s23 += c * s28 */
 #define EL_SCALED(c0, c1, c2, c3)                                                                                      \
-    "vfma.f32 s20, " c0 ", s28\n\tvfma.f32 s21, " c1 ", s28\n\tvfma.f32 s22, " c2 ", s28\n\tvfma.f32 s23, " c3         \
-    ", s28\n\t"
+    "vfma.f32 s20, " c0 ", s28\n\t"                                                                                    \
+    "vfma.f32 s21, " c1 ", s28\n\t"                                                                                    \
+    "vfma.f32 s22, " c2 ", s28\n\t"                                                                                    \
+    "vfma.f32 s23, " c3 ", s28\n\t"
 #define EL_BYTES_5 "88"
 #define EL_BYTES_4 "72"
+
+/* wide.h: s16-s19 and s20-s23 four terms of the rows, s24-s31 a term of the columns */
+#define EL_WIDE_TERM(a0, a1)                                                                                           \
+    "vldmia %[b]!, {s24-s31}\n\t"                                                                                      \
+    "vfma.f32 s0, " a0 ", s24\n\t"                                                                                     \
+    "vfma.f32 s1, " a0 ", s25\n\t"                                                                                     \
+    "vfma.f32 s2, " a0 ", s26\n\t"                                                                                     \
+    "vfma.f32 s3, " a0 ", s27\n\t"                                                                                     \
+    "vfma.f32 s4, " a0 ", s28\n\t"                                                                                     \
+    "vfma.f32 s5, " a0 ", s29\n\t"                                                                                     \
+    "vfma.f32 s6, " a0 ", s30\n\t"                                                                                     \
+    "vfma.f32 s7, " a0 ", s31\n\t"                                                                                     \
+    "vfma.f32 s8, " a1 ", s24\n\t"                                                                                     \
+    "vfma.f32 s9, " a1 ", s25\n\t"                                                                                     \
+    "vfma.f32 s10, " a1 ", s26\n\t"                                                                                    \
+    "vfma.f32 s11, " a1 ", s27\n\t"                                                                                    \
+    "vfma.f32 s12, " a1 ", s28\n\t"                                                                                    \
+    "vfma.f32 s13, " a1 ", s29\n\t"                                                                                    \
+    "vfma.f32 s14, " a1 ", s30\n\t"                                                                                    \
+    "vfma.f32 s15, " a1 ", s31\n\t"
+#define EL_WIDE_FOUR                                                                                                   \
+    "vldmia %[a0]!, {s16-s19}\n\tvldmia %[a1]!, {s20-s23}\n\t" EL_WIDE_TERM("s16", "s20") EL_WIDE_TERM("s17", "s21")   \
+        EL_WIDE_TERM("s18", "s22") EL_WIDE_TERM("s19", "s23")
+#define EL_WIDE_ONE "vldmia %[a0]!, {s16}\n\tvldmia %[a1]!, {s20}\n\t" EL_WIDE_TERM("s16", "s20")
+#define EL_WIDE_BYTES "280"

@@ -9,11 +9,14 @@
 
 #include <stdint.h>
 
+#include "registers.h"
+
 typedef float el_t;
 typedef float el_row_t;
 
 #define EL_TILE_HEIGHT 5
 #define EL_TILE_WIDTH 4
+#define EL_SCRATCH_BYTES 4096
 #define EL_OWN_PANELS
 
 /* Fives and fours make up any number above eleven. */
@@ -21,8 +24,6 @@ static inline int32_t el_tile_height(int32_t left)
 {
     return left % 5 == 0 || left < 4 ? 5 : 4;
 }
-
-static const float el_zeros[20];
 
 #define EL_MACS_4                                                                                                      \
     EL_MACS("s0", "s1", "s2", "s3", "s20")                                                                             \
@@ -42,11 +43,6 @@ static const float el_zeros[20];
     "mov %[t], %[a]\n\tmov %[i], %[n]\n\tmov pc, %[e]\n\t.balign 4\n1:\n\t" TERM TERM TERM TERM TERM TERM TERM TERM    \
     "subs %[i], %[i], #1\n\tbne.w 1b\n\t"
 
-#define EL_CLOBBERS                                                                                                    \
-    "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15", "s16",       \
-        "s17", "s18", "s19", "s20", "s21", "s22", "s23", "s24", "s25", "s26", "s27", "s28", "s29", "s30", "s31", "cc", \
-        "memory"
-
 /* DO on rows of four from [p] on, each `pitch` bytes behind the one before; then p is `hop` further. */
 #define EL_FOUR_ROWS(DO, p, pitch, hop)                                                                                \
     "mov %[t], %[" p "]\n\tadd %[" p "], %[" p "], " hop "\n\t" DO("s0", "s1", "s2", "s3", "s0-s3") EL_NEXT(pitch)     \
@@ -55,25 +51,10 @@ static const float el_zeros[20];
 #define EL_FIVE_ROWS(DO, p, pitch, hop)                                                                                \
     EL_FOUR_ROWS(DO, p, pitch, hop) EL_NEXT(pitch) DO("s16", "s17", "s18", "s19", "s16-s19")
 #define EL_NEXT(pitch) "add %[t], %[t], %[" pitch "]\n\t"
-#define EL_LOAD(c0, c1, c2, c3, row) "vldmia %[t], {" row "}\n\t"
-#define EL_SAVE(c0, c1, c2, c3, row) "vstmia %[t], {" row "}\n\t"
 #define EL_ADD(c0, c1, c2, c3, row) "vldmia %[t], {s20-s23}\n\t" EL_SCALED(c0, c1, c2, c3) "vstmia %[t], {s20-s23}\n\t"
 
-/* y = from + sum, from a row of y or the same four numbers for all (p and h zero), and y += scale * sum; in bytes */
+/* y += scale * sum; pitches in bytes */
 #define EL_DEFINE(H, ROWS)                                                                                             \
-    static __attribute__((noinline)) void el_store_##H(int32_t panels, int32_t n, const float *a, const float *b,      \
-                                                       const float *f, int32_t p, int32_t h, float *y, int32_t l)      \
-    {                                                                                                                  \
-        int32_t t;                                                                                                     \
-        int32_t e;                                                                                                     \
-        int32_t i;                                                                                                     \
-        __asm__ volatile(EL_ENTRY(EL_BYTES_##H) "2:\n\t" ROWS(EL_LOAD, "f", "p", "%[h]") EL_TERMS(EL_TERM_##H)         \
-                             ROWS(EL_SAVE, "y", "l", "#16") "subs %[panels], %[panels], #1\n\tbne.w 2b\n\t"            \
-                         : [n] "+r"(n), [b] "+r"(b), [f] "+r"(f), [y] "+r"(y), [panels] "+r"(panels), [t] "=&r"(t),    \
-                           [e] "=&r"(e), [i] "=&r"(i)                                                                  \
-                         : [a] "r"(a), [p] "r"(p), [h] "r"(h), [l] "r"(l)                                              \
-                         : EL_CLOBBERS);                                                                               \
-    }                                                                                                                  \
     static __attribute__((noinline)) void el_add_##H(int32_t panels, int32_t n, const float *a, const float *b,        \
                                                      const float *s, float *y, int32_t l)                              \
     {                                                                                                                  \
@@ -86,23 +67,10 @@ static const float el_zeros[20];
                                                          "#16") "subs %[panels], %[panels], #1\n\tbne.w 2b\n\t"        \
             : [n] "+r"(n), [b] "+r"(b), [y] "+r"(y), [panels] "+r"(panels), [t] "=&r"(t), [e] "=&r"(e), [i] "=&r"(i)   \
             : [a] "r"(a), [l] "r"(l), [s] "r"(s), [z] "r"(el_zeros)                                                    \
-            : EL_CLOBBERS);                                                                                            \
+            : EL_ALL_REGISTERS);                                                                                       \
     }
 EL_DEFINE(5, EL_FIVE_ROWS)
 EL_DEFINE(4, EL_FOUR_ROWS)
-
-static void el_store(int32_t height, int32_t panels, int32_t count, const float *a, const float *b, const float *from,
-                     int32_t pitch, float *y, int32_t ldy)
-{
-    const float zeros[4] = {0};
-    const int32_t hop = from != 0 ? 16 : 0;
-    const float *f = from != 0 ? from : zeros;
-    if (height == 5) {
-        el_store_5(panels, count, a, b, f, 4 * pitch, hop, y, 4 * ldy);
-    } else {
-        el_store_4(panels, count, a, b, f, 4 * pitch, hop, y, 4 * ldy);
-    }
-}
 
 static void el_add(int32_t height, int32_t panels, int32_t count, const float *a, const float *b, float scale, float *y,
                    int32_t ldy)
@@ -114,36 +82,7 @@ static void el_add(int32_t height, int32_t panels, int32_t count, const float *a
     }
 }
 
-/* rows x cols of a tile, from one place to another. */
-static void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)
-{
-    for (int32_t i = 0; i < rows; i++) {
-        for (int32_t j = 0; j < cols; j++) {
-            to[i * ld + j] = from[i * pitch + j];
-        }
-    }
-}
-
 /* Panels that are not full go through a tile of their own. */
-static void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
-                            int32_t lda, const float *b, const float *from, int32_t pitch, float *y, int32_t ldy)
-{
-    (void)lda;
-    const int32_t full = rows == height ? cols / width : 0;
-    if (full != 0) {
-        el_store(height, full, count, a, b, from, from != 0 ? pitch : 0, y, ldy);
-    }
-    for (int32_t j = full * width; j < cols; j += width) {
-        const int32_t n = cols - j < width ? cols - j : width;
-        float tile[20] = {0};
-        if (from != 0) {
-            el_tile_copy(rows, n, from + j, pitch, tile, width);
-        }
-        el_store(height, 1, count, a, b + j * count, tile, width, tile, width);
-        el_tile_copy(rows, n, tile, width, y + j, ldy);
-    }
-}
-
 static void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
                           const float *b, float scale, float *y, int32_t ldy)
 {
@@ -153,7 +92,9 @@ static void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t c
     }
     for (int32_t j = full * width; j < cols; j += width) {
         const int32_t n = cols - j < width ? cols - j : width;
-        float tile[20] = {0};
+        float tile[20];
+        el_tile_clear(tile);
+        el_tile_clear(tile + 4);
         el_tile_copy(rows, n, y + j, ldy, tile, width);
         el_add(height, 1, count, a, b + j * count, scale, tile, width);
         el_tile_copy(rows, n, tile, width, y + j, ldy);

@@ -1,9 +1,12 @@
-/* Convolution by packed products, see product.h. */
-#include "../thumb/apart.h"
-#include "../thumb/pack.h"
+/* Convolution and the gradient of its input by packed products, see product.h. */
 #include "el/kernels.h"
 
-#include "../product/product.h"
+#include "../thumb/apart.h"
+#include "../thumb/wide.h"
+
+#include "../thumb/pack.h"
+
+#include "../product/positions.h"
 
 void el_conv2d_fwd_f32__thumb_m4(const el_window *s, const float *x, const float *w, const float *b, float *y,
                                  void *scratch)
@@ -14,10 +17,4 @@ void el_conv2d_fwd_f32__thumb_m4(const el_window *s, const float *x, const float
 void el_conv2d_bwd_x_f32__thumb_m4(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
 {
     el_product_backward_x(s, dy, w, dx, scratch);
-}
-
-void el_conv2d_bwd_w_f32__thumb_m4(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                                   void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
 }

@@ -1,0 +1,106 @@
+/* The gradient of w: a product whose rows are output channels. See product.h. */
+#ifndef EL_PRODUCT_WEIGHTS_H
+#define EL_PRODUCT_WEIGHTS_H
+
+#include "block.h"
+#include "pack.h"
+#include "shape.h"
+
+#ifndef EL_OWN_PANELS
+/* el_tile_add for columns [0, cols) of y, whose packed panels follow each other at b. */
+EL_INLINE void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count,
+                             const el_row_t *a, const el_t *b, float scale, el_t *y, int32_t ldy)
+{
+    for (int32_t j = 0; j < cols; j += width, b += count * width) {
+        el_tile_add(height, rows, el_min(width, cols - j), count, a, b, scale, y + j, ldy);
+    }
+}
+#endif
+
+/* Elements [e, e + cols) of window row ky, seen from outputs [first, last): to[k][j], zeros in the padding. x is the
+ * map's first channel of the group. */
+EL_INLINE void el_pack_window(const el_window *s, int32_t width, int32_t cols, int32_t ky, int32_t e, int32_t first,
+                              int32_t last, const el_t *x, el_t *to)
+{
+    const int32_t hop = s->stride_w * s->in_pitch;
+    const int32_t size = s->in_w * s->in_pitch; /* of a row of the map */
+    while (first < last) {
+        const int32_t oy = first / s->out_w;
+        int32_t ox = first - oy * s->out_w;
+        const int32_t stop = el_min(s->out_w, ox + last - first);
+        const int32_t iy = oy * s->stride_h - s->pad_top + ky;
+        first += stop - ox;
+        const el_t *row = x + iy * size;
+        while (ox < stop) {
+            const int32_t at = ox * hop - s->pad_left * s->in_pitch + e;
+            int32_t count = 1;
+            if (iy < 0 || iy >= s->in_h) {
+                count = stop - ox;
+                el_pack_cols(width, 0, count, row, 0, to);
+            } else if (at >= 0 && at + cols <= size) {
+                count = el_min((size - cols - at) / hop + 1, stop - ox);
+                el_pack_cols(width, cols, count, row + at, hop, to);
+            } else {
+                for (int32_t j = 0; j < width; j++) {
+                    to[j] = j < cols && at + j >= 0 && at + j < size ? row[at + j] : 0;
+                }
+            }
+            to += count * width;
+            ox += count;
+        }
+    }
+}
+
+EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const el_t *x, const el_t *dy, el_t *dw,
+                                     void *scratch)
+{
+    const el_window s = el_flatten(shape);
+    const int32_t width = EL_TILE_WIDTH;
+    const int32_t cg = s.in_c / s.groups;
+    const int32_t og = s.out_c / s.groups;
+    const int32_t k = s.k_h * s.k_w * cg;
+    /* A window row is contiguous in the map; with groups, or channels that are left out, only its taps are. */
+    const int whole = s.groups == 1 && s.in_pitch == s.in_c;
+    const int32_t length = whole ? s.k_w * cg : cg;
+    const int32_t pieces = whole ? 1 : s.k_w;
+    const int32_t each = el_ceil_div(length, width);
+    const int32_t panels = s.k_h * pieces * each;
+    const int32_t positions = s.out_h * s.out_w;
+    const el_blocks cut = el_blocks_of(positions, positions, panels, width * (int32_t)sizeof(el_t),
+                                       EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t));
+    el_t *const packed = el_columns_of(scratch, cut.terms);
+    for (int32_t group = 0; group < s.groups; group++, x += cg, dy += og, dw += og * k) {
+        for (int32_t begin = 0; begin < panels; begin += cut.panels) {
+            const int32_t stop = el_min(begin + cut.panels, panels);
+            for (int32_t p = 0; p < positions; p += cut.terms) {
+                const int32_t count = el_min(cut.terms, positions - p);
+                for (int32_t j = begin; j < stop; j++) {
+                    const int32_t piece = j / each;
+                    const int32_t e = (j - piece * each) * width;
+                    const int32_t ky = piece / pieces;
+                    el_pack_window(&s, width, el_min(width, length - e), ky, (piece - ky * pieces) * s.in_pitch + e, p,
+                                   p + count, x, packed + (j - begin) * count * width);
+                }
+                for (int32_t o = 0; o < og;) {
+                    const int32_t height = el_tile_height(og - o);
+                    const int32_t rows = el_min(height, og - o);
+                    el_pack_rows(height, rows, count, dy + p * s.out_pitch + o, s.out_pitch, scratch);
+                    for (int32_t j = begin; j < stop;) {
+                        const int32_t piece = j / each;
+                        const int32_t e = (j - piece * each) * width;
+                        /* Whole panels follow each other in dw beyond their window row. */
+                        const int32_t next = length % width == 0 ? stop : el_min((piece + 1) * each, stop);
+                        const int32_t cols =
+                            length % width == 0 ? (next - j) * width : el_min((next - j) * width, length - e);
+                        el_panels_add(width, height, rows, cols, count, scratch, packed + (j - begin) * count * width,
+                                      scale, dw + o * k + piece * length + e, k);
+                        j = next;
+                    }
+                    o += rows;
+                }
+            }
+        }
+    }
+}
+
+#endif
