@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from edgelearn.graph import Graph, Node, Role
 from edgelearn.ops import OPS, Kind
 
 STATES = 4_000  # sets of taken steps that the search looks at before it settles for the best order so far
+LOOKS = 100_000  # units that it looks at: in a large net many can run at any moment, and a set takes long
 ARENA_ROLES = (Role.INPUT, Role.ACT, Role.GRAD, Role.MASK)
 
 
@@ -86,6 +87,14 @@ class _Problem:
                 self.makers.setdefault(name, k)
         self.kept = held & self.size.keys()
         self.all = (1 << len(self.units)) - 1
+        self.first = sum(
+            1 << u for u, unit in enumerate(self.units) if not unit.needs
+        )  # what nothing waits in front of
+        self.behind: list[list[int]] = [[] for _ in self.units]  # what waits for a unit
+        for u, unit in enumerate(self.units):
+            for j in _bits(unit.needs):
+                self.behind[j].append(u)
+        self.looks = 0
         self.scratch = [_aligned(scratch.get(node.name, 0)) for node in nodes]
         self.born = [
             sum(self.size[n] for n in set(_arena(graph, m)) if self.makers.get(n) == k) for k, m in enumerate(nodes)
@@ -100,14 +109,17 @@ class _Problem:
         own = [n for k in unit.nodes for n in _arena(graph, self.nodes[k])]
         return [(n, self.size[n], self.users[n]) for n in dict.fromkeys(own) if n not in self.kept]
 
-    def ready(self, taken: int) -> Iterator[int]:
-        """Units that can run now."""
-        for u in _bits(self.all & ~taken):
-            if self.units[u].needs & ~taken == 0:
-                yield u
+    def ready(self, ready: int, taken: int, u: int) -> int:
+        """Units that can run once `u` is among those `taken`, where `ready` could before."""
+        ready &= ~(1 << u)
+        for k in self.behind[u]:
+            if not self.units[k].needs & ~taken:
+                ready |= 1 << k
+        return ready
 
     def run(self, taken: int, live: int, u: int) -> tuple[int, int]:
         """Bytes alive during a unit and after it, where `live` are alive before."""
+        self.looks += 1
         rest = ~(taken | 1 << u) & self.all
         dying = {name: size for name, size, users in self.last[u] if not users & rest}
         peak = live
@@ -219,7 +231,7 @@ def best_order(
     """The nodes of one function in the order with the smallest peak that was found; never worse than as given.
 
     `kept`: tensors that are needed after the last node; `scratch`: bytes a node needs while it runs, by name;
-    `states`: where the search gives up.
+    `states`: where the search gives up, or after LOOKS.
     """
     problem = _Problem(graph, nodes, kept, scratch or {})
     given, bound = _walk(problem, range(len(problem.units))), problem.bound()
@@ -235,41 +247,63 @@ def best_order(
     return Ordered(tuple(nodes[k] for u in order for k in problem.units[u].nodes), peak, bound)
 
 
-def _slide(problem: _Problem, taken: int, live: int, peak: int, path: list[int]) -> tuple[int, int, int]:
-    """Take every step that makes nothing fuller, now or later."""
-    moved = True
-    while moved:
-        moved = False
-        for k in problem.ready(taken):
-            during, after = problem.run(taken, live, k)
-            if after <= live and during <= peak:
-                taken, live, moved = taken | 1 << k, after, True
-                path.append(k)
-    return taken, live, peak
+@dataclass
+class _State:
+    """Units taken and those that can run now, as bits; the bytes alive now and at the fullest moment so far."""
+
+    taken: int
+    ready: int
+    live: int
+    peak: int
+
+    @classmethod
+    def start(cls, problem: _Problem) -> _State:
+        return cls(0, problem.first, problem.given, problem.given)
+
+    def take(self, problem: _Problem, u: int) -> None:
+        """Run a unit that can run."""
+        during, self.live = problem.run(self.taken, self.live, u)
+        self.taken |= 1 << u
+        self.ready = problem.ready(self.ready, self.taken, u)
+        self.peak = max(self.peak, during)
+
+    def slide(self, problem: _Problem, path: list[int]) -> None:
+        """Take every unit that makes nothing fuller, now or later, and write it down."""
+        moved = True
+        while moved:
+            moved = False
+            for u in _bits(self.ready):
+                during, after = problem.run(self.taken, self.live, u)
+                if after <= self.live and during <= self.peak:
+                    self.take(problem, u)
+                    path.append(u)
+                    moved = True
 
 
 def _search(problem: _Problem, states: int) -> list[int] | None:
-    """The order with the smallest peak, or None if there are too many states."""
-    tie = count()
+    """The order with the smallest peak, or None if there is too much to look at."""
+    tie, most = count(), problem.looks + LOOKS
     path: list[int] = []
-    taken, live, peak = _slide(problem, 0, problem.given, problem.given, path)
-    heap = [(peak, -taken.bit_count(), next(tie), taken, live, 0, tuple(path))]
+    start = _State.start(problem)
+    start.slide(problem, path)
+    heap = [(start.peak, -start.taken.bit_count(), next(tie), start, 0, tuple(path))]
     came: dict[int, tuple[int, tuple[int, ...]]] = {}
     while heap:
-        peak, _, _, taken, live, source, steps = heapq.heappop(heap)
-        if taken in came:
+        _, _, _, now, source, steps = heapq.heappop(heap)
+        if now.taken in came:
             continue
-        came[taken] = source, steps
-        if taken == problem.all:
-            return _settle(problem, _unroll(came, taken), peak)
-        if len(came) > states:
+        came[now.taken] = source, steps
+        if now.taken == problem.all:
+            return _settle(problem, _unroll(came, now.taken), now.peak)
+        if len(came) > states or problem.looks > most:
             return None
-        for u in problem.ready(taken):
-            during, after = problem.run(taken, live, u)
+        for u in _bits(now.ready):
             path = [u]
-            state, left, reached = _slide(problem, taken | 1 << u, after, max(peak, during), path)
-            if state not in came:
-                heapq.heappush(heap, (reached, -state.bit_count(), next(tie), state, left, taken, tuple(path)))
+            then = replace(now)
+            then.take(problem, u)
+            then.slide(problem, path)
+            if then.taken not in came:
+                heapq.heappush(heap, (then.peak, -then.taken.bit_count(), next(tie), then, now.taken, tuple(path)))
     return None
 
 
@@ -284,12 +318,11 @@ def _unroll(came: Mapping[int, tuple[int, tuple[int, ...]]], state: int) -> list
 def _settle(problem: _Problem, order: list[int], peak: int) -> list[int]:
     """The same peak with everything as early as it may be, so that what can die does."""
     settled: list[int] = []
-    taken, live = 0, problem.given
+    now = replace(_State.start(problem), peak=peak)
     for u in order:
-        taken, live, _ = _slide(problem, taken, live, peak, settled)
-        if not taken >> u & 1:
-            live = problem.run(taken, live, u)[1]
-            taken |= 1 << u
+        now.slide(problem, settled)
+        if not now.taken >> u & 1:
+            now.take(problem, u)
             settled.append(u)
     return settled
 
@@ -297,10 +330,9 @@ def _settle(problem: _Problem, order: list[int], peak: int) -> list[int]:
 def _greedy(problem: _Problem) -> list[int]:
     """One pass: of what can run, the step that leaves the least alive, and of these the one needing the least."""
     order: list[int] = []
-    taken, live = 0, problem.given
-    while taken != problem.all:
-        ranked = [(*reversed(problem.run(taken, live, k)), k) for k in problem.ready(taken)]
-        live, _, k = min(ranked)
-        taken |= 1 << k
-        order.append(k)
+    now = _State.start(problem)
+    while now.taken != problem.all:
+        _, _, u = min((*reversed(problem.run(now.taken, now.live, u)), u) for u in _bits(now.ready))
+        now.take(problem, u)
+        order.append(u)
     return order
