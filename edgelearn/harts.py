@@ -15,6 +15,8 @@ WORTH = 512  # multiply-accumulates or elements: waking all harts and waiting fo
 
 
 def _work(op: Op, sizes: Mapping[str, int]) -> int:
+    if op.struct:
+        return op.macs(dict(sizes)) or sizes["in_h"] * sizes["in_w"] * sizes["in_c"]
     return op.macs(dict(sizes)) or sizes.get("count", sizes.get("rows", 0) * sizes.get("channels", 0))
 
 

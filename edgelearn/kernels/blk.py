@@ -31,6 +31,7 @@ TABLE: tuple[Entry, ...] = (
     *rows("blk", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
           supports=_no_multiplier, pitched=True),
     *rows("blk", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
+    *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
     *recurrent("blk"),
     Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_s8.c", _three_wide_windows, fmt="s8"),

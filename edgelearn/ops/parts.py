@@ -198,6 +198,16 @@ def depthwise_backward_x(s: Sizes, parts: int) -> list[Parts]:
     return _depthwise(_inputs_in_space(s, parts), s, parts, operands=2)
 
 
+def pool_forward(s: Sizes, parts: int) -> list[Parts]:
+    """avg_pool2d: channels, or positions of y. Operand x."""
+    return _depthwise(_outputs_in_space(s, parts, weights=0), s, parts, operands=1)
+
+
+def pool_backward(s: Sizes, parts: int) -> list[Parts]:
+    """avg_pool2d_bwd: channels. Operand dy."""
+    return _depthwise((), s, parts, operands=1)
+
+
 def depthwise_backward_w(s: Sizes, parts: int) -> list[Parts]:
     """depthwise_conv2d_bwd_w. Operands x, dy."""
     return _depthwise((), s, parts, operands=2)

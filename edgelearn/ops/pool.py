@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelearn.formats import F32, U8
 from edgelearn.graph import Node
-from edgelearn.ops import windows
+from edgelearn.ops import parts, windows
 from edgelearn.ops.base import Arrays, Attrs, Example, Op, Shape, Tape
 
 
@@ -92,7 +92,7 @@ OPS = (
     Op("max_pool2d_bwd", _max_bwd, None, windows.bwd_x_sizes, windows.STRUCT),
     Op(
         "avg_pool2d", _avg_forward, infer, windows.forward_sizes, windows.STRUCT, gradient=_avg_gradient,
-        examples=AVG_EXAMPLES, summary="average pooling, global pooling, mean over space",
+        examples=AVG_EXAMPLES, summary="average pooling, global pooling, mean over space", split=parts.pool_forward,
     ),
-    Op("avg_pool2d_bwd", _avg_bwd, None, windows.bwd_x_sizes, windows.STRUCT),
+    Op("avg_pool2d_bwd", _avg_bwd, None, windows.bwd_x_sizes, windows.STRUCT, split=parts.pool_backward),
 )  # fmt: skip
