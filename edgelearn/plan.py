@@ -311,7 +311,7 @@ def check_fit(plan: Plan) -> None:
     if over_ram > 0:
         step = peak_step(plan)
         details += [
-            f"RAM: needs {plan.ram:,} bytes, {plan.limits.ram:,} are there: {over_ram:,} bytes over",
+            f"RAM: needs {plan.ram:,} bytes, {plan.limits.ram:,} are there{_beyond(plan)}",
             f"     weights {plan.params.nbytes:,} + optimizer {plan.state.nbytes:,} + arena {plan.arena_bytes:,}"
             f" + kept samples {plan.store_bytes:,} + kept latents {plan.replay_bytes:,}"
             f" + runtime {plan.board.runtime_ram:,} + stack {plan.board.stack:,}",
@@ -327,6 +327,12 @@ def check_fit(plan: Plan) -> None:
     raise InputError(
         f"the model does not fit {plan.board.id}", where=plan.graph.name, details=tuple(details), hint=_fitting(plan)
     )
+
+
+def _beyond(plan: Plan) -> str:
+    """By how much the sum is over; several memories may also be too small each for what has to lie in one piece."""
+    over = plan.ram - plan.limits.ram
+    return f": {over:,} bytes over" if over > 0 else ", in memories too small for its pieces"
 
 
 def _fewer_latents(plan: Plan) -> list[tuple[str, dict[str, object]]]:
