@@ -22,7 +22,20 @@ def _one_position(s: Sizes) -> int:
     return -(-s["in"] // 4) * 4 * 2
 
 
+def _four_channels(s: Sizes) -> bool:
+    """Channels are computed four at a time, each of them once."""
+    return s["in_c"] == s["out_c"] >= 4
+
+
+def _lines(s: Sizes) -> int:
+    """Of four channels: weights and as many padded lines as the kernel has, in 16 bits; pointers to lines."""
+    along, across = ("h", "w") if s["out_h"] > s["out_w"] else ("w", "h")
+    width = (s[f"out_{along}"] - 1) * s[f"stride_{along}"] + s[f"k_{along}"]
+    return s[f"k_{across}"] * ((s[f"k_{along}"] + width) * 8 + 4)
+
+
 TABLE = (
     Entry("conv2d_fwd", "dsp", "kernels/dsp/product_s8.c", _panel, _four_terms, fmt="s8"),
     Entry("dense_fwd", "dsp", "kernels/dsp/product_s8.c", _one_position, _four_terms, fmt="s8"),
+    Entry("depthwise_conv2d_fwd", "dsp", "kernels/dsp/depthwise_conv2d_s8.c", _lines, _four_channels, fmt="s8"),
 )
