@@ -15,4 +15,6 @@ TABLE: tuple[Entry, ...] = (
     *conv2d("rvv", Tile(7, (16, 32))),
     *rows("rvv", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
           supports=_across_channels),
+    *rows("rvv", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
+    *rows("rvv", "activation.c", "relu_fwd", "relu_bwd"),
 )  # fmt: skip

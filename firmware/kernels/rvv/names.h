@@ -14,3 +14,8 @@
 #define EL_VMEM_(op, bits, M) __riscv_##op##bits##_v_f##bits##M
 #define EL_VMEM__(op, bits, M) EL_VMEM_(op, bits, M)
 #define EL_VMEM(op, M) EL_VMEM__(op, EL_BITS, M)
+
+#define EL_INLINE static inline __attribute__((always_inline))
+
+/* What a vector holds of `count` elements, in groups of M: all there are, where they fit. */
+#define EL_VL_ALL(M, count) EL_VL(M, (count) < EL_VLMAX(M) ? (count) : EL_VLMAX(M))

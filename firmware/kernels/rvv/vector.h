@@ -3,8 +3,6 @@
 #ifndef EL_RVV_VECTOR_H
 #define EL_RVV_VECTOR_H
 
-#include "../product/block.h"
-
 typedef EL_V(m4) el_v;
 typedef size_t el_n;
 
@@ -29,12 +27,6 @@ EL_INLINE void el_store(el_t *p, el_v v, el_n n)
     EL_VMEM(vse, m4)(p, v, n);
 }
 
-/* The compiler leaves loads where they are written. */
-EL_INLINE el_v el_load_here(const el_t *p, el_n n)
-{
-    return el_load(p, n);
-}
-
 EL_INLINE el_v el_set(float value, el_n n)
 {
     return EL_VOP(vfmv_v_f, m4)((el_t)value, n);
@@ -44,11 +36,6 @@ EL_INLINE el_v el_set(float value, el_n n)
 EL_INLINE el_v el_fma(el_v a, el_v b, el_v c, el_n n)
 {
     return EL_VOP(vfmacc_vv, m4)(a, b, c, n);
-}
-
-EL_INLINE el_v el_fma_here(el_v a, el_v b, el_v c, el_n n)
-{
-    return el_fma(a, b, c, n);
 }
 
 EL_INLINE el_v el_fma_scalar(el_v a, el_v b, float c, el_n n)
