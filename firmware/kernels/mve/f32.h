@@ -55,20 +55,18 @@ EL_INLINE void el_store(el_t *p, el_v v, el_n n)
     }
 }
 
-/* As written: what the compiler may not bring forward. It would, all the loads of a block, and run out of registers. */
-EL_INLINE el_v el_load_here(const el_t *p, el_n n)
+/* Vector number i, a constant, of packed ones. It stays where it is written: the compiler would bring forward all loads
+ * of a block and run out of registers. */
+EL_INLINE el_v el_load_packed(const el_t *p, int i)
 {
-    if (EL_IS_ALL(n)) {
-        el_v v;
-        __asm__ volatile("vldrw.32 %q0, [%1]" : "=w"(v) : "r"(p), "m"(*(const el_t(*)[EL_LANES])p));
-        return v;
-    }
-    return vld1q_z_f32(p, n);
+    el_v v;
+    __asm__ volatile("vldrw.32 %q0, [%1, #%c2]" : "=w"(v) : "r"(p), "i"(16 * i) : "memory");
+    return v;
 }
 
-EL_INLINE el_v el_fma_here(el_v a, el_v b, el_v c, el_n n)
+/* a + b * c, where it is written */
+EL_INLINE el_v el_fma_packed(el_v a, el_v b, el_v c)
 {
-    (void)n;
     __asm__ volatile("vfma.f32 %q0, %q1, %q2" : "+w"(a) : "w"(b), "w"(c));
     return a;
 }
@@ -114,6 +112,24 @@ EL_INLINE el_v el_mul_scalar(el_v a, float b, el_n n)
 {
     (void)n;
     return vmulq_n_f32(a, b);
+}
+
+/* to[i * EL_LANES] = from[i * step] for i < count: whole vectors, packed. Returns where the next one goes. */
+EL_INLINE el_t *el_gather(int32_t count, const el_t *from, int32_t step, el_t *to)
+{
+#define EL_MOVE "vldrw.32 q0, [%[from]]\nadd %[from], %[step]\nvstrw.32 q0, [%[to]], #16\n"
+    __asm__ volatile("lsrs %[n], %[n], #1\n"
+                     "bcc 0f\n" EL_MOVE "0:\n"
+                     "lsrs %[n], %[n], #1\n"
+                     "bcc 1f\n" EL_MOVE EL_MOVE "1:\n"
+                     "wls lr, %[n], 3f\n"
+                     "2:\n" EL_MOVE EL_MOVE EL_MOVE EL_MOVE "le lr, 2b\n"
+                     "3:\n"
+                     : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count)
+                     : [step] "r"(step * (int32_t)sizeof(el_t))
+                     : "q0", "lr", "cc", "memory");
+    return to;
+#undef EL_MOVE
 }
 
 EL_INLINE el_sum el_sum_zero(el_n n)

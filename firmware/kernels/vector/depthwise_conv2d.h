@@ -1,32 +1,23 @@
 /* Depthwise convolution (multiplier 1) across channels, which are contiguous: any window and padding, strides 1 and 2.
  *
- * All three steps run along one axis of the map, four outputs of it and three taps at a time: element i of the input
- * meets tap k and output j where i = stride * j + k, so that each vector loaded is used up to three times:
+ * A strip of channels at a time: a patch of the map is packed into scratch, one vector behind the other with zeros for
+ * the padding, so that the loops that compute need no test and no pointer for each tap. They run along one axis, the
+ * one that four divides better, four outputs and three taps at a time: element i of the patch meets tap k and output j
+ * where i = stride * j + k, so that each vector that was loaded is used up to three times:
  *   forward:       y[j] += x[i] * w[k]
  *   gradient of x: the same with dy for x and the taps backwards, once for each phase of the stride
  *   gradient of w: dw[k] += x[i] * dy[j]
- * The run goes along the axis that four divides better. Blocks that touch the padding test each i, others do not. */
+ * edgelearn/kernels/vector.py knows the scratch. */
 #ifndef EL_VECTOR_DEPTHWISE_CONV2D_H
 #define EL_VECTOR_DEPTHWISE_CONV2D_H
 
-enum { EL_RUN = 4, EL_TAPS = 3 };
+enum { EL_RUN = 4, EL_TAPS = 3, EL_PATCH = 448 /* vectors */ };
 
 /* One axis: sizes, and elements from one position of x (w, y) to the next. Outputs read i = stride * j - pad + k. */
 typedef struct {
     int32_t in, out, k, stride, pad;
     int32_t x, w, y;
 } el_axis;
-
-/* A run of up to four outputs: taps across it, and, a bit each, which i along it lie inside the map. */
-typedef struct {
-    const el_t *x, *w, *bias;
-    el_t *y;
-    int32_t rows, x_row, w_row;
-    int32_t x_step, w_step, y_step;
-    int32_t taps, stride;
-    int32_t outputs;
-    uint32_t inside;
-} el_run;
 
 EL_INLINE int32_t el_lower(int32_t a, int32_t b)
 {
@@ -38,161 +29,247 @@ EL_INLINE int32_t el_upper(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
+/* Outputs of a line as runs compute them: three are computed as four. */
+EL_INLINE int32_t el_dw_round(int32_t outputs)
+{
+    return outputs % EL_RUN == EL_RUN - 1 ? outputs + 1 : outputs;
+}
+
+/* So many elements of the input are what that many outputs read. */
+EL_INLINE int32_t el_dw_reach(el_axis a, int32_t outputs)
+{
+    return a.stride * (outputs - 1) + a.k;
+}
+
+/* Outputs along a and across it whose inputs, and with `dy` they too, are a patch. */
+typedef struct {
+    int32_t along, across;
+} el_patch;
+
+static el_patch el_dw_patch(el_axis a, el_axis b, int32_t dy)
+{
+    el_patch p = {el_dw_round(a.out), 0};
+    if (el_dw_reach(a, p.along) * b.k + p.along * dy > EL_PATCH) {
+        p.along = ((EL_PATCH - (a.k - a.stride) * b.k) / (a.stride * b.k + dy)) / EL_RUN * EL_RUN;
+    }
+    const int32_t line = el_dw_reach(a, p.along);
+    p.across = el_lower((EL_PATCH - line * (b.k - b.stride)) / (line * b.stride + p.along * dy), b.out);
+    return p;
+}
+
+/* count vectors, `step` elements apart, one behind the other; n and full say which lanes there are */
+EL_INLINE el_t *el_dw_copy(int32_t count, const el_t *from, int32_t step, el_t *to, el_n n, int full)
+{
+    if (full) {
+        return el_gather(count, from, step, to);
+    }
+    for (; count > 0; count--, from += step, to += EL_LANES) {
+        el_store(to, el_load(from, n), EL_ALL);
+    }
+    return to;
+}
+
+/* So many vectors of zeros; not `anew`: they are there from the strip before. */
+EL_INLINE el_t *el_dw_zeros(int32_t count, el_t *to, int anew)
+{
+    if (anew) {
+        for (int32_t i = 0; i < count; i++) {
+            el_store(to + i * EL_LANES, el_set(0.0f, EL_ALL), EL_ALL);
+        }
+    }
+    return to + count * EL_LANES;
+}
+
+/* Elements [i, i + length) of each of the lines [j, j + lines), zeros outside the map. */
+__attribute__((noinline)) static el_t *el_dw_pack(int32_t i, int32_t length, int32_t in_a, int32_t step_a, int32_t j,
+                                                  int32_t lines, int32_t in_b, int32_t step_b, const el_t *x, el_t *to,
+                                                  el_n n, int full, int anew)
+{
+    const int32_t lead = el_lower(el_upper(-i, 0), length);
+    const int32_t inside = el_upper(el_lower(length, in_a - i) - lead, 0);
+    x += j * step_b + (i + lead) * step_a;
+    for (; lines > 0; lines--, j++, x += step_b) {
+        if (j < 0 || j >= in_b) {
+            to = el_dw_zeros(length, to, anew);
+        } else if (anew) {
+            to = el_dw_zeros(lead, to, 1);
+            to = el_dw_copy(inside, x, step_a, to, n, full);
+            to = el_dw_zeros(length - lead - inside, to, 1);
+        } else {
+            el_dw_copy(inside, x, step_a, to + lead * EL_LANES, n, full);
+            to += length * EL_LANES;
+        }
+    }
+    return to;
+}
+
 /* acc + v * (factor number `index`), or acc if there is none; index is a constant once inlined */
-EL_INLINE el_v el_fma_pick(el_v acc, el_v v, int index, int factors, el_v f0, el_v f1, el_v f2, el_v f3, el_n n)
+EL_INLINE el_v el_dw_pick(el_v acc, el_v v, int index, int factors, el_v f0, el_v f1, el_v f2, el_v f3)
 {
     if (index < 0 || index >= factors) {
         return acc;
     }
-    return el_fma_here(acc, v, index == 0 ? f0 : index == 1 ? f1 : index == 2 ? f2 : f3, n);
-}
-
-/* Bits first .. last - 1 */
-EL_INLINE uint32_t el_dw_bits(int32_t first, int32_t last)
-{
-    const int32_t from = el_upper(first, 0);
-    return last > from ? (0xFFFFFFFFu >> (32 - (last - from))) << from : 0u;
+    return el_fma_packed(acc, v, index == 0 ? f0 : index == 1 ? f1 : index == 2 ? f2 : f3);
 }
 
 /* Each i that a group of taps may read; those it does not are no code. */
 #define EL_DW_EACH(X) X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
 
-/* y[j] += x[i] * w[k] for a group of `taps` taps, 3 or 1 */
+/* y[j] += x[i] * w[k] for j < run and a group of `taps` taps, 3 or 1 */
 #define EL_DW_FORWARD(i)                                                                                               \
-    if ((i) < (EL_RUN - 1) * stride + taps) {                                                                          \
-        if (whole || (inside & (1u << (i))) != 0u) {                                                                   \
-            const el_v t = el_load_here(p, n);                                                                         \
-            a0 = el_fma_pick(a0, t, (i), taps, w0, w1, w2, w2, n);                                                     \
-            a1 = el_fma_pick(a1, t, (i)-stride, taps, w0, w1, w2, w2, n);                                              \
-            a2 = el_fma_pick(a2, t, (i)-2 * stride, taps, w0, w1, w2, w2, n);                                          \
-            a3 = el_fma_pick(a3, t, (i)-3 * stride, taps, w0, w1, w2, w2, n);                                          \
+    if ((i) < (run - 1) * stride + taps) {                                                                             \
+        const el_v t = el_load_packed(p, i);                                                                           \
+        a0 = el_dw_pick(a0, t, (i), taps, w0, w1, w2, w2);                                                             \
+        if (run > 1) {                                                                                                 \
+            a1 = el_dw_pick(a1, t, (i)-stride, taps, w0, w1, w2, w2);                                                  \
+            a2 = el_dw_pick(a2, t, (i)-2 * stride, taps, w0, w1, w2, w2);                                              \
+            a3 = el_dw_pick(a3, t, (i)-3 * stride, taps, w0, w1, w2, w2);                                              \
         }                                                                                                              \
-        p += x_step;                                                                                                   \
     }
 
-#define EL_DW_GROUP(TAPS)                                                                                              \
+/* Taps whose packed weights begin with vector number `first`. */
+#define EL_DW_GROUP(TAPS, first)                                                                                       \
     do {                                                                                                               \
         const int taps = (TAPS);                                                                                       \
-        const el_v w0 = el_load_here(f, n);                                                                            \
-        const el_v w1 = taps > 1 ? el_load_here(f + w_step, n) : w0;                                                   \
-        const el_v w2 = taps > 2 ? el_load_here(f + 2 * w_step, n) : w0;                                               \
-        const el_t *p = q;                                                                                             \
+        const el_v w0 = el_load_packed(f, (first));                                                                    \
+        const el_v w1 = taps > 1 ? el_load_packed(f, (first) + 1) : w0;                                                \
+        const el_v w2 = taps > 2 ? el_load_packed(f, (first) + 2) : w0;                                                \
         EL_DW_EACH(EL_DW_FORWARD)                                                                                      \
     } while (0)
 
-/* One strip of channels of a run. whole: four outputs of three taps, and all i inside. */
-EL_INLINE void el_dw_strip(int32_t at, el_n n, int stride, int whole, const el_run *v)
-{
-    const int32_t x_step = v->x_step;
-    const int32_t w_step = v->w_step;
-    const int32_t x_row = v->x_row;
-    const int32_t w_row = v->w_row;
-    const int32_t k = v->taps;
-    el_v a0 = v->bias != 0 ? el_load(v->bias + at, n) : el_set(0.0f, n);
-    el_v a1 = a0;
-    el_v a2 = a0;
-    el_v a3 = a0;
-    const el_t *x = v->x + at;
-    const el_t *w = v->w + at;
-    for (int32_t row = v->rows; row > 0; row--, x += x_row, w += w_row) {
-        const el_t *q = x;
-        const el_t *f = w;
-        uint32_t inside = whole ? 0u : v->inside;
-        if (whole) {
-            EL_DW_GROUP(3);
-            continue;
-        }
-        int32_t left = k;
-        for (; left >= EL_TAPS; left -= EL_TAPS, q += EL_TAPS * x_step, f += EL_TAPS * w_step, inside >>= EL_TAPS) {
-            EL_DW_GROUP(3);
-        }
-        for (; left > 0; left--, q += x_step, f += w_step, inside >>= 1) {
-            EL_DW_GROUP(1);
-        }
-    }
-    el_t *y = v->y + at;
-    el_store(y, a0, n);
-    if (whole || v->outputs > 1) {
-        el_store(y + v->y_step, a1, n);
-    }
-    if (whole || v->outputs > 2) {
-        el_store(y + 2 * v->y_step, a2, n);
-    }
-    if (whole || v->outputs > 3) {
-        el_store(y + 3 * v->y_step, a3, n);
-    }
-}
+/* Where a line's taps and outputs are: vectors of the bias and of w, elements from one packed line to the next. */
+typedef struct {
+    const el_t *w;
+    int32_t taps, rows, line;
+    int32_t x_step, y_line, y_step; /* from one line of outputs, and from one output, to the next */
+} el_line;
 
-EL_INLINE void el_dw_whole(int32_t at, el_n n, int stride, const el_run *v)
-{
-    el_dw_strip(at, n, stride, 1, v);
-}
+#define EL_DW_STORE(n)                                                                                                 \
+    do {                                                                                                               \
+        el_store(y, a0, n);                                                                                            \
+        if (run > 1) {                                                                                                 \
+            y += v->y_step;                                                                                            \
+            el_store(y, a1, n);                                                                                        \
+            y += v->y_step;                                                                                            \
+            el_store(y, a2, n);                                                                                        \
+            if (outputs > 3) {                                                                                         \
+                el_store(y + v->y_step, a3, n);                                                                        \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
 
-EL_INLINE void el_dw_any(int32_t at, el_n n, int stride, const el_run *v)
+/* Outputs 0 .. run - 1, of which the last may not be wanted. `three`: 3 x 3 taps of a
+ * full strip. */
+EL_INLINE void el_dw_run(int run, int stride, int three, int32_t outputs, const el_line *v, const el_t *x, el_t *y,
+                         el_n n, int full)
 {
-    el_dw_strip(at, n, stride, 0, v);
-}
-
-/* Four outputs of three taps with all they read inside the map take the fast form. */
-static void el_dw_run(const el_run *v, int32_t channels)
-{
-    const int whole =
-        v->outputs == EL_RUN && v->taps == EL_TAPS && v->inside == el_dw_bits(0, (EL_RUN - 1) * v->stride + EL_TAPS);
-    if (v->stride == 2) {
-        if (whole) {
-            EL_STRIPS_OR(channels, el_dw_whole, el_dw_any, 2, v);
-        } else {
-            EL_STRIPS(channels, el_dw_any, 2, v);
-        }
-    } else if (whole) {
-        EL_STRIPS_OR(channels, el_dw_whole, el_dw_any, 1, v);
+    const int32_t line = v->line;
+    const el_t *p = x;
+    const el_t *f = v->w;
+    el_v a0 = el_load_packed(f, 0);
+    el_v a1 = run > 1 ? el_load_packed(f, 0) : a0;
+    el_v a2 = run > 1 ? el_load_packed(f, 0) : a0;
+    el_v a3 = run > 1 ? el_load_packed(f, 0) : a0;
+    if (three) {
+        EL_DW_GROUP(3, 1);
+        p += line;
+        EL_DW_GROUP(3, 4);
+        p += line;
+        EL_DW_GROUP(3, 7);
     } else {
-        EL_STRIPS(channels, el_dw_any, 1, v);
+        f += EL_LANES;
+        for (int32_t row = v->rows; row > 0; row--) {
+            x = p;
+            int32_t left = v->taps;
+            for (; left >= EL_TAPS; left -= EL_TAPS, p += EL_TAPS * EL_LANES, f += EL_TAPS * EL_LANES) {
+                EL_DW_GROUP(3, 0);
+            }
+            for (; left > 0; left--, p += EL_LANES, f += EL_LANES) {
+                EL_DW_GROUP(1, 0);
+            }
+            p = x + line;
+        }
+    }
+    if (full) {
+        EL_DW_STORE(EL_ALL);
+    } else {
+        EL_DW_STORE(n);
     }
 }
 
-/* Every output of y: runs along axis a, one for each position of axis b. */
-static void el_dw_map(el_axis a, el_axis b, int32_t channels, const el_t *x, const el_t *w, const el_t *bias, el_t *y)
+EL_INLINE void el_dw_lines(int stride, int three, int32_t lines, int32_t outputs, el_line v, const el_t *x, el_t *y,
+                           el_n n, int full)
 {
-    el_run v;
-    v.stride = a.stride;
-    v.bias = bias;
-    v.x_row = b.x;
-    v.w_row = b.w;
-    v.x_step = a.x;
-    v.w_step = a.w;
-    v.y_step = a.y;
-    v.taps = a.k;
-    for (int32_t ob = 0; ob < b.out; ob++) {
-        const int32_t ib = ob * b.stride - b.pad;
-        const int32_t low = el_upper(-ib, 0);
-        v.rows = el_upper(el_lower(b.k, b.in - ib) - low, 0);
-        v.w = w + low * b.w;
-        for (int32_t oa = 0; oa < a.out; oa += EL_RUN) {
-            const int32_t ia = oa * a.stride - a.pad;
-            v.outputs = el_lower(EL_RUN, a.out - oa);
-            v.inside = el_dw_bits(-ia, el_lower(a.in - ia, (v.outputs - 1) * a.stride + a.k));
-            v.x = x + (ib + low) * b.x + ia * a.x;
-            v.y = y + ob * b.y + oa * a.y;
-            el_dw_run(&v, channels);
+    for (; lines > 0; lines--, x += v.x_step, y += v.y_line) {
+        const el_t *p = x;
+        el_t *to = y;
+        int32_t left = outputs;
+        for (; left >= EL_RUN - 1; left -= EL_RUN, p += EL_RUN * stride * EL_LANES, to += EL_RUN * v.y_step) {
+            el_dw_run(EL_RUN, stride, three, left, &v, p, to, n, full);
+        }
+        for (; left > 0; left--, p += stride * EL_LANES, to += v.y_step) {
+            el_dw_run(1, stride, three, 1, &v, p, to, n, full);
         }
     }
 }
 
-/* Whether runs fit b better than a: outputs rounded up to whole runs, relative to how many there are. */
+/* Lines of outputs. */
+__attribute__((noinline)) static void el_dw_outputs(int32_t stride, int32_t lines, int32_t outputs, const el_line *v,
+                                                    const el_t *x, el_t *y, el_n n, int full)
+{
+    const int three = full && v->taps == 3 && v->rows == 3;
+    if (stride == 1 && three) {
+        el_dw_lines(1, 1, lines, outputs, *v, x, y, EL_ALL, 1);
+    } else if (stride == 1) {
+        el_dw_lines(1, 0, lines, outputs, *v, x, y, n, full);
+    } else if (three) {
+        el_dw_lines(2, 1, lines, outputs, *v, x, y, EL_ALL, 1);
+    } else {
+        el_dw_lines(2, 0, lines, outputs, *v, x, y, n, full);
+    }
+}
+
+/* Every output of y, in lines along a. */
+static void el_dw_map(el_axis a, el_axis b, int32_t channels, const el_t *x, const el_t *w, const el_t *bias, el_t *y,
+                      el_t *scratch)
+{
+    const el_patch cut = el_dw_patch(a, b, 0);
+    const int32_t length = el_dw_reach(a, el_dw_round(el_lower(cut.along, a.out)));
+    const int many = cut.along < a.out || cut.across < b.out;
+    el_t *const patch = scratch + (1 + a.k * b.k) * EL_LANES;
+    const el_line v = {scratch, a.k, b.k, length * EL_LANES, b.stride * length * EL_LANES, b.y, a.y};
+    for (int32_t c = 0; c < channels; c += EL_LANES, x += EL_LANES, w += EL_LANES, y += EL_LANES) {
+        const el_n n = el_some(channels - c);
+        const int full = channels - c >= EL_LANES;
+        el_store(scratch, bias != 0 ? el_load(bias + c, n) : el_set(0.0f, EL_ALL), EL_ALL);
+        for (int32_t k = 0; k < b.k; k++) {
+            el_dw_copy(a.k, w + k * b.w, a.w, scratch + (1 + k * a.k) * EL_LANES, n, full);
+        }
+        for (int32_t ob = 0; ob < b.out; ob += cut.across) {
+            const int32_t across = el_lower(cut.across, b.out - ob);
+            for (int32_t oa = 0; oa < a.out; oa += cut.along) {
+                el_dw_pack(oa * a.stride - a.pad, length, a.in, a.x, ob * b.stride - b.pad, el_dw_reach(b, across),
+                           b.in, b.x, x, patch, n, full, c == 0 || many);
+                el_dw_outputs(a.stride, across, el_lower(cut.along, a.out - oa), &v, patch, y + ob * b.y + oa * a.y, n,
+                              full);
+            }
+        }
+    }
+}
+
+/* Whether lines fit b better than a: by what their last runs compute in vain, a single output being half a run. */
 EL_INLINE int el_dw_turned(int32_t a, int32_t b)
 {
-    const int32_t whole_a = (a + EL_RUN - 1) / EL_RUN * EL_RUN;
-    const int32_t whole_b = (b + EL_RUN - 1) / EL_RUN * EL_RUN;
-    return whole_b * a < whole_a * b;
+    return (b / EL_RUN * 2 + b % EL_RUN) * a < (a / EL_RUN * 2 + a % EL_RUN) * b;
 }
 
-static void el_dw_turn(el_axis a, el_axis b, int32_t channels, const el_t *x, const el_t *w, const el_t *bias, el_t *y)
+static void el_dw_turn(el_axis a, el_axis b, int32_t channels, const el_t *x, const el_t *w, const el_t *bias, el_t *y,
+                       el_t *scratch)
 {
     if (el_dw_turned(a.out, b.out)) {
-        el_dw_map(b, a, channels, x, w, bias, y);
+        el_dw_map(b, a, channels, x, w, bias, y, scratch);
     } else {
-        el_dw_map(a, b, channels, x, w, bias, y);
+        el_dw_map(a, b, channels, x, w, bias, y, scratch);
     }
 }
 
@@ -203,27 +280,22 @@ EL_INLINE el_axis el_dw_right(const el_window *s)
 
 EL_INLINE el_axis el_dw_down(const el_window *s)
 {
-    return (el_axis){s->in_h,
-                     s->out_h,
-                     s->k_h,
-                     s->stride_h,
-                     s->pad_top,
-                     s->in_w * s->in_pitch,
-                     s->k_w * s->out_pitch,
-                     s->out_w * s->out_pitch};
+    const int32_t x = s->in_w * s->in_pitch;
+    const int32_t w = s->k_w * s->out_pitch;
+    return (el_axis){s->in_h, s->out_h, s->k_h, s->stride_h, s->pad_top, x, w, s->out_w * s->out_pitch};
 }
 
-void EL_KERNEL(depthwise_conv2d_fwd)(const el_window *s, const el_t *x, const el_t *w, const el_t *b, el_t *y)
+void EL_KERNEL(depthwise_conv2d_fwd)(const el_window *s, const el_t *x, const el_t *w, const el_t *b, el_t *y,
+                                     void *scratch)
 {
-    el_dw_turn(el_dw_right(s), el_dw_down(s), s->in_c, x, w, b, y);
+    el_dw_turn(el_dw_right(s), el_dw_down(s), s->in_c, x, w, b, y, scratch);
 }
 
-/* One phase of an axis of the input's gradient: positions `first`, first + stride, ... of x meet taps tap, tap +
- * stride,
- * ..., the last of which comes first, on consecutive outputs. */
+/* One phase of an axis of the input's gradient: positions `phase`, phase + stride, ... of x meet taps tap, tap +
+ * stride, ..., the last of which comes first, on consecutive outputs. */
 typedef struct {
     el_axis axis;
-    int32_t first, w; /* where the phase begins in dx, and its last tap in w */
+    int32_t x, w; /* where the phase begins in dx, and its last tap in w */
 } el_phase;
 
 EL_INLINE el_phase el_dw_phase(int32_t phase, el_axis a)
@@ -238,7 +310,7 @@ EL_INLINE el_phase el_dw_phase(int32_t phase, el_axis a)
     };
 }
 
-void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const el_t *w, el_t *dx)
+void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const el_t *w, el_t *dx, void *scratch)
 {
     const el_axis down = el_dw_down(s);
     const el_axis right = el_dw_right(s);
@@ -246,35 +318,20 @@ void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const
         const el_phase a = el_dw_phase(i, down);
         for (int32_t j = 0; j < el_lower(s->stride_w, s->in_w); j++) {
             const el_phase b = el_dw_phase(j, right);
-            el_dw_turn(b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.first + b.first);
+            el_dw_turn(b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.x + b.x, scratch);
         }
     }
 }
 
-/* The gradient of up to three taps along a run, at one tap across it: dy has `rows` runs of `out`, in blocks. Block
- * j0 reads i from stride * j0 - pad on; those in [lead, full) are whole, with all they read inside [0, in). */
-typedef struct {
-    const el_t *x, *dy;
-    el_t *dw;
-    float scale;
-    int32_t rows, x_row, y_row;
-    int32_t x_step, w_step, y_step;
-    int32_t in, out, stride, pad;
-    int32_t lead, full;
-} el_taps;
-
 /* dw[k] += x[i] * dy[j] */
 #define EL_DW_BACKWARD(i)                                                                                              \
-    if ((i) < (EL_RUN - 1) * stride + taps) {                                                                          \
-        if (whole || (inside & (1u << (i))) != 0u) {                                                                   \
-            const el_v t = el_load_here(p, n);                                                                         \
-            g0 = el_fma_pick(g0, t, el_dw_output(i, stride), EL_RUN, d0, d1, d2, d3, n);                               \
-            if (taps > 1) {                                                                                            \
-                g1 = el_fma_pick(g1, t, el_dw_output((i)-1, stride), EL_RUN, d0, d1, d2, d3, n);                       \
-                g2 = el_fma_pick(g2, t, el_dw_output((i)-2, stride), EL_RUN, d0, d1, d2, d3, n);                       \
-            }                                                                                                          \
+    if ((i) < (run - 1) * stride + taps) {                                                                             \
+        const el_v t = el_load_packed(p, i);                                                                           \
+        g0 = el_dw_pick(g0, t, el_dw_output(i, stride), run, d0, d1, d2, d3);                                          \
+        if (taps > 1) {                                                                                                \
+            g1 = el_dw_pick(g1, t, el_dw_output((i)-1, stride), run, d0, d1, d2, d3);                                  \
+            g2 = el_dw_pick(g2, t, el_dw_output((i)-2, stride), run, d0, d1, d2, d3);                                  \
         }                                                                                                              \
-        p += x_step;                                                                                                   \
     }
 
 /* The output whose first tap reads i, or -1. */
@@ -283,144 +340,127 @@ EL_INLINE int el_dw_output(int i, int stride)
     return i >= 0 && i % stride == 0 ? i / stride : -1;
 }
 
-#define EL_DW_DRAIN(acc, sum) (sum = el_sum_add(sum, acc, n), acc = el_set(0.0f, n))
+#define EL_DW_BLOCK(RUN)                                                                                               \
+    do {                                                                                                               \
+        const int run = (RUN);                                                                                         \
+        const el_v d0 = el_load_packed(d, 0);                                                                          \
+        d += d_step;                                                                                                   \
+        const el_v d1 = run > 1 ? el_load_packed(d, 0) : d0;                                                           \
+        d += run > 1 ? d_step : 0;                                                                                     \
+        const el_v d2 = run > 1 ? el_load_packed(d, 0) : d0;                                                           \
+        d += run > 1 ? d_step : 0;                                                                                     \
+        const el_v d3 = run > 1 ? el_load_packed(d, 0) : d0;                                                           \
+        d += run > 1 ? d_step : 0;                                                                                     \
+        EL_DW_EACH(EL_DW_BACKWARD)                                                                                     \
+        p += run * stride * EL_LANES;                                                                                  \
+    } while (0)
 
-/* One strip of channels. `blocks` counts down to the moment when the sums leave the lanes' own precision. `some`: there
- * may be whole blocks. */
-EL_INLINE void el_dw_taps_strip(int32_t at, el_n n, int stride, int taps, int some, const el_taps *v)
+#define EL_DW_DRAIN(acc, sum) (sum = el_sum_add(sum, acc, EL_ALL), acc = el_set(0.0f, EL_ALL))
+
+/* The gradient of taps along lines of packed x and of dy, of `along` outputs each. After `rows` lines the sums leave
+ * the lanes' own precision. */
+typedef struct {
+    const el_t *x, *dy;
+    int32_t lines, along, x_line, y_line, y_step;
+    int32_t w_step, rows, down, down_x, down_w; /* `down` groups of taps, below each other in x and w */
+    float scale;
+} el_taps;
+
+EL_INLINE void el_dw_taps(int stride, int taps, el_taps v, el_t *dw, el_n n)
 {
-    const int32_t x_step = v->x_step;
-    const int32_t y_step = v->y_step;
-    const int32_t out = v->out;
-    const int32_t lead = some ? v->lead : 0;
-    const int32_t full = some ? v->full : 0;
-    const el_v zero = el_set(0.0f, n);
-    el_v g0 = zero;
-    el_v g1 = zero;
-    el_v g2 = zero;
-    el_sum s0 = el_sum_zero(n);
-    el_sum s1 = s0;
-    el_sum s2 = s0;
-    const el_t *x_row = v->x + at;
-    const el_t *y_row = v->dy + at;
-    int32_t budget = EL_SUM_TERMS / EL_RUN;
-    for (int32_t row = v->rows; row > 0; row--, x_row += v->x_row, y_row += v->y_row) {
-        const el_t *x = x_row;
-        const el_t *dy = y_row;
-        for (int32_t j0 = 0; j0 < out;) {
-            if (j0 >= lead && j0 < full) {
-                const int whole = 1;
-                const uint32_t inside = 0;
-                int32_t blocks = el_lower((full - j0) / EL_RUN, budget);
-                budget -= blocks;
-                j0 += blocks * EL_RUN;
-                for (; blocks > 0; blocks--) {
-                    const el_v d0 = el_load_here(dy, n);
-                    const el_v d1 = el_load_here(dy + y_step, n);
-                    const el_v d2 = el_load_here(dy + 2 * y_step, n);
-                    const el_v d3 = el_load_here(dy + 3 * y_step, n);
-                    const el_t *p = x;
-                    EL_DW_EACH(EL_DW_BACKWARD)
-                    x += EL_RUN * stride * x_step;
-                    dy += EL_RUN * y_step;
-                }
-            } else {
-                const int whole = 0;
-                const int32_t outputs = el_lower(EL_RUN, out - j0);
-                const int32_t base = j0 * stride - v->pad;
-                const uint32_t inside = el_dw_bits(-base, el_lower(v->in - base, (outputs - 1) * stride + taps));
-                const el_v d0 = el_load(dy, n);
-                const el_v d1 = outputs > 1 ? el_load(dy + y_step, n) : zero;
-                const el_v d2 = outputs > 2 ? el_load(dy + 2 * y_step, n) : zero;
-                const el_v d3 = outputs > 3 ? el_load(dy + 3 * y_step, n) : zero;
-                const el_t *p = x;
-                EL_DW_EACH(EL_DW_BACKWARD)
-                x += EL_RUN * stride * x_step;
-                dy += EL_RUN * y_step;
-                budget--;
-                j0 += EL_RUN;
+    const int32_t d_step = v.y_step;
+    const int32_t runs = v.along / EL_RUN;
+    const int32_t singles = v.along % EL_RUN;
+    for (; v.down > 0; v.down--, v.x += v.down_x, dw += v.down_w) {
+        const el_t *x = v.x;
+        const el_t *dy = v.dy;
+        el_v g0 = el_set(0.0f, EL_ALL);
+        el_v g1 = g0;
+        el_v g2 = g0;
+        el_sum s0 = el_sum_zero(n);
+        el_sum s1 = s0;
+        el_sum s2 = s0;
+        int32_t rows = v.rows;
+        for (int32_t line = v.lines; line > 0; line--, x += v.x_line, dy += v.y_line) {
+            const el_t *p = x;
+            const el_t *d = dy;
+            for (int32_t i = runs; i > 0; i--) {
+                EL_DW_BLOCK(4);
             }
-            if (budget == 0) {
-                budget = EL_SUM_TERMS / EL_RUN;
+            for (int32_t i = singles; i > 0; i--) {
+                EL_DW_BLOCK(1);
+            }
+            if (--rows == 0) {
+                rows = v.rows;
                 EL_DW_DRAIN(g0, s0);
                 EL_DW_DRAIN(g1, s1);
                 EL_DW_DRAIN(g2, s2);
             }
         }
-    }
-    el_t *w = v->dw + at;
-    el_sum_into(w, v->scale, el_sum_add(s0, g0, n), n);
-    if (taps > 1) {
-        el_sum_into(w + v->w_step, v->scale, el_sum_add(s1, g1, n), n);
-        el_sum_into(w + 2 * v->w_step, v->scale, el_sum_add(s2, g2, n), n);
-    }
-}
-
-EL_INLINE void el_dw_taps_whole(int32_t at, el_n n, int stride, int taps, const el_taps *v)
-{
-    el_dw_taps_strip(at, n, stride, taps, 1, v);
-}
-
-EL_INLINE void el_dw_taps_any(int32_t at, el_n n, int stride, int taps, const el_taps *v)
-{
-    el_dw_taps_strip(at, n, stride, taps, 0, v);
-}
-
-#define EL_DW_TAPS(stride, taps) EL_STRIPS_OR(channels, el_dw_taps_whole, el_dw_taps_any, stride, taps, v)
-
-static void el_dw_sweep(const el_taps *v, int32_t channels, int32_t taps)
-{
-    if (v->stride == 2) {
-        if (taps == EL_TAPS) {
-            EL_DW_TAPS(2, 3);
-        } else {
-            EL_DW_TAPS(2, 1);
+        el_sum_into(dw, v.scale, el_sum_add(s0, g0, n), n);
+        if (taps > 1) {
+            el_sum_into(dw + v.w_step, v.scale, el_sum_add(s1, g1, n), n);
+            el_sum_into(dw + 2 * v.w_step, v.scale, el_sum_add(s2, g2, n), n);
         }
-    } else if (taps == EL_TAPS) {
-        EL_DW_TAPS(1, 3);
-    } else {
-        EL_DW_TAPS(1, 1);
     }
 }
 
-/* Three taps or one, from `from` on along axis a, at tap `row` of axis b. */
-static void el_dw_taps(el_axis a, el_axis b, int32_t row, int32_t from, int32_t taps, int32_t channels, float scale,
-                       const el_t *x, const el_t *dy, el_t *dw)
+__attribute__((noinline)) static void el_dw_gradient(int32_t stride, int32_t taps, const el_taps *v, el_t *dw, el_n n)
 {
-    const int32_t low = row < b.pad ? (b.pad - row + b.stride - 1) / b.stride : 0;
-    const int32_t reach = b.in - 1 + b.pad - row; /* an output beyond reach / stride reads past the map */
-    el_taps v;
-    v.rows = reach < 0 ? 0 : el_lower(reach / b.stride + 1, b.out) - low;
-    v.pad = a.pad - from;
-    v.x = x + (low * b.stride - b.pad + row) * b.x - v.pad * a.x;
-    v.dy = dy + low * b.y;
-    v.dw = dw + row * b.w + from * a.w;
-    v.scale = scale;
-    v.x_row = b.stride * b.x;
-    v.y_row = b.y;
-    v.x_step = a.x;
-    v.w_step = a.w;
-    v.y_step = a.y;
-    v.in = a.in;
-    v.out = a.out;
-    v.stride = a.stride;
-    /* the first block that reads nothing before the map, and how many outputs are in blocks that end inside it */
-    const int32_t inside = a.in + v.pad - taps; /* the last whole window begins here */
-    v.lead = v.pad > 0 ? (v.pad + EL_RUN * a.stride - 1) / (EL_RUN * a.stride) * EL_RUN : 0;
-    v.full = inside < 0 ? 0 : el_lower(inside / a.stride + 1, a.out) / EL_RUN * EL_RUN;
-    el_dw_sweep(&v, channels, taps);
+    if (stride == 1 && taps == EL_TAPS) {
+        el_dw_taps(1, 3, *v, dw, n);
+    } else if (stride == 1) {
+        el_dw_taps(1, 1, *v, dw, n);
+    } else if (taps == EL_TAPS) {
+        el_dw_taps(2, 3, *v, dw, n);
+    } else {
+        el_dw_taps(2, 1, *v, dw, n);
+    }
 }
 
-void EL_KERNEL(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_t *x, const el_t *dy, el_t *dw)
+/* One patch: dy is read where it lies, unless its strip is not full, then it is packed in front of x. */
+static void el_dw_patch_gradient(el_axis a, el_axis b, int32_t oa, int32_t ob, int32_t along, int32_t across,
+                                 float scale, const el_t *x, const el_t *dy, el_t *dw, el_t *scratch, el_n n, int full,
+                                 int anew)
+{
+    const int32_t length = el_dw_reach(a, along);
+    const int32_t line = length * EL_LANES;
+    el_t *const packed = scratch + along * across * EL_LANES;
+    el_taps v = {packed, dy,   across, along, b.stride * line, b.y, a.y, a.w, el_upper(EL_SUM_TERMS / along, 1),
+                 b.k,    line, b.w,    scale};
+    if (!full) {
+        el_dw_pack(0, along, along, a.y, 0, across, across, b.y, dy, scratch, n, 0, 1);
+        v.dy = scratch;
+        v.y_line = along * EL_LANES;
+        v.y_step = EL_LANES;
+    }
+    el_dw_pack(oa * a.stride - a.pad, length, a.in, a.x, ob * b.stride - b.pad, el_dw_reach(b, across), b.in, b.x, x,
+               packed, n, full, anew);
+    for (int32_t from = 0; from < a.k;) {
+        const int32_t taps = a.k - from >= EL_TAPS ? EL_TAPS : 1;
+        v.x = packed + from * EL_LANES;
+        el_dw_gradient(a.stride, taps, &v, dw + from * a.w, n);
+        from += taps;
+    }
+}
+
+void EL_KERNEL(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_t *x, const el_t *dy, el_t *dw,
+                                       void *scratch)
 {
     const int turned = el_dw_turned(s->out_w, s->out_h);
     const el_axis a = turned ? el_dw_down(s) : el_dw_right(s);
     const el_axis b = turned ? el_dw_right(s) : el_dw_down(s);
-    for (int32_t row = 0; row < b.k; row++) {
-        for (int32_t from = 0; from < a.k;) {
-            const int32_t taps = a.k - from >= EL_TAPS ? EL_TAPS : 1;
-            el_dw_taps(a, b, row, from, taps, s->in_c, scale, x, dy, dw);
-            from += taps;
+    el_patch cut = el_dw_patch(a, b, 1);
+    cut.along = el_lower(cut.along, EL_SUM_TERMS);
+    const int many = cut.along < a.out || cut.across < b.out;
+    for (int32_t c = 0; c < s->in_c; c += EL_LANES, x += EL_LANES, dy += EL_LANES, dw += EL_LANES) {
+        const el_n n = el_some(s->in_c - c);
+        for (int32_t ob = 0; ob < b.out; ob += cut.across) {
+            for (int32_t oa = 0; oa < a.out; oa += cut.along) {
+                el_dw_patch_gradient(a, b, oa, ob, el_lower(cut.along, a.out - oa), el_lower(cut.across, b.out - ob),
+                                     scale, x, dy + ob * b.y + oa * a.y, dw, scratch, n, s->in_c - c >= EL_LANES,
+                                     c == 0 || many || s->in_c - c < EL_LANES);
+            }
         }
     }
 }
