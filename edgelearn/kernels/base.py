@@ -21,6 +21,11 @@ def _any(s: Sizes) -> bool:
     return True
 
 
+def single(s: Sizes) -> bool:
+    """Depthwise with one output channel for each of the input's."""
+    return s["in_c"] == s["out_c"]
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A kernel for one shape: its C symbol, the file under firmware/ and its scratch in bytes.

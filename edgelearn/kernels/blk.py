@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows
-
-
-def _no_multiplier(s: Sizes) -> bool:
-    return s["in_c"] == s["out_c"]
+from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows, single
 
 
 def _four_windows(s: Sizes) -> int:
@@ -29,7 +25,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros, pitched=True),
     *rows("blk", "conv2d.c", "conv2d_bwd_w", pitched=True),
     *rows("blk", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
-          supports=_no_multiplier, pitched=True),
+          supports=single, pitched=True),
     *rows("blk", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
     *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),

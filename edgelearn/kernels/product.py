@@ -115,4 +115,4 @@ def conv2d(
 ) -> Iterator[Entry]:
     """The rows of one file in kernels/<isa>, by default all three steps."""
     for step in steps:
-        yield Entry(step, isa, f"kernels/{isa}/{file}", tile.scratch(step), tile.supports(step), fmt)
+        yield Entry(step, isa, f"kernels/{isa}/{file}", tile.scratch(step), tile.supports(step), fmt, pitched=True)

@@ -1,9 +1,8 @@
-/* Depthwise convolution (multiplier 1) on four channels at a time, which are contiguous: any window, stride, padding.
- *
- * Each kernel is one sum of products of two strided rows of channels, with loop bounds that leave the padding out.
- * The gradient of x is a gather over the taps of its stride phase, so nothing is zeroed or added to memory. */
+/* Depthwise convolution (multiplier 1) on four channels at a time, see sweep.h. */
 #include "el/kernels.h"
 #include "tile.h"
+
+#include "../sweep.h"
 
 typedef struct {
     float c0, c1, c2, c3;
@@ -43,21 +42,14 @@ EL_INLINE void lanes_store(const lanes *t, int width, float *y)
     }
 }
 
-/* A rectangle of products: rows of `count` terms each. */
-typedef struct {
-    int32_t rows, count;
-    int32_t a_row, a_step;
-    int32_t b_row, b_step;
-} sweep;
-
-EL_INLINE void sweep_sum(lanes *t, int width, const sweep *v, int32_t count, const float *a, const float *b)
+EL_INLINE void sweep_sum(lanes *t, int width, const el_sweep *v, int32_t count, const float *a, const float *b)
 {
     for (int32_t r = 0; r < v->rows; r++, a += v->a_row, b += v->b_row) {
         lanes_mac(t, width, count, a, v->a_step, b, v->b_step);
     }
 }
 
-EL_INLINE void sweep_channels(const sweep *v, int32_t count, int32_t channels, const float *a, const float *b,
+EL_INLINE void sweep_channels(const el_sweep *v, int32_t count, int32_t channels, const float *a, const float *b,
                               const float *bias, float *y)
 {
     int32_t c = 0;
@@ -74,7 +66,8 @@ EL_INLINE void sweep_channels(const sweep *v, int32_t count, int32_t channels, c
 }
 
 /* Most windows are three wide: that loop is unrolled. */
-static void sweep_store(const sweep *v, int32_t channels, const float *a, const float *b, const float *bias, float *y)
+static void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, const float *b, const float *bias,
+                           float *y)
 {
     if (v->count == 3) {
         sweep_channels(v, 3, channels, a, b, bias, y);
@@ -83,90 +76,32 @@ static void sweep_store(const sweep *v, int32_t channels, const float *a, const 
     }
 }
 
-void el_depthwise_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y)
+EL_INLINE void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a, const float *b, float *dw)
 {
-    const int32_t channels = s->in_c;
-    const int32_t pitch = s->in_pitch;
-    for (int32_t oy = 0; oy < s->out_h; oy++) {
-        const int32_t iy = oy * s->stride_h - s->pad_top;
-        const int32_t top = el_max(-iy, 0);
-        const int32_t rows = el_max(el_min(s->k_h, s->in_h - iy) - top, 0);
-        for (int32_t ox = 0; ox < s->out_w; ox++, y += pitch) {
-            const int32_t ix = ox * s->stride_w - s->pad_left;
-            const int32_t left = el_max(-ix, 0);
-            const int32_t count = el_min(s->k_w, s->in_w - ix) - left;
-            const sweep v = {count > 0 ? rows : 0, count, s->in_w * pitch, pitch, s->k_w * pitch, pitch};
-            sweep_store(&v, channels, x + ((iy + top) * s->in_w + ix + left) * pitch, w + (top * s->k_w + left) * pitch,
-                        b, y);
-        }
+    int32_t c = 0;
+    for (; c + 4 <= channels; c += 4) {
+        lanes t = {0};
+        sweep_sum(&t, 4, v, v->count, a + c, b + c);
+        el_row_add(4, scale, t.c0, t.c1, t.c2, t.c3, dw + c);
+    }
+    for (; c < channels; c++) {
+        lanes t = {0};
+        sweep_sum(&t, 1, v, v->count, a + c, b + c);
+        dw[c] += scale * t.c0;
     }
 }
 
-/* Taps first, first + stride, ... < k that meet outputs last, last - 1, ... inside [0, size): skips those that do not,
- * and gives the number of those that do. */
-static int32_t phase(int32_t position, int32_t stride, int32_t k, int32_t size, int32_t *tap, int32_t *out)
+void el_depthwise_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y)
 {
-    *out = position / stride;
-    *tap = position - *out * stride;
-    const int32_t skip = el_max(*out - (size - 1), 0);
-    *out -= skip;
-    *tap += skip * stride;
-    return *tap < k ? el_min((k - 1 - *tap) / stride, *out) + 1 : 0;
+    el_sweep_forward(s, x, w, b, y);
 }
 
 void el_depthwise_conv2d_bwd_x_f32__blk(const el_window *s, const float *dy, const float *w, float *dx)
 {
-    const int32_t channels = s->in_c;
-    const int32_t pitch = s->in_pitch;
-    for (int32_t iy = 0; iy < s->in_h; iy++) {
-        int32_t ky, oy;
-        const int32_t rows = phase(iy + s->pad_top, s->stride_h, s->k_h, s->out_h, &ky, &oy);
-        for (int32_t ix = 0; ix < s->in_w; ix++, dx += pitch) {
-            int32_t kx, ox;
-            const int32_t count = phase(ix + s->pad_left, s->stride_w, s->k_w, s->out_w, &kx, &ox);
-            const sweep v = {count > 0 ? rows : 0, count, -s->out_w * pitch, -pitch, s->stride_h * s->k_w * pitch,
-                             s->stride_w * pitch};
-            sweep_store(&v, channels, dy + (oy * s->out_w + ox) * pitch, w + (ky * s->k_w + kx) * pitch, 0, dx);
-        }
-    }
-}
-
-/* Outputs [*from, returned) along one axis for which tap k reads inside the map. */
-static int32_t outputs(int32_t k, int32_t pad, int32_t stride, int32_t in, int32_t out, int32_t *from)
-{
-    *from = k < pad ? (pad - k + stride - 1) / stride : 0;
-    return in - 1 + pad - k < 0 ? 0 : el_min((in - 1 + pad - k) / stride + 1, out);
+    el_sweep_backward_x(s, dy, w, dx);
 }
 
 void el_depthwise_conv2d_bwd_w_f32__blk(const el_window *s, float scale, const float *x, const float *dy, float *dw)
 {
-    const int32_t channels = s->in_c;
-    const int32_t pitch = s->in_pitch;
-    for (int32_t ky = 0; ky < s->k_h; ky++) {
-        int32_t top;
-        const int32_t bottom = outputs(ky, s->pad_top, s->stride_h, s->in_h, s->out_h, &top);
-        for (int32_t kx = 0; kx < s->k_w; kx++, dw += pitch) {
-            int32_t left;
-            const int32_t right = outputs(kx, s->pad_left, s->stride_w, s->in_w, s->out_w, &left);
-            if (top >= bottom || left >= right) {
-                continue;
-            }
-            const sweep v = {bottom - top,        right - left,     s->stride_h * s->in_w * pitch,
-                             s->stride_w * pitch, s->out_w * pitch, pitch};
-            const float *a =
-                x + ((top * s->stride_h - s->pad_top + ky) * s->in_w + left * s->stride_w - s->pad_left + kx) * pitch;
-            const float *b = dy + (top * s->out_w + left) * pitch;
-            int32_t c = 0;
-            for (; c + 4 <= channels; c += 4) {
-                lanes t = {0};
-                sweep_sum(&t, 4, &v, v.count, a + c, b + c);
-                el_row_add(4, scale, t.c0, t.c1, t.c2, t.c3, dw + c);
-            }
-            for (; c < channels; c++) {
-                lanes t = {0};
-                sweep_sum(&t, 1, &v, v.count, a + c, b + c);
-                dw[c] += scale * t.c0;
-            }
-        }
-    }
+    el_sweep_backward_w(s, scale, x, dy, dw);
 }

@@ -65,3 +65,39 @@
 #define EL_WIDE_FOUR EL_WIDE_TWO EL_WIDE_TWO
 #define EL_WIDE_ONE "vldmia %[a0]!, {s16}\n\tvldmia %[a1]!, {s18}\n\t" EL_WIDE_TERM("s16", "s18")
 #define EL_WIDE_BYTES "544"
+
+/* lanes.h: s0-s7 += s8-s15 * s16-s23, and s8-s15 += s0-s7 * scale */
+#define EL_LANES_MACS                                                                                                  \
+    "vmul.f32 s8, s8, s16\n\t"                                                                                         \
+    "vmul.f32 s9, s9, s17\n\t"                                                                                         \
+    "vadd.f32 s0, s0, s8\n\t"                                                                                          \
+    "vmul.f32 s10, s10, s18\n\t"                                                                                       \
+    "vadd.f32 s1, s1, s9\n\t"                                                                                          \
+    "vmul.f32 s11, s11, s19\n\t"                                                                                       \
+    "vadd.f32 s2, s2, s10\n\t"                                                                                         \
+    "vmul.f32 s12, s12, s20\n\t"                                                                                       \
+    "vadd.f32 s3, s3, s11\n\t"                                                                                         \
+    "vmul.f32 s13, s13, s21\n\t"                                                                                       \
+    "vadd.f32 s4, s4, s12\n\t"                                                                                         \
+    "vmul.f32 s14, s14, s22\n\t"                                                                                       \
+    "vadd.f32 s5, s5, s13\n\t"                                                                                         \
+    "vmul.f32 s15, s15, s23\n\t"                                                                                       \
+    "vadd.f32 s6, s6, s14\n\t"                                                                                         \
+    "vadd.f32 s7, s7, s15\n\t"
+#define EL_LANES_SCALED                                                                                                \
+    "vmul.f32 s0, s0, %[scale]\n\t"                                                                                    \
+    "vmul.f32 s1, s1, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s8, s8, s0\n\t"                                                                                          \
+    "vmul.f32 s2, s2, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s9, s9, s1\n\t"                                                                                          \
+    "vmul.f32 s3, s3, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s10, s10, s2\n\t"                                                                                        \
+    "vmul.f32 s4, s4, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s11, s11, s3\n\t"                                                                                        \
+    "vmul.f32 s5, s5, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s12, s12, s4\n\t"                                                                                        \
+    "vmul.f32 s6, s6, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s13, s13, s5\n\t"                                                                                        \
+    "vmul.f32 s7, s7, %[scale]\n\t"                                                                                    \
+    "vadd.f32 s14, s14, s6\n\t"                                                                                        \
+    "vadd.f32 s15, s15, s7\n\t"

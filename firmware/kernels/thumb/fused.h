@@ -39,3 +39,23 @@
         EL_WIDE_TERM("s18", "s22") EL_WIDE_TERM("s19", "s23")
 #define EL_WIDE_ONE "vldmia %[a0]!, {s16}\n\tvldmia %[a1]!, {s20}\n\t" EL_WIDE_TERM("s16", "s20")
 #define EL_WIDE_BYTES "280"
+
+/* lanes.h: s0-s7 += s8-s15 * s16-s23, and s8-s15 += s0-s7 * scale */
+#define EL_LANES_MACS                                                                                                  \
+    "vfma.f32 s0, s8, s16\n\t"                                                                                         \
+    "vfma.f32 s1, s9, s17\n\t"                                                                                         \
+    "vfma.f32 s2, s10, s18\n\t"                                                                                        \
+    "vfma.f32 s3, s11, s19\n\t"                                                                                        \
+    "vfma.f32 s4, s12, s20\n\t"                                                                                        \
+    "vfma.f32 s5, s13, s21\n\t"                                                                                        \
+    "vfma.f32 s6, s14, s22\n\t"                                                                                        \
+    "vfma.f32 s7, s15, s23\n\t"
+#define EL_LANES_SCALED                                                                                                \
+    "vfma.f32 s8, s0, %[scale]\n\t"                                                                                    \
+    "vfma.f32 s9, s1, %[scale]\n\t"                                                                                    \
+    "vfma.f32 s10, s2, %[scale]\n\t"                                                                                   \
+    "vfma.f32 s11, s3, %[scale]\n\t"                                                                                   \
+    "vfma.f32 s12, s4, %[scale]\n\t"                                                                                   \
+    "vfma.f32 s13, s5, %[scale]\n\t"                                                                                   \
+    "vfma.f32 s14, s6, %[scale]\n\t"                                                                                   \
+    "vfma.f32 s15, s7, %[scale]\n\t"

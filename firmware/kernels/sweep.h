@@ -1,0 +1,111 @@
+/* Depthwise convolution (multiplier 1) across channels, which are contiguous: any window, stride and padding.
+ *
+ * Each step is a sum of products of two strided rows of channels, with loop bounds that leave the padding out. The
+ * gradient of x is a gather over the taps of its stride phase, so nothing is zeroed or added to memory. The file that
+ * includes this brings what runs over the channels:
+ *   el_sweep_store(v, channels, a, b, bias, y)   y[c] = bias[c] + the sum; bias may be NULL, the sum may be empty
+ *   el_sweep_add(v, channels, scale, a, b, dw)   dw[c] += scale * the sum, which is not empty */
+#ifndef EL_SWEEP_H
+#define EL_SWEEP_H
+
+#include "el/ops.h"
+
+/* A rectangle of products: `rows` rows of `count` terms each, a and b apart by steps within a row and from row to row.
+ */
+typedef struct {
+    int32_t rows, count;
+    int32_t a_row, a_step;
+    int32_t b_row, b_step;
+} el_sweep;
+
+static void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, const float *b, const float *bias,
+                           float *y);
+static void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a, const float *b, float *dw);
+
+static inline int32_t el_sweep_min(int32_t a, int32_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline int32_t el_sweep_max(int32_t a, int32_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline void el_sweep_forward(const el_window *s, const float *x, const float *w, const float *b, float *y)
+{
+    const int32_t pitch = s->in_pitch;
+    for (int32_t oy = 0; oy < s->out_h; oy++) {
+        const int32_t iy = oy * s->stride_h - s->pad_top;
+        const int32_t top = el_sweep_max(-iy, 0);
+        const int32_t rows = el_sweep_max(el_sweep_min(s->k_h, s->in_h - iy) - top, 0);
+        for (int32_t ox = 0; ox < s->out_w; ox++, y += pitch) {
+            const int32_t ix = ox * s->stride_w - s->pad_left;
+            const int32_t left = el_sweep_max(-ix, 0);
+            const int32_t count = el_sweep_min(s->k_w, s->in_w - ix) - left;
+            const el_sweep v = {count > 0 ? rows : 0, count, s->in_w * pitch, pitch, s->k_w * pitch, pitch};
+            el_sweep_store(&v, s->in_c, x + ((iy + top) * s->in_w + ix + left) * pitch,
+                           w + (top * s->k_w + left) * pitch, b, y);
+        }
+    }
+}
+
+/* Taps first, first + stride, ... < k that meet outputs last, last - 1, ... inside [0, size): skips those that do not,
+ * and gives the number of those that do. */
+static inline int32_t el_sweep_phase(int32_t position, int32_t stride, int32_t k, int32_t size, int32_t *tap,
+                                     int32_t *out)
+{
+    *out = position / stride;
+    *tap = position - *out * stride;
+    const int32_t skip = el_sweep_max(*out - (size - 1), 0);
+    *out -= skip;
+    *tap += skip * stride;
+    return *tap < k ? el_sweep_min((k - 1 - *tap) / stride, *out) + 1 : 0;
+}
+
+static inline void el_sweep_backward_x(const el_window *s, const float *dy, const float *w, float *dx)
+{
+    const int32_t pitch = s->in_pitch;
+    for (int32_t iy = 0; iy < s->in_h; iy++) {
+        int32_t ky, oy;
+        const int32_t rows = el_sweep_phase(iy + s->pad_top, s->stride_h, s->k_h, s->out_h, &ky, &oy);
+        for (int32_t ix = 0; ix < s->in_w; ix++, dx += pitch) {
+            int32_t kx, ox;
+            const int32_t count = el_sweep_phase(ix + s->pad_left, s->stride_w, s->k_w, s->out_w, &kx, &ox);
+            const el_sweep v = {count > 0 ? rows : 0, count, -s->out_w * pitch, -pitch, s->stride_h * s->k_w * pitch,
+                                s->stride_w * pitch};
+            el_sweep_store(&v, s->in_c, dy + (oy * s->out_w + ox) * pitch, w + (ky * s->k_w + kx) * pitch, 0, dx);
+        }
+    }
+}
+
+/* Outputs [*from, returned) along one axis for which tap k reads inside the map. */
+static inline int32_t el_sweep_outputs(int32_t k, int32_t pad, int32_t stride, int32_t in, int32_t out, int32_t *from)
+{
+    *from = k < pad ? (pad - k + stride - 1) / stride : 0;
+    return in - 1 + pad - k < 0 ? 0 : el_sweep_min((in - 1 + pad - k) / stride + 1, out);
+}
+
+static inline void el_sweep_backward_w(const el_window *s, float scale, const float *x, const float *dy, float *dw)
+{
+    const int32_t pitch = s->in_pitch;
+    for (int32_t ky = 0; ky < s->k_h; ky++) {
+        int32_t top;
+        const int32_t bottom = el_sweep_outputs(ky, s->pad_top, s->stride_h, s->in_h, s->out_h, &top);
+        for (int32_t kx = 0; kx < s->k_w; kx++, dw += pitch) {
+            int32_t left;
+            const int32_t right = el_sweep_outputs(kx, s->pad_left, s->stride_w, s->in_w, s->out_w, &left);
+            if (top >= bottom || left >= right) {
+                continue;
+            }
+            const el_sweep v = {bottom - top,        right - left,     s->stride_h * s->in_w * pitch,
+                                s->stride_w * pitch, s->out_w * pitch, pitch};
+            el_sweep_add(&v, s->in_c, scale,
+                         x + ((top * s->stride_h - s->pad_top + ky) * s->in_w + left * s->stride_w - s->pad_left + kx) *
+                                 pitch,
+                         dy + (top * s->out_w + left) * pitch, dw);
+        }
+    }
+}
+
+#endif
