@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn import kernels
-from edgelearn.formats import BIT, F32, U32
+from edgelearn.formats import BIT, F16, F32, U32
 from edgelearn.graph import Tensor
 from edgelearn.memory import BANK, aligned
 from edgelearn.ops import OPS, Kind
@@ -220,16 +220,17 @@ class _Writer:
     def _is_argument(self, name: str) -> bool:
         return any(name in (*s.node.inputs, *s.node.outputs) for s in self.plan.schedule.steps)
 
-    def block_rows(self, block: Block) -> list[dict[str, Any]]:
-        """One row a tensor; `lines` are its values, where it has some."""
+    def block_rows(self, block: Block, array: str = "", words: bool = False) -> list[dict[str, Any]]:
+        """One row a tensor; `lines` are its values, where it has some, as `words` or in its own format."""
         return [
             {
                 "name": self.names[t.name],
                 "ctype": t.format.ctype,
-                "offset": offset // 4,
+                "half": t.format is F16,
+                "pointer": _pointer(t, f"{array} + {offset // 4}"),
                 "count": t.count,
                 "shape": " x ".join(map(str, t.shape)),
-                "lines": _values(t),
+                "lines": _words(t) if words else _values(t),
             }
             for t, offset in block.tensors
         ]
@@ -238,7 +239,12 @@ class _Writer:
         """One row a tensor of the cut."""
         kept = self.plan.latents
         return [
-            {"name": self.names[t.name], "count": t.count, "kept": f"EL_LATENT_{kept.kept_as(t).upper()}"}
+            {
+                "name": self.names[t.name],
+                "count": t.count,
+                "kept": f"EL_LATENT_{kept.kept_as(t).upper()}",
+                "half": t.format is F16,
+            }
             for t in kept.tensors
         ]
 
@@ -248,9 +254,24 @@ class _Writer:
         return f"{{{self.arrays[slot.bank]} + {at}, {self.tensors[name].nbytes}}}"
 
 
+def _pointer(tensor: Tensor, place: str) -> str:
+    """A place in an array of floats as the address of a tensor."""
+    return place if tensor.format is F32 else f"({tensor.format.ctype} *)(void *)({place})"
+
+
+def _words(tensor: Tensor) -> list[str]:
+    """The bits of a trained weight, as whole words."""
+    data = np.ascontiguousarray(tensor.data, tensor.format.dtype.newbyteorder("<")).tobytes()
+    words = np.frombuffer(data.ljust(aligned(len(data)), b"\0"), "<u4")
+    return _lines([f"0x{word:08X}u" for word in words.tolist()])
+
+
 def _values(tensor: Tensor) -> list[str]:
     if tensor.data is None:
         return []
+    if tensor.format is F16:
+        bits = np.asarray(tensor.data, np.float16).view(np.uint16).reshape(-1)
+        return _lines([f"0x{value:04X}u" for value in bits.tolist()])
     flat = np.asarray(tensor.data, tensor.format.dtype).reshape(-1)
     literal = c_float if tensor.format.dtype.kind == "f" else str
     return _lines([literal(value) for value in flat.tolist()])
@@ -289,10 +310,21 @@ def _target_kind(plan: Plan, target: Tensor) -> str:
     return "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR"
 
 
+def _scaling(plan: Plan) -> dict[str, str] | None:
+    """Where the loss scale lies, and what it starts as."""
+    found = ((t, at) for t, at in plan.state.tensors if t.name == plan.graph.meta.get("scaling"))
+    return next(({"place": f"el_state + {at // 4}", "start": c_float(_first(t))} for t, at in found), None)
+
+
+def _first(tensor: Tensor) -> float:
+    return float(np.asarray(tensor.data).reshape(-1)[0])
+
+
 def generate(plan: Plan) -> Sources:
     """The C sources of a plan. Pure: the same plan gives the same bytes."""
     writer, graph = _Writer(plan), plan.graph
     target = graph.tensors[str(graph.meta["target"])]
+    halves = any(t.format is F16 for t, _ in plan.params.tensors)
     context = {
         "plan": plan,
         "name": graph.name,
@@ -309,8 +341,11 @@ def generate(plan: Plan) -> Sources:
         "sections": {name: _section(plan, memory) for name, memory in plan.places.arrays.items()},
         "parts": list(writer.parts()),
         "latents": writer.latent_rows(),
-        "params": writer.block_rows(plan.params),
-        "state": writer.block_rows(plan.state),
+        "params": writer.block_rows(plan.params, "el_params", halves),
+        "state": writer.block_rows(plan.state, "el_state"),
+        "halves": halves,
+        "scaling": _scaling(plan),
+        "half_input": graph.tensors[graph.inputs[0]].format is F16,
         "consts": writer.block_rows(plan.consts),
         "regions": {n: writer.region(n) for n in (*graph.inputs, graph.outputs[0])},
         "input": graph.inputs[0],

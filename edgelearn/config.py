@@ -11,6 +11,8 @@ from msgspec import Meta
 
 from edgelearn.errors import InputError
 
+LEAST_SCALE, MOST_SCALE = 2.0**-16, 2.0**24  # of the loss in fp16
+HALF_SETTINGS = ("precision", "rounding", "loss_scale", "scale_every")  # what an FP32 plan knows nothing of
 Positive = Annotated[float, Meta(gt=0)]
 NonNegative = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, lt=1)]
@@ -44,6 +46,11 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     again, replay_ratio of them after each new sample; latents is how float ones are kept, s8 rounded with one scale.
     store_latents: the store keeps latents in place of samples, so that frozen layers run once a sample, not once an
     epoch.
+
+    precision: fp16 computes and keeps weights, activations, gradients and optimizer state in half precision, but for
+    what must be float32 (edgelearn.passes.precision); mixed keeps the trained weights in float32. rounding is that of
+    weights in fp16. loss_scale, a power of two, is what gradients are multiplied by at first; it halves when one
+    overflows and doubles after scale_every clean updates, with 0 it stays.
     """
 
     method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
@@ -78,6 +85,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replay_ratio: Annotated[int, Meta(ge=0, le=64)] = 1
     latents: Literal["s8", "f16", "f32"] = "s8"
     store_latents: bool = False
+    precision: Literal["fp32", "fp16", "mixed"] = "fp32"
+    rounding: Literal["nearest", "stochastic"] = "stochastic"
+    loss_scale: Positive = 1024.0
+    scale_every: Annotated[int, Meta(ge=0)] = 200
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""
@@ -111,6 +122,10 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
     for key, value in msgspec.structs.asdict(config).items():
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"training setting {key!r}: {value} is not a finite number", where=where)
+    if math.frexp(config.loss_scale)[0] != 0.5 or not LEAST_SCALE <= config.loss_scale <= MOST_SCALE:
+        raise InputError(
+            f"training setting 'loss_scale': {config.loss_scale:g} is no power of two from 2^-16 to 2^24", where=where
+        )
     if config.optimizer in ("adam", "adamw") and config.momentum == 0.0:
         config = msgspec.structs.replace(config, momentum=0.9)
     return config

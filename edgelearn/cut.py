@@ -50,7 +50,8 @@ def measure_cut(plan: Plan, data: Dataset) -> Cut:
     chosen = pick(len(data.x_test), most, plan.config.seed)
     x, y = data.x_test[chosen], data.y_test[chosen]
     ours, theirs = _Runner(plan, x, y), _Runner(plain, x, y)
-    handed = {n.inputs[0]: n.outputs[0] for n in plan.graph.nodes if n.op == "dequantize" and n.phase is Phase.FORWARD}
+    casts = [n for n in plan.graph.nodes if n.op in ("dequantize", "dequantize_f16") and n.phase is Phase.FORWARD]
+    handed = {n.inputs[0]: n.outputs[0] for n in casts}
     signal, noise = dict.fromkeys(handed, 0.0), dict.fromkeys(handed, 0.0)
     for k in range(len(x)):
         ours.run(k)

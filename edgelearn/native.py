@@ -55,14 +55,15 @@ class Native:
         self.info = ModelInfo.in_dll(self.lib, "el_model")
         self.lib.el_model_reset()
 
-    def _array(self, region: Region, dtype: type = np.float32) -> np.ndarray:
+    def _array(self, region: Region, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
         """What a region holds: a view, not a copy."""
         buffer = (ctypes.c_uint8 * region.bytes).from_address(region.data or 0)
         return np.frombuffer(buffer, dtype)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         """The prediction for one sample in device layout."""
-        self._array(self.info.input, np.int8 if self.plan.samples == "s8" else np.float32)[:] = x.reshape(-1)
+        own = self.plan.graph.tensors[self.plan.graph.inputs[0]].format
+        self._array(self.info.input, own.dtype)[:] = x.reshape(-1)
         self.lib.el_model_forward()
         return self.output()
 
@@ -99,12 +100,12 @@ class Native:
         """Replace weights by name."""
         own = self.views(self.info.params, self.plan.params)
         for name, value in weights.items():
-            own[name][...] = np.asarray(value, np.float32).reshape(own[name].shape)
+            own[name][...] = np.asarray(value).reshape(own[name].shape)
 
     def views(self, region: Region, block: Block) -> dict[str, np.ndarray]:
         """A block's tensors where they lie: writing to them changes the model."""
-        flat = self._array(region) if block.tensors else np.empty(0, np.float32)
-        return {t.name: flat[at // 4 : at // 4 + t.count].reshape(t.shape) for t, at in block.tensors}
+        raw = self._array(region, np.uint8) if block.tensors else np.empty(0, np.uint8)
+        return {t.name: raw[at : at + t.nbytes].view(t.format.dtype).reshape(t.shape) for t, at in block.tensors}
 
 
 def _optim(settings: Optim) -> COptim:

@@ -14,10 +14,10 @@ from edgelearn.banks import Places, place
 from edgelearn.boards import Board
 from edgelearn.boards import available as available_boards
 from edgelearn.boards import load as load_board
-from edgelearn.config import TrainConfig
+from edgelearn.config import HALF_SETTINGS, TrainConfig
 from edgelearn.costs import step_sizes
 from edgelearn.errors import EdgelearnError, InputError
-from edgelearn.formats import S8
+from edgelearn.formats import F16, S8
 from edgelearn.graph import Graph, Phase, Role, Tensor
 from edgelearn.harts import divide
 from edgelearn.memory import Arena, aligned
@@ -199,8 +199,9 @@ class Plan:
 
 
 def _sample_format(graph: Graph, config: TrainConfig) -> str:
-    if graph.tensors[graph.inputs[0]].format is S8:
-        return "s8"
+    own = graph.tensors[graph.inputs[0]].format
+    if own in (S8, F16):
+        return own.name
     return "f32" if config.samples == AUTO else config.samples
 
 
@@ -222,9 +223,10 @@ def _block(tensors: list[Tensor]) -> Block:
 
 
 def _mixed_block(tensors: list[Tensor]) -> Block:
-    """Wide elements first, so that no gap is needed between formats."""
+    """Wide elements first, so that no gap is needed between formats; halves begin at whole words."""
     placed, offset = [], 0
     for tensor in sorted(tensors, key=lambda t: -t.format.bits):
+        offset = aligned(offset) if tensor.format is F16 else offset
         placed.append((tensor, offset))
         offset += tensor.nbytes
     return Block(tuple(placed), offset)
@@ -281,6 +283,8 @@ def _digest(plan: Plan) -> str:
     """16 hex digits over everything that the image and the host must agree on."""
     digest = hashlib.sha256()
     settings = msgspec.structs.asdict(plan.config)
+    if plan.config.precision == "fp32":
+        settings = {name: value for name, value in settings.items() if name not in HALF_SETTINGS}
     for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):
         digest.update(repr(item).encode())
     for step, kernel, parts in zip(plan.schedule.steps, plan.chosen, plan.parts, strict=True):

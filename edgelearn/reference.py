@@ -15,6 +15,7 @@ from edgelearn.formats import F32
 from edgelearn.graph import Graph, Node, Phase, Role
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.optimizers import Optim
+from edgelearn.ops.scaling import SCALE, SKIPPED
 
 
 def run_node(node: Node, values: dict[str, np.ndarray], optim: Optim) -> None:
@@ -82,6 +83,12 @@ class Reference:
     def batch(self) -> int:
         return int(self.graph.meta.get("batch", 1))
 
+    @property
+    def scaling(self) -> np.ndarray | None:
+        """The loss scale and what belongs to it (ops.scaling); None where gradients are not halves."""
+        name = self.graph.meta.get("scaling")
+        return self.values[name] if name else None
+
     def _run(self, phase: Phase, optim: Optim, *, prefix: bool | None = None) -> None:
         """The nodes of a phase; with `prefix` only those that stand in front of the cut, or only the others."""
         front = self.graph.meta.get("prefix", ())
@@ -144,21 +151,28 @@ class Reference:
         optim = self.settings(self.step)
         self._run(Phase.BACKWARD, optim)
         self._seen += 1
-        if self._seen < self.batch:
-            return StepResult(loss, output, False)
-        self.flush()
-        return StepResult(loss, output, True)
+        return StepResult(loss, output, self._seen >= self.batch and self.flush())
 
-    def flush(self) -> None:
-        """Update with the samples of an incomplete batch; nothing if there are none."""
+    def flush(self) -> bool:
+        """Update with the samples of an incomplete batch; nothing if there are none, or if a gradient in half precision
+        is not finite. Whether weights changed.
+        """
         if not self._seen:
-            return
+            return False
         optim = self.settings(self.step)
         self._seen = 0
-        self._bias = (self._bias[0] * optim.momentum, self._bias[1] * optim.beta2)
-        optim.bias1, optim.bias2 = 1 - self._bias[0], 1 - self._bias[1]
+        bias = (self._bias[0] * optim.momentum, self._bias[1] * optim.beta2)
+        optim.bias1, optim.bias2 = 1 - bias[0], 1 - bias[1]
+        before = self.scaling
+        if before is not None:
+            optim.grad_scale = 1 / float(before[SCALE])
         self._run(Phase.UPDATE, optim)
+        after = self.scaling
+        if before is not None and after is not None and after[SKIPPED] != before[SKIPPED]:
+            return False
+        self._bias = bias
         self.step += 1
+        return True
 
     def fit(self, samples: Iterable[tuple[np.ndarray, np.ndarray | int]]) -> list[float]:
         """Train on samples in order; gives their losses."""
@@ -171,4 +185,7 @@ class Reference:
     def load(self, weights: Mapping[str, np.ndarray]) -> None:
         """Replace weights by name."""
         for name, value in weights.items():
-            self.values[name] = np.asarray(value, self.dtype).reshape(self.values[name].shape)
+            own = self.values[name]
+            self.values[name] = np.asarray(value, np.float16 if own.dtype == np.float16 else self.dtype).reshape(
+                own.shape
+            )

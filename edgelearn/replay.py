@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.formats import S8
+from edgelearn.formats import F16, S8
 from edgelearn.graph import Graph, Quant, Tensor
 from edgelearn.memory import aligned
 from edgelearn.ops.quantized.convert import dequantized, quant_between, quantized
@@ -51,7 +51,9 @@ class Latents:
         return cls(tuple(graph.tensors[n] for n in names), kind, class_count(graph))
 
     def kept_as(self, tensor: Tensor) -> str:
-        """`integers`, s8, f16 or f32."""
+        """`integers`, s8, f16 or f32; halves stay halves where they are not rounded to int8."""
+        if tensor.format is F16 and self.kind == "f32":
+            return F16.name
         return "integers" if tensor.format is S8 else self.kind
 
     @property

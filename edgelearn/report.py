@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from edgelearn import __version__, plots
+from edgelearn import __version__, kernels, plots
 from edgelearn.boards import UNIT_WORDS
+from edgelearn.formats import F16, F32
 from edgelearn.graph import Phase, Role
 from edgelearn.ops import OPS
+from edgelearn.passes.precision import is_scaled
 from edgelearn.peaks import peaks
 from edgelearn.plan import Plan, peak_step
 
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from edgelearn.cut import Cut
     from edgelearn.export.score import FileScore
     from edgelearn.session import Outcome
+
+
+# Where half precision would save time: products of weights and maps.
+_PRODUCTS = {f"{op}_f16" for op in ("conv2d", "depthwise_conv2d", "dense")}
 
 
 @dataclass(frozen=True)
@@ -101,6 +107,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
         "batch": plan.config.batch,
         "loss": plan.graph.meta["loss"],
         "samples": plan.samples,
+        "precision": precision_figures(plan),
         "weights": plan.weights,
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {
@@ -152,6 +159,31 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
     }
 
 
+def precision_figures(plan: Plan) -> dict[str, Any]:
+    """What is half precision: bytes of weights and activations in each format, and what computes it."""
+    tensors = [t for t, _ in (*plan.params.tensors, *plan.consts.tensors)]
+    tensors += [plan.graph.tensors[n] for slot in plan.arena.slots for n in slot.buffer.tensors]
+    sizes = {fmt.name: sum(t.nbytes for t in tensors if t.format is fmt) for fmt in (F32, F16)}
+    isas = {k.isa for s, k in zip(plan.schedule.steps, plan.chosen, strict=True) if s.node.op in _PRODUCTS}
+    return {
+        "name": plan.config.precision,
+        "bytes": sizes,
+        "saves_time": bool(isas) and isas.isdisjoint(kernels.PORTABLE),
+        "rounding": plan.config.rounding if plan.config.precision == "fp16" else None,
+        "loss_scale": plan.config.loss_scale if is_scaled(plan.graph) else None,
+    }
+
+
+def precision_words(plan: Plan) -> str:
+    """A sentence on half precision for people."""
+    figures = precision_figures(plan)
+    weights = "weights in float32" if figures["name"] == "mixed" else f"weights rounded, {figures['rounding']}"
+    text = f"{figures['name']}: {weights}, loss scale {figures['loss_scale']:,.0f} at first"
+    if not figures["saves_time"]:
+        text += f"; {plan.board.cpu} computes in float32: half precision saves memory here, not time"
+    return text
+
+
 def image_figures(image: Image) -> dict[str, Any]:
     """Sizes that the linker placed."""
     return {
@@ -197,8 +229,18 @@ def run_figures(
         "loss_error": _plain(outcome.loss_error),
         "output_error": _plain(outcome.output_error),
         "link": outcome.link,
+        "precision": plan.config.precision,
+        "loss_scale": outcome.loss_scale,
+        "skipped_updates": outcome.skipped,
         "stopped": outcome.stopped or None,
     }
+
+
+def _scaling_facts(figures: dict[str, Any]) -> list[tuple[str, str]]:
+    if figures["loss_scale"] is None:
+        return []
+    skipped = f"{figures['skipped_updates']:,} updates left out for a gradient that was not finite"
+    return [("precision", figures["precision"]), ("loss scale at the end", f"{figures['loss_scale']:,.0f}; {skipped}")]
 
 
 _STYLE = """
@@ -273,6 +315,7 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
         ("largest loss error against the reference", _error(figures["loss_error"])),
         ("largest prediction error against the reference", _error(figures["output_error"])),
         *_prefix_facts(figures["int8_prefix"]),
+        *_scaling_facts(figures),
         ("plan", figures["plan"]),
     ]
     table = [

@@ -12,6 +12,7 @@ from edgelearn.ops import OPS, Kind
 from edgelearn.ordering import ARENA_ROLES, best_order
 from edgelearn.passes.update import writes
 
+SUMS = ("sumsq_step", "sumsq_step_f16", "clip_step")  # what every update waits for where gradients are clipped
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 
@@ -78,7 +79,7 @@ def _hoist(nodes: list[Node]) -> list[Node]:
     for node in (n for n in nodes if n.phase is Phase.UPDATE):
         touched, rewritten = {*node.inputs, *node.outputs} - {""}, set(node.outputs)
         # The clip's factor reaches every step through the optimizer's settings, not through a tensor.
-        waits = ("sumsq_step", "clip_step") if clips and node.op != "sumsq_step" else ()
+        waits = SUMS if clips and node.op not in SUMS else ()
         for place in range(len(ordered), 0, -1):
             other = ordered[place - 1]
             if other.op in waits or not touched.isdisjoint(other.outputs) or not rewritten.isdisjoint(other.inputs):

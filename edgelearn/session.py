@@ -20,8 +20,10 @@ from edgelearn.graph import Layout
 from edgelearn.link import Link
 from edgelearn.ops.optimizers import Optim
 from edgelearn.ops.quantized.convert import quantized
+from edgelearn.ops.scaling import SCALE, SKIPPED
+from edgelearn.passes.precision import is_scaled
 from edgelearn.passes.split import home
-from edgelearn.plan import Plan
+from edgelearn.plan import Block, Plan
 from edgelearn.reference import Reference
 from edgelearn.rehearsal import Rehearsal, Replayed, phases
 from edgelearn.scores import Score, class_phases, score
@@ -32,6 +34,8 @@ CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step 
 CHECKED_MOST = 256  # and at most: a large batch is followed past its first update only up to here
 LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps build on each other
 DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and there is nothing left to compare
+# In half precision a sum that float32 rounds the other way makes the neighbouring half, 2^-10 away.
+HALF_LOSS_TOLERANCE, HALF_OUTPUT_TOLERANCE = 2e-2, 5e-3
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
 INFERRED = 8  # held-out samples whose predictions are compared
 
@@ -58,7 +62,8 @@ class Event:
 class Outcome:
     """What a run brought home. `weights` are those of the imported graph, by tensor name.
 
-    None: nobody counts instructions there, or the run broke off before the errors against the reference were known.
+    None: nobody counts instructions there, the run broke off before the errors against the reference were known, or
+    gradients are float32: then there is no loss scale, and no update was `skipped` for one that was not finite.
     """
 
     before: Score | None = None
@@ -73,6 +78,8 @@ class Outcome:
     output_error: float | None = None
     link: dict[str, int] = field(default_factory=dict)
     stopped: str = ""
+    loss_scale: float | None = None
+    skipped: int | None = None
 
 
 def hyper_of(config: TrainConfig, *samples: int) -> Hyper:
@@ -283,17 +290,19 @@ class Session:
             self._keep()
             accuracy = correct / len(losses) if self.labels else None
             where = {"phase": phase} if several else {}
-            self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy)
+            scaling = self._scaling()
+            self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy, **scaling)
         self.outcome.spent_per_sample = round(spent / self.outcome.samples) or None
         self._check_losses(follower)
 
     def _check_losses(self, follower: _Follower) -> None:
         """The board's first losses, and what it kept, against the reference's."""
+        allowed = HALF_LOSS_TOLERANCE if is_scaled(self.plan.graph) else LOSS_TOLERANCE
         self.outcome.loss_error = follower.worst
-        self._emit("checked", what="losses", error=follower.worst, tolerance=LOSS_TOLERANCE)
-        if follower.worst > LOSS_TOLERANCE:
+        self._emit("checked", what="losses", error=follower.worst, tolerance=allowed)
+        if follower.worst > allowed:
             raise NumbersError(
-                f"the board's losses are {follower.worst:.1e} off the reference's, {LOSS_TOLERANCE:.0e} is allowed",
+                f"the board's losses are {follower.worst:.1e} off the reference's, {allowed:.0e} is allowed",
                 where=f"the first {follower.followed} training samples",
             )
         if self.rehearsal:
@@ -335,14 +344,20 @@ class Session:
 
     def _keep(self) -> None:
         """Read the trained weights; they become the run's result so far, unless training has already broken them."""
-        flat = np.frombuffer(self.link.read("params"), "<f4")
-        weights = {
-            tensor.name: flat[offset // 4 : offset // 4 + tensor.count].reshape(tensor.shape).copy()
-            for tensor, offset in self.plan.params.tensors
-        }
+        weights = _tensors(self.plan.params, self.link.read("params"))
         if all(np.isfinite(w).all() for w in weights.values()):
             self._weights = weights
-            self.outcome.weights = home(self.plan.graph, weights)
+            self.outcome.weights = home(self.plan.graph, {n: w.astype(np.float32) for n, w in weights.items()})
+
+    def _scaling(self) -> dict[str, float | int]:
+        """The board's loss scale and the updates that it left out; nothing in float32."""
+        for tensor, at in self.plan.state.tensors:
+            if tensor.name == self.plan.graph.meta.get("scaling"):
+                numbers = np.frombuffer(self.link.read("state", at, tensor.nbytes), "<f4")
+                self.outcome.loss_scale = float(numbers[SCALE])
+                self.outcome.skipped = int(numbers[SKIPPED])
+                return {"loss_scale": self.outcome.loss_scale, "skipped": self.outcome.skipped}
+        return {}
 
     @np.errstate(over="ignore", invalid="ignore")
     def _check_outputs(self) -> None:
@@ -357,12 +372,21 @@ class Session:
             error = np.abs(self.link.infer(sample) - truth).max() / max(float(np.abs(truth).max()), 1e-6)
             worst = max(worst, float(error))
         self.outcome.output_error = worst
-        self._emit("checked", what="predictions", error=worst, tolerance=OUTPUT_TOLERANCE)
-        if not worst <= OUTPUT_TOLERANCE:
+        allowed = HALF_OUTPUT_TOLERANCE if is_scaled(self.plan.graph) else OUTPUT_TOLERANCE
+        self._emit("checked", what="predictions", error=worst, tolerance=allowed)
+        if not worst <= allowed:
             raise NumbersError(
-                f"the board's predictions are {worst:.1e} off the reference's, {OUTPUT_TOLERANCE:.0e} is allowed",
+                f"the board's predictions are {worst:.1e} off the reference's, {allowed:.0e} is allowed",
                 where=f"the first {INFERRED} held-out samples",
             )
+
+
+def _tensors(block: Block, data: bytes) -> dict[str, np.ndarray]:
+    """The tensors of an array of the board, each in its own format."""
+    return {
+        t.name: np.frombuffer(data, t.format.dtype.newbyteorder("<"), t.count, at).reshape(t.shape).copy()
+        for t, at in block.tensors
+    }
 
 
 class _Follower:

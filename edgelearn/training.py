@@ -17,8 +17,10 @@ from edgelearn.passes.fold import fold_norms
 from edgelearn.passes.latents import mark_cut
 from edgelearn.passes.lower import lower
 from edgelearn.passes.partition import partition
+from edgelearn.passes.precision import is_scaled, to_halves
 from edgelearn.passes.quantize import quantize
 from edgelearn.passes.samples import place_samples
+from edgelearn.passes.scaled import attach_scaled
 from edgelearn.passes.split import apply_choice
 from edgelearn.passes.update import attach_updates, may_hold
 from edgelearn.recompute import Recomputed, loads, recompute, recompute_within
@@ -41,12 +43,16 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     loss = choose_loss(graph, config.loss)
     graph = apply_choice(graph, choice)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
+    graph = to_halves(graph, config.precision, config.loss_scale, config.samples)
     graph = mark_cut(graph, config.replay) if config.replay or config.store_latents else graph
     return _Thrift(graph, config).best() if thrifty else _attach(graph, config)
 
 
 def _attach(graph: Graph, config: TrainConfig, held: frozenset[str] = frozenset()) -> Graph:
     decays, clips = config.weight_decay > 0, config.clip_norm > 0
+    if is_scaled(graph):
+        at_random = config.rounding == "stochastic"
+        return attach_scaled(graph, config.rule, clip=clips, at_random=at_random, every=config.scale_every)
     return attach_updates(graph, config.rule, clip=clips, weight_decay=decays, held=held)
 
 
@@ -87,7 +93,7 @@ class _Thrift:
 
     def _worth_holding(self) -> Iterator[str]:
         """Weights of which one layer's input is at least twice as large: what dies early outweighs the buffer."""
-        if not may_hold(self.config.rule, self.config.batch, clip=self.config.clip_norm > 0):
+        if is_scaled(self.graph) or not may_hold(self.config.rule, self.config.batch, clip=self.config.clip_norm > 0):
             return
         tensors = self.graph.tensors
         for node in self.graph.nodes:

@@ -85,7 +85,7 @@ RESULT = "<HHIfIffIQ"
 STATUS = "<IIIIffffffIQIIIIII"
 
 NOT_FINITE = 1  # status in a RESULT
-UPDATED, CORRECT, KEPT = 1, 2, 4  # flags in a RESULT
+UPDATED, CORRECT, KEPT, SKIPPED = 1, 2, 4, 8  # flags in a RESULT
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ class Result:
     ticks: int
     spent: int = 0
     kept: bool = False  # its latents were taken up into the replay memory
+    skipped: bool = False  # an update was left out, a gradient was not finite
 
 
 @dataclass
@@ -200,7 +201,7 @@ def unpack_result(payload: bytes) -> Result:
     """From the payload of a RESULT."""
     status, flags, *rest = struct.unpack(RESULT, payload)
     result = Result(status != NOT_FINITE, bool(flags & UPDATED), bool(flags & CORRECT), *rest)
-    result.kept = bool(flags & KEPT)
+    result.kept, result.skipped = bool(flags & KEPT), bool(flags & SKIPPED)
     return result
 
 

@@ -136,6 +136,20 @@ train_options = _all(
     ),
     click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
+    click.option(
+        "--precision",
+        type=_choices("precision"),
+        help="fp16: weights, activations, gradients in half precision; mixed: trained weights in float32."
+        "  [default: fp32]",
+    ),
+    click.option("--rounding", type=_choices("rounding"), help="Of trained weights in fp16.  [default: stochastic]"),
+    click.option("--loss-scale", type=float, help="Of gradients in half precision, at first.  [default: 1024]"),
+    click.option(
+        "--scale-every",
+        type=int,
+        metavar="N",
+        help="Double it after N updates without overflow; 0: it stays.  [default: 200]",
+    ),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
     click.option(
         "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from edgelearn.config import LEAST_SCALE, MOST_SCALE
 from edgelearn.ops.base import Arrays, Kind, Op, count_sizes
 from edgelearn.ops.optimizers import Optim
 
 SCALE, OVERFLOW, CLEAN, SKIPPED, UPDATES = range(5)
 FIELDS = 5
-LEAST, MOST, MOST_UPDATES = 2.0**-16, 2.0**24, 2.0**24 - 1
+MOST_UPDATES = 2.0**24 - 1
 
 
 def start(scale: float) -> np.ndarray:
@@ -29,13 +30,13 @@ def _next(o: Optim, every: int, scaling: np.ndarray) -> Arrays:
     if s[OVERFLOW]:
         s[SKIPPED] += 1
         s[CLEAN] = 0
-        if every and s[SCALE] > LEAST:
+        if every and s[SCALE] > LEAST_SCALE:
             s[SCALE] /= 2
     else:
         s[CLEAN] += 1
         if every and s[CLEAN] >= every:
             s[CLEAN] = 0
-            s[SCALE] *= 2 if s[SCALE] < MOST else 1
+            s[SCALE] *= 2 if s[SCALE] < MOST_SCALE else 1
     s[OVERFLOW] = 0
     return (s,)
 

@@ -58,7 +58,8 @@ def merged(graph: Graph, weights: Mapping[str, np.ndarray]) -> dict[str, np.ndar
     whole = {name: value for name, value in weights.items() if name not in parts}
     for name in weights.keys() & parts.keys():
         frozen = graph.tensors[parts[name].weight]
-        whole[frozen.name] = parts[name].into(np.asarray(frozen.data), weights[name])
+        exact = graph.meta.get("exact", {}).get(frozen.name, frozen.data)
+        whole[frozen.name] = parts[name].into(np.asarray(exact), weights[name])
     return whole
 
 

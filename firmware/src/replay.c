@@ -70,14 +70,27 @@ static uint32_t *label_of(uint32_t index)
 
 /* One tensor of the cut into its place in a slot, and back. */
 
+static float get(const el_latent *t, uint32_t i)
+{
+    return t->half ? el_from_half(((const uint16_t *)t->data)[i]) : ((const float *)t->data)[i];
+}
+
+static void put(const el_latent *t, uint32_t i, float value)
+{
+    if (t->half) {
+        ((uint16_t *)t->data)[i] = el_to_half(value);
+    } else {
+        ((float *)t->data)[i] = value;
+    }
+}
+
 static void keep(const el_latent *t, const el_replay_scale *s, uint8_t *to)
 {
-    const float *x = t->data;
     for (uint32_t i = 0; i < t->count; i++) {
         if (t->kept == EL_LATENT_S8) {
-            ((int8_t *)to)[i] = el_round_s8(x[i] / s->scale, s->zero, 0);
+            ((int8_t *)to)[i] = el_round_s8(get(t, i) / s->scale, s->zero, 0);
         } else if (t->kept == EL_LATENT_F16) {
-            ((uint16_t *)(void *)to)[i] = el_to_half(x[i]);
+            ((uint16_t *)(void *)to)[i] = el_to_half(get(t, i));
         }
     }
     if (t->kept == EL_LATENT_INTEGERS || t->kept == EL_LATENT_F32) {
@@ -87,12 +100,11 @@ static void keep(const el_latent *t, const el_replay_scale *s, uint8_t *to)
 
 static void recall(const el_latent *t, const el_replay_scale *s, const uint8_t *from)
 {
-    float *x = t->data;
     for (uint32_t i = 0; i < t->count; i++) {
         if (t->kept == EL_LATENT_S8) {
-            x[i] = s->scale * (float)(((const int8_t *)from)[i] - s->zero);
+            put(t, i, s->scale * (float)(((const int8_t *)from)[i] - s->zero));
         } else if (t->kept == EL_LATENT_F16) {
-            x[i] = el_from_half(((const uint16_t *)(const void *)from)[i]);
+            put(t, i, el_from_half(((const uint16_t *)(const void *)from)[i]));
         }
     }
     if (t->kept == EL_LATENT_INTEGERS || t->kept == EL_LATENT_F32) {
@@ -180,8 +192,10 @@ static int is_sound(void)
     for (uint32_t i = 0; i < el_model.latent_count; i++) {
         const el_latent *t = &el_model.latents[i];
         const uint32_t *bits = t->data;
+        const uint16_t *halves = t->data;
         for (uint32_t k = 0; t->kept != EL_LATENT_INTEGERS && k < t->count; k++) {
-            if ((bits[k] & 0x7F800000u) == 0x7F800000u) {
+            const uint32_t exponent = t->half ? ~(uint32_t)halves[k] & 0x7C00u : ~bits[k] & 0x7F800000u;
+            if (exponent == 0) {
                 return 0;
             }
         }

@@ -9,9 +9,15 @@ static uint32_t count_of_halves(void)
     return el_model.input.bytes / 4u;
 }
 
+/* Whether halves arrive for an input of floats; anything else lies there as it travels. */
+static int widens(void)
+{
+    return el_model.sample_format == EL_SAMPLE_F16 && !el_model.half_input;
+}
+
 uint32_t el_sample_bytes(void)
 {
-    const uint32_t bytes = el_model.sample_format == EL_SAMPLE_F16 ? 2u * count_of_halves() : el_model.input.bytes;
+    const uint32_t bytes = widens() ? 2u * count_of_halves() : el_model.input.bytes;
     return (bytes + 3u) & ~3u;
 }
 
@@ -23,7 +29,7 @@ uint32_t el_slot_bytes(void)
 /* Bytes of a sample as it travels, from byte `at` on, into the input. */
 static void put_input(uint32_t at, const uint8_t *bytes, uint32_t count)
 {
-    if (el_model.sample_format != EL_SAMPLE_F16) {
+    if (!widens()) {
         const uint32_t left = at < el_model.input.bytes ? el_model.input.bytes - at : 0; /* behind it is padding */
         memcpy((uint8_t *)el_model.input.data + at, bytes, count < left ? count : left);
         return;

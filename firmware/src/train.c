@@ -50,6 +50,12 @@ void el_run_init(void)
     el_model_reset();
 }
 
+/* Updates that were left out because a gradient was not finite. */
+static float left_out(void)
+{
+    return el_model.scaling ? el_model.scaling[EL_SKIPPED] : 0.0f;
+}
+
 /* Settings of the update that the running batch ends in. 1 - beta^t follows from 1 - beta^(t-1) without cancellation;
    the kept value moves on only when the update is done. */
 static void prepare(el_run *r, float *bias1, float *bias2)
@@ -60,15 +66,20 @@ static void prepare(el_run *r, float *bias1, float *bias2)
     o->lr = el_schedule_lr(&r->schedule, r->step);
     o->bias1 = o->bias1 * o->momentum + (1.0f - o->momentum);
     o->bias2 = o->bias2 * o->beta2 + (1.0f - o->beta2);
-    o->grad_scale = 1.0f;
+    o->grad_scale = el_model.scaling ? 1.0f / el_model.scaling[EL_SCALE] : 1.0f;
     o->grad_norm = 0.0f;
 }
 
-static void finish_batch(el_run *r)
+/* The update, where there were `skipped` before it; what it did, as a flag. One that is left out is no step. */
+static uint16_t finish_batch(el_run *r, float skipped)
 {
     el_model_update(&r->optim);
-    r->step++;
     r->in_batch = 0;
+    if (left_out() != skipped) {
+        return EL_FLAG_SKIPPED;
+    }
+    r->step++;
+    return EL_FLAG_UPDATED;
 }
 
 static void count(el_run *r, float loss, int correct)
@@ -85,17 +96,20 @@ static void learn(el_run *r, el_result *out)
 {
     float bias1;
     float bias2;
+    uint16_t done = 0;
+    const float skipped = left_out();
 
     prepare(r, &bias1, &bias2);
     el_model_backward(&r->optim);
     r->in_batch++;
     if (r->in_batch >= el_model.batch) {
-        finish_batch(r);
-        out->flags = (uint16_t)(out->flags | EL_FLAG_UPDATED);
-    } else {
+        done = finish_batch(r, skipped);
+    }
+    if (done != EL_FLAG_UPDATED) {
         r->optim.bias1 = bias1;
         r->optim.bias2 = bias2;
     }
+    out->flags = (uint16_t)(out->flags | done);
     out->grad_norm = r->optim.grad_norm;
 }
 
@@ -172,8 +186,11 @@ el_result el_run_flush(void)
 
     if (r->in_batch > 0) {
         prepare(r, &bias1, &bias2);
-        finish_batch(r);
-        out.flags = EL_FLAG_UPDATED;
+        out.flags = finish_batch(r, left_out());
+        if (out.flags != EL_FLAG_UPDATED) {
+            r->optim.bias1 = bias1;
+            r->optim.bias2 = bias2;
+        }
         out.grad_norm = r->optim.grad_norm;
     }
     out.loss = r->last_loss;

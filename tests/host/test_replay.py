@@ -37,7 +37,7 @@ static void head(void)
 {{
     heads++;
 }}
-static const el_latent latents[] = {{{{a, 11, EL_LATENT_{kind}}}, {{b, 6, EL_LATENT_INTEGERS}}}};
+static const el_latent latents[] = {{{{a, 11, EL_LATENT_{kind}, 0}}, {{b, 6, EL_LATENT_INTEGERS, 0}}}};
 const el_model_info el_model = {{.target = {{&target, 4}}, .replay = {{memory, sizeof memory}}, .replay_slots = {slots},
     .classes = {classes}, .latents = latents, .latent_count = 2, .head = head}};
 """

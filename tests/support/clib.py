@@ -22,7 +22,7 @@ FLAGS = ["-std=c11", "-O1", "-fPIC", "-I", str(firmware_dir() / "include"), *WAR
 
 
 class Latent(ctypes.Structure):
-    _fields_ = (("data", ctypes.c_void_p), ("count", ctypes.c_uint32), ("kept", ctypes.c_uint32))
+    _fields_ = (("data", ctypes.c_void_p), *((name, ctypes.c_uint32) for name in ("count", "kept", "half")))
 
 
 class ModelInfo(ctypes.Structure):
@@ -41,6 +41,8 @@ class ModelInfo(ctypes.Structure):
         ("latent_count", ctypes.c_uint32),
         ("prefix", ctypes.CFUNCTYPE(None)),
         ("head", ctypes.CFUNCTYPE(None)),
+        ("scaling", ctypes.POINTER(ctypes.c_float)),
+        ("half_input", ctypes.c_uint32),
     )
 
 
@@ -83,12 +85,13 @@ class CModel:
         self.info = ModelInfo.in_dll(self.lib, "el_model")
         self.lib.el_model_reset()
 
-    def _array(self, region: Region, dtype: type = np.float32) -> np.ndarray:
+    def _array(self, region: Region, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
         buffer = (ctypes.c_uint8 * region.bytes).from_address(region.data or 0)
         return np.frombuffer(buffer, dtype)
 
     def _put(self, x: np.ndarray) -> None:
-        self._array(self.info.input, np.int8 if self.plan.samples == "s8" else np.float32)[:] = x.reshape(-1)
+        own = self.plan.graph.tensors[self.plan.graph.inputs[0]].format
+        self._array(self.info.input, own.dtype)[:] = x.reshape(-1)
 
     def forward(self, x: np.ndarray) -> np.ndarray:
         self._put(x)
@@ -116,10 +119,8 @@ class CModel:
 
     def _cut(self) -> list[np.ndarray]:
         infos = (self.info.latents[k] for k in range(self.info.latent_count))
-        return [
-            self._array(Region(t.data, t.count * (4 if t.kept else 1)), np.float32 if t.kept else np.int8)
-            for t in infos
-        ]
+        types = ((t, np.dtype(np.int8 if not t.kept else np.float16 if t.half else np.float32)) for t in infos)
+        return [self._array(Region(t.data, t.count * dtype.itemsize), dtype) for t, dtype in types]
 
     def _learn(self, target: np.ndarray | int) -> float:
         if self.info.target_kind == 0:
@@ -129,19 +130,29 @@ class CModel:
         loss = float(self.lib.el_model_loss())
         o = self.settings(self.step)
         self._seen += 1
-        last = self._seen == self.info.batch
+        last, kept = self._seen == self.info.batch, self._bias
         if last:
             # As firmware/src/train.c does it: in float32, so that 1 - beta is the same number in kernel and correction.
             beta1, beta2 = np.float32(o.momentum), np.float32(o.beta2)
             one = np.float32(1)
             self._bias = (self._bias[0] * beta1 + (one - beta1), self._bias[1] * beta2 + (one - beta2))
             o.bias1, o.bias2 = (float(b) for b in self._bias)
+        before = self.scaling()
+        o.grad_scale = 1 / before[0] if before else 1.0
         c = COptim(*(getattr(o, name) for name in Optim.__dataclass_fields__))
         self.lib.el_model_backward(ctypes.byref(c))
         if last:
             self.lib.el_model_update(ctypes.byref(c))
-            self._seen, self.step = 0, self.step + 1
+            self._seen = 0
+            if before and before[3] != self.scaling()[3]:
+                self._bias = kept
+            else:
+                self.step += 1
         return loss
+
+    def scaling(self) -> list[float]:
+        """The loss scale and what belongs to it; empty where gradients are not halves."""
+        return self.info.scaling[:5] if self.info.scaling else []
 
     def weights(self) -> dict[str, np.ndarray]:
         return self._tensors(self.info.params, self.plan.params)
@@ -151,5 +162,5 @@ class CModel:
         return self._tensors(self.info.state, self.plan.state)
 
     def _tensors(self, region: Region, block: Block) -> dict[str, np.ndarray]:
-        flat = self._array(region)
-        return {t.name: flat[at // 4 : at // 4 + t.count].reshape(t.shape).copy() for t, at in block.tensors}
+        raw = self._array(region, np.uint8)
+        return {t.name: raw[at : at + t.nbytes].view(t.format.dtype).reshape(t.shape).copy() for t, at in block.tensors}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from edgelearn import kernels
+from edgelearn.config import LEAST_SCALE, MOST_SCALE
 from edgelearn.ops import OPS, scaling
 from edgelearn.ops.half import random_bits, rounded_at_random
 from edgelearn.ops.optimizers import Optim
@@ -90,8 +91,8 @@ def scales() -> Iterator[Case]:
     args: list[Any] = [4, x, _state(), np.zeros(4, np.float32)]
     yield Case("loss scale", "loss_scale_fwd", {"count": 4}, args, {3: x * np.float32(1024)})
     for name, state in {
-        "clean": _state(), "grows": _state(clean=4), "largest": _state(clean=4, scale=scaling.MOST),
-        "overflow": _state(1), "least": _state(1, scale=scaling.LEAST), "wraps": _state(updates=scaling.MOST_UPDATES),
+        "clean": _state(), "grows": _state(clean=4), "largest": _state(clean=4, scale=MOST_SCALE),
+        "overflow": _state(1), "least": _state(1, scale=LEAST_SCALE), "wraps": _state(updates=scaling.MOST_UPDATES),
     }.items():  # fmt: skip
         for every in (5, 0):
             (after,) = OPS["loss_scale_step"].compute(Optim(), every, state)

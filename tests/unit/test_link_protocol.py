@@ -73,6 +73,7 @@ def test_limits_and_flags_equal_python() -> None:
         "EL_FLAG_UPDATED": wire.UPDATED,
         "EL_FLAG_CORRECT": wire.CORRECT,
         "EL_FLAG_KEPT": wire.KEPT,
+        "EL_FLAG_SKIPPED": wire.SKIPPED,
     }
     assert numbers("status")["EL_SAMPLE_NOT_FINITE"] == wire.NOT_FINITE
 

@@ -87,6 +87,10 @@ def _head(plan: Plan) -> list[str]:
         f" batch {figures.batch}, {plan.graph.meta['loss']}, samples in {plan.samples}"
     )
     lines = wrap(text)
+    if plan.config.precision != "fp32":
+        from edgelearn.report import precision_words
+
+        lines += wrap(precision_words(plan))
     if about := plan.approximated():
         lines += wrap(f"approximate derivatives (hard_swish_signed): {', '.join(about)}")
     return lines

@@ -63,9 +63,9 @@ enum { /* READ and WRITE */
        EL_SPACE_REPLAY = 4
 };
 
-enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                  /* bits */
-enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                 /* status in a RESULT */
-enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2, EL_FLAG_KEPT = 4 }; /* bits in a RESULT */
+enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                                       /* bits */
+enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                                      /* status in a RESULT */
+enum { EL_FLAG_UPDATED = 1, EL_FLAG_CORRECT = 2, EL_FLAG_KEPT = 4, EL_FLAG_SKIPPED = 8 }; /* bits in a RESULT */
 
 typedef struct {
     uint32_t damaged;    /* frames whose CRC, coding or length was wrong */

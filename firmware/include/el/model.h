@@ -34,6 +34,7 @@ typedef struct {
     void *data;     /* in the arena */
     uint32_t count; /* elements */
     uint32_t kept;
+    uint32_t half; /* 1: f16 in the arena */
 } el_latent;
 
 /* What the loss scale needs from one update to the next, as floats in the optimizer's state. */
