@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from edgelearn import __version__
-from edgelearn.fit import Fit, Row, flags_of
+from edgelearn.fit import WORTH, Fit, Row, flags_of
 from edgelearn.fit.flags import changed
 from edgelearn.importance import Importance
 from edgelearn.plots import GRID, INK, LOSS
@@ -37,9 +37,20 @@ def shown(fit: Fit, most: int = MOST_ROWS) -> list[Row]:
     return [fit.rows[k] for k in sorted({round(k * (count - 1) / (most - 1)) for k in range(most)})]
 
 
+def gain_text(gain: float) -> str:
+    """A gain as a percentage; what is next to nothing without its digits."""
+    return f"{100 * gain:.3g} %" if gain >= WORTH or gain <= 0 else f"< {100 * WORTH:g} %"
+
+
+def axis(rows: Sequence[Row], limit: int) -> int:
+    """Bytes at the right end of a picture: the limit, or less where no row needs a quarter of it."""
+    most = max(row.plan.ram for row in rows)
+    return limit if 4 * most >= limit else most * 5 // 4
+
+
 def frontier_text(rows: Sequence[Row], limit: int) -> list[str]:
-    """Gain upwards to that of the last row, the pick (`*`); RAM from nothing to the limit to the right."""
-    top = rows[-1].gain or 1.0
+    """Gain upwards to that of the last row, the pick (`*`); RAM from nothing to the right, see `axis`."""
+    top, limit = rows[-1].gain or 1.0, axis(rows, limit)
     cells = [[" "] * COLUMNS for _ in range(LINES)]
     for row in rows:
         x = min(int(row.plan.ram / limit * COLUMNS), COLUMNS - 1)
@@ -54,6 +65,7 @@ def frontier_text(rows: Sequence[Row], limit: int) -> list[str]:
 def frontier_svg(fit: Fit, limit: int, width: int = 720, height: int = 320) -> str:
     """The frontier as a picture; hovering names a row."""
     left, right, top, bottom = 56, width - 16, 14, height - 40
+    limit = axis(fit.rows, limit)
     most = fit.pick.gain or 1.0
     sx, sy = (right - left) / limit, (bottom - top) / most
 
@@ -92,7 +104,7 @@ def frontier_page(fit: Fit, limit: int, importance: Importance | None) -> str:
     head = "".join(f"<th>{name}</th>" for name in ("RAM", "weights", "MACs", "gain", "flags"))
     lines = [
         f"<tr{' class=pick' if row is fit.pick else ''}><td>{row.plan.ram:,}</td><td>{row.weights:,}</td>"
-        f"<td>{row.cost:,.0f}</td><td>{100 * row.gain:.3g} %</td><td>{escape(row_flags(fit, row))}</td></tr>"
+        f"<td>{row.cost:,.0f}</td><td>{escape(gain_text(row.gain))}</td><td>{escape(row_flags(fit, row))}</td></tr>"
         for row in fit.rows
     ]
     style = (

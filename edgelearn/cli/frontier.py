@@ -63,7 +63,7 @@ def show_fit(
 
 def _lines(job: Job, fit: Fit, importance: Importance | None) -> list[str]:
     from edgelearn.fit import flags_of
-    from edgelearn.frontier import frontier_text, meaning, row_flags, shown
+    from edgelearn.frontier import frontier_text, gain_text, meaning, row_flags, shown
 
     pick, rows = fit.pick, shown(fit)
     limits = pick.plan.limits
@@ -80,7 +80,7 @@ def _lines(job: Job, fit: Fit, importance: Importance | None) -> list[str]:
             f"{row.plan.ram:,}",
             f"{row.weights:,}",
             f"{row.cost:,.0f}",
-            f"{100 * row.gain:.3g} %",
+            gain_text(row.gain),
             row_flags(fit, row),
         )
         for row in rows

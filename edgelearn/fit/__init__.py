@@ -2,6 +2,6 @@
 
 from edgelearn.fit.candidates import DEAREST_RECOMPUTE, RECOMPUTE, chains
 from edgelearn.fit.flags import flags_of
-from edgelearn.fit.search import Budget, Fit, Row, search
+from edgelearn.fit.search import WORTH, Budget, Fit, Row, search
 
-__all__ = ["DEAREST_RECOMPUTE", "RECOMPUTE", "Budget", "Fit", "Row", "chains", "flags_of", "search"]
+__all__ = ["DEAREST_RECOMPUTE", "RECOMPUTE", "WORTH", "Budget", "Fit", "Row", "chains", "flags_of", "search"]

@@ -19,12 +19,15 @@ from edgelearn.fit.candidates import DEAREST_RECOMPUTE, RECOMPUTE, THRIFTY, Chai
 from edgelearn.fit.sketch import Sketch, Weigh, sketch
 from edgelearn.graph import Graph, Phase
 from edgelearn.importance import Importance, weight_macs
+from edgelearn.passes.dequantize import is_quantized
 from edgelearn.plan import Plan, make_plan
 
+INTEGERS = "; with --data samples.npz the frozen part is tried in int8, too, which takes less"
 PLACES = 12  # of a chain that are looked at before it is halved where it stops fitting
 TIGHT = 4  # settings that are halved between to find what fits with recomputation
 EFFORT = 3_500  # what the searches for recomputation may come to together, see Sketch.effort
 APART = 1.12  # rows need at least so many times the RAM of one another
+WORTH = 1e-3  # of the gain of all: what is worth less more than another plan is worth the same
 Progress = Callable[[int, int], None]
 
 
@@ -106,10 +109,13 @@ def search(
 
 
 def pareto(rows: Iterable[Row]) -> list[Row]:
-    """The rows that no other one beats in RAM and gain, least RAM first; of equals the one that costs least."""
+    """The rows that no other one beats in RAM and gain, least RAM first; of equals the one that costs least.
+
+    Gains that differ by no more than WORTH are equal.
+    """
     kept: list[Row] = []
     for row in sorted(rows, key=lambda r: (r.plan.ram, -r.gain, r.cost)):
-        if not kept or row.gain > kept[-1].gain + 1e-12:
+        if not kept or row.gain > kept[-1].gain + WORTH:
             kept.append(row)
     return kept
 
@@ -183,7 +189,7 @@ class _Search:
 
     def _beaten(self, gain: float, least: int) -> bool:
         """Whether a plan was made that is worth as much in no more RAM."""
-        return any(row.gain >= gain and row.plan.ram <= least for row in self.found)
+        return any(row.gain >= gain - WORTH and row.plan.ram <= least for row in self.found)
 
     def _try(self, config: TrainConfig, gain: float) -> Row | None:
         """The plan of a setting if it fits."""
@@ -226,7 +232,7 @@ class _Search:
     def _recomputed(self) -> None:
         """What fits only if activations are computed twice, and is worth more than all that fits without."""
         best = max((row.gain for row in self.found), default=-1.0)
-        affordable = [s for s in self.sketches if self._within(s) and s.gain > best]
+        affordable = [s for s in self.sketches if self._within(s) and s.gain > best + WORTH]
         tight = [s for s in affordable if s.with_recompute(DEAREST_RECOMPUTE) <= self.ram]
         tight.sort(key=lambda s: (s.gain, -s.ram))
         low, high, tries = -1, len(tight), 0
@@ -243,6 +249,10 @@ class _Search:
             return False
         self.effort -= item.effort
         return self._try(item.config.with_changes(recompute=share), item.gain) is not None
+
+    def _float_only(self) -> bool:
+        """Whether the frozen part was not tried in int8, because no samples said what its activations hold."""
+        return not (self.graph.meta.get("ranges") or is_quantized(self.graph) or self.config.int8_prefix)
 
     def nothing(self) -> InputError:
         """What stands in the way, with the least that any setting needs: the smallest plans were made to know it."""
@@ -270,5 +280,5 @@ class _Search:
             f"nothing that can be trained fits {self.board.id}",
             where=self.graph.name,
             details=tuple(details),
-            hint=" ".join(flags),
+            hint=" ".join(flags) + (INTEGERS if smallest.ram > self.ram and self._float_only() else ""),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -11,8 +12,9 @@ from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
 from edgelearn.costs import node_macs
 from edgelearn.errors import InputError
-from edgelearn.fit import Budget, Fit, chains, flags_of, search
+from edgelearn.fit import WORTH, Budget, Fit, chains, flags_of, search
 from edgelearn.fit.sketch import sketch
+from edgelearn.frontier import axis, frontier_text, gain_text
 from edgelearn.graph import Graph
 from edgelearn.importance import Importance, Layer, layers_of
 from edgelearn.plan import make_plan
@@ -137,7 +139,9 @@ def test_nothing_fits_says_the_least_and_that_is_enough() -> None:
     graph, _ = wide()
     with pytest.raises(InputError, match="nothing that can be trained fits") as caught:
         search(graph, TrainConfig(), BOARD, Budget(BOARD.stack))
-    least = int(str(caught.value.hint).split()[1])
+    flags, offer = str(caught.value.hint).split("; ")
+    assert "--data" in offer, "without samples nothing was tried in int8"
+    least = int(flags.split()[1])
     assert f"{least:,} bytes" in caught.value.details[0]
     assert search(graph, TrainConfig(), BOARD, Budget(least)).pick.plan.ram == least
     with pytest.raises(InputError):
@@ -154,3 +158,28 @@ def test_plain_sgd_is_offered_where_the_optimizer_does_not_fit() -> None:
     assert (fit.pick.config.rule, fit.pick.config.batch, fit.pick.config.store) == ("sgd", 1, 0)
     words = shlex.split(flags_of(config, fit.pick.config))
     assert {"--optimizer", "--batch", "--store"} <= set(words)
+
+
+def test_what_is_worth_a_thousandth_more_is_no_better() -> None:
+    graph, whole = wide()
+    last = layers_of(graph)[-1][0]
+    layers = [Layer(n, op, 1, 1e6 if n == last else 1.0, names) for n, op, names in layers_of(graph)]
+    tensors = {t: row.value / len(row.tensors) for row in layers for t in row.tensors}
+    fit = search(graph, CONFIG, BOARD, Budget(), Importance("fisher", 1, 0, "numpy", "", tuple(layers), tensors))
+    assert fit.pick.config.train == "last", "all fits, and is worth a millionth more"
+    assert fit.pick.plan.ram < whole
+    assert all(b.gain > a.gain + WORTH for a, b in pairwise(fit.rows))
+
+
+def test_a_picture_ends_where_rows_do() -> None:
+    graph, whole = wide()
+    fit = search(graph, CONFIG, BOARD, Budget())
+    assert axis(fit.rows, whole) == whole
+    assert axis(fit.rows, BOARD.ram_bytes) == fit.pick.plan.ram * 5 // 4
+    drawn = frontier_text(fit.rows, BOARD.ram_bytes)
+    assert max(line.find("*") for line in drawn) > 50, "the pick stands far to the right"
+    assert drawn[-1].endswith(f"{fit.pick.plan.ram * 5 // 4:,} bytes of RAM")
+
+
+def test_gains_that_round_to_nothing_have_no_digits() -> None:
+    assert [gain_text(g) for g in (0.0, 8e-7, 0.00264, 0.5, 1.0)] == ["0 %", "< 0.1 %", "0.264 %", "50 %", "100 %"]
