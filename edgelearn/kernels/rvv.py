@@ -12,7 +12,8 @@ def _across_channels(s: Sizes) -> bool:
 
 # Columns of a tile fill a group of four registers. Cores with VLEN of 128 and 256 run the same image.
 TABLE: tuple[Entry, ...] = (
-    *conv2d("rvv", Tile(7, (16, 32))),
+    *conv2d("rvv", Tile(7, (16, 32), costs=(70, 250, 2, 60)), steps=("conv2d_fwd", "conv2d_bwd_x")),
+    *conv2d("rvv", Tile(7, (16, 32), costs=(85, 60, 5, 0)), steps=("conv2d_bwd_w",), file="conv2d_weights.c"),
     *rows("rvv", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
           supports=_across_channels),
     *rows("rvv", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),

@@ -1,8 +1,6 @@
-/* Convolution by packed products, see product.h. */
+/* Convolution in 32-bit floats by packed products, see product.h: forward and the gradient of x. */
 #include "f32.h"
-#include "tile.h"
-
-#include "../product/product.h"
+#include "positions.h"
 
 void el_conv2d_fwd_f32__rvv(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
 {
@@ -12,10 +10,4 @@ void el_conv2d_fwd_f32__rvv(const el_window *s, const float *x, const float *w, 
 void el_conv2d_bwd_x_f32__rvv(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
 {
     el_product_backward_x(s, dy, w, dx, scratch);
-}
-
-void el_conv2d_bwd_w_f32__rvv(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                              void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
 }
