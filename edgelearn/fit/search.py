@@ -177,7 +177,7 @@ class _Search:
             key = repr((sorted(choice.trained), channels, replaced, config.fold_norms, config.int8_prefix))
             if key not in self.known:
                 self.known[key] = None
-                made = sketch(self.graph, config, self.board, self.values, self.weigh)
+                made = sketch(self.graph, config, self.board, self.values, self.weigh, self.ram)
                 self.known[key] = made
                 self.sketches.append(made)
             return self.known[key]

@@ -68,8 +68,18 @@ def gain_of(graph: Graph, config: TrainConfig, values: Mapping[str, float]) -> f
     return total
 
 
-def sketch(graph: Graph, config: TrainConfig, board: Board, values: Mapping[str, float], weigh: Weigh) -> Sketch:
-    """Bounds for one setting; InputError where the model can't be trained like that."""
+def sketch(
+    graph: Graph,
+    config: TrainConfig,
+    board: Board,
+    values: Mapping[str, float],
+    weigh: Weigh,
+    ram: int | None = None,
+) -> Sketch:
+    """Bounds for one setting; InputError where the model can't be trained like that.
+
+    What no recomputation brings down to `ram` bytes, by default all that the board has, gets no `droppable`.
+    """
     derived = training_graph(graph, config, thrifty=False)
     fixed = board.runtime_ram + board.stack + aligned(config.store * slot_size(derived, config), BLOCK)
     params, state = (_block(derived, role) for role in (Role.PARAM, Role.STATE))
@@ -77,17 +87,23 @@ def sketch(graph: Graph, config: TrainConfig, board: Board, values: Mapping[str,
     frozen = sum(t.nbytes for t in derived.of_role(Role.CONST) if t.name in used)
     working = _largest_step(derived)
     kept = max(working, _kept(derived))
+    lean = fixed + params + state + aligned(working, BLOCK)
+    macs = int(_cost(derived, node_macs))
     return Sketch(
         config=config,
         gain=gain_of(graph, config, values),
-        cost=sum(weigh(derived, n) for n in derived.nodes if n.phase in (Phase.FORWARD, Phase.BACKWARD)),
+        cost=macs if weigh is node_macs else _cost(derived, weigh),
         ram=fixed + params + state + aligned(kept, BLOCK),
-        lean=fixed + params + state + aligned(working, BLOCK),
+        lean=lean,
         flash=params + aligned(frozen, BLOCK),
-        macs=sum(node_macs(derived, n) for n in derived.nodes if n.phase in (Phase.FORWARD, Phase.BACKWARD)),
-        droppable=_droppable(derived),
+        macs=macs,
+        droppable=_droppable(derived) if lean <= (board.ram_bytes if ram is None else ram) else (),
         nodes=len(derived.nodes),
     )
+
+
+def _cost(graph: Graph, weigh: Weigh) -> float:
+    return sum(weigh(graph, n) for n in graph.nodes if n.phase in (Phase.FORWARD, Phase.BACKWARD))
 
 
 def _droppable(graph: Graph) -> tuple[tuple[int, int], ...]:

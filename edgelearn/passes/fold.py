@@ -89,9 +89,8 @@ def _fold_one(graph: Graph, trained: set[str], layer: Node, norm: Node) -> tuple
     tensors[folded_bias] = Tensor(folded_bias, mean.shape, Role.CONST, data=moved)
     merged = replace(layer, inputs=(layer.inputs[0], weight, folded_bias), outputs=norm.outputs)
     nodes = [merged if n is layer else n for n in graph.nodes if n is not norm]
-    for name in (layer.outputs[0], *norm.inputs[1:]):
-        if not any(name in n.inputs for n in nodes):
-            tensors.pop(name, None)
+    for name in {layer.outputs[0], *norm.inputs[1:]}.difference(*(n.inputs for n in nodes)):
+        tensors.pop(name, None)
     record = Folded(weight, bias, folded_bias, norm.inputs[2], scale, offset, axis)
     done = (*graph.meta.get("folded", ()), record)
     if touched := trained & {*layer.inputs, *norm.inputs}:

@@ -183,3 +183,14 @@ def test_a_picture_ends_where_rows_do() -> None:
 
 def test_gains_that_round_to_nothing_have_no_digits() -> None:
     assert [gain_text(g) for g in (0.0, 8e-7, 0.00264, 0.5, 1.0)] == ["0 %", "< 0.1 %", "0.264 %", "50 %", "100 %"]
+
+
+def test_what_recomputation_can_not_bring_down_far_enough_is_not_looked_at_for_it() -> None:
+    graph, _ = wide()
+    config = TrainConfig()
+    found = sketch(graph, config, BOARD, {}, node_macs)
+    assert found.droppable
+    assert sketch(graph, config, BOARD, {}, node_macs, found.lean) == found
+    hopeless = sketch(graph, config, BOARD, {}, node_macs, found.lean - 1)
+    assert not hopeless.droppable
+    assert hopeless.with_recompute(1.0) > found.lean - 1
