@@ -48,7 +48,7 @@ typedef struct {
 
 EL_INLINE int8_t *el_prepare_s8(el_layer_s8 *l, int32_t channels, void *scratch)
 {
-    (void)l, (void)channels;
+    l->small = el_small_s8(l, channels);
     return scratch;
 }
 

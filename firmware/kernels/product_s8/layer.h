@@ -15,7 +15,8 @@ typedef struct {
     int32_t x_zero, y_zero, min, max;
     const int8_t *w; /* [channel][terms] */
     const int32_t *b, *multiplier, *shift;
-    int small; /* no sum leaves 2^29: see el_rescale_s8 */
+    int small; /* no sum leaves 2^29: see el_rescale_rows_s8 */
+    int left;  /* a shift is to the left */
 } el_layer_s8;
 
 EL_INLINE int32_t el_min(int32_t a, int32_t b)
@@ -42,8 +43,8 @@ enum {
 EL_INLINE int el_small_s8(const el_layer_s8 *l, int32_t channels)
 {
     int small = l->terms <= EL_SMALL_TERMS;
-    for (int32_t o = 0; l->b != 0 && small && o < channels; o++) {
-        small = (uint32_t)l->b[o] + EL_SMALL_BIAS <= 2u * EL_SMALL_BIAS;
+    for (int32_t o = 0; l->b != 0 && o < channels; o++) {
+        small &= (uint32_t)l->b[o] + EL_SMALL_BIAS <= 2u * EL_SMALL_BIAS;
     }
     return small;
 }

@@ -81,16 +81,14 @@ EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t 
                                  const int32_t *shift, int8_t *y, void *scratch)                                       \
     {                                                                                                                  \
         const int32_t terms = s->k_h * s->k_w * (s->in_c / s->groups);                                                 \
-        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0};                       \
-        l.small = el_small_s8(&l, s->out_c);                                                                           \
+        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};                    \
         el_conv2d_s8(s, &l, x, y, scratch);                                                                            \
     }                                                                                                                  \
     void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
                                 const int32_t *shift, int8_t *y, void *scratch)                                        \
     {                                                                                                                  \
-        el_layer_s8 l = {in, 1, x_zero, y_zero, min, max, w, b, multiplier, shift, 0};                                 \
-        l.small = el_small_s8(&l, out);                                                                                \
+        el_layer_s8 l = {in, 1, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};                              \
         el_dense_s8(out, &l, x, y, scratch);                                                                           \
     }
 
