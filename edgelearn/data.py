@@ -190,8 +190,11 @@ def _check_labels(part: str, y: np.ndarray, classes: int) -> list[str]:
     if y.ndim != 1 or y.dtype.kind not in "biuf" or (y.dtype.kind == "f" and (y != np.floor(y)).any()):
         values = "0 or 1" if single else "whole numbers"
         other = "; --loss mse for any other number" if single else ""
-        turn = f"; y_{part}.argmax(axis=1) makes them of these rows" if y.ndim == 2 and y.shape[1] == classes else ""
-        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are {values}, one a sample{turn or other}"]
+        if y.ndim == 2 and y.shape[1] == classes:
+            hot = y.dtype.kind in "biu" or bool(((y >= 0) & (y <= 1)).all())
+            turn = f"y_{part}.argmax(axis=1) makes them of these rows"
+            other = f"; {turn}" if hot else "; --loss mse trains on such rows"
+        return [f"y_{part} has shape {y.shape} of {y.dtype}; labels are {values}, one a sample{other}"]
     bad = np.flatnonzero((y < 0) | (y >= classes))
     if not len(bad):
         return []

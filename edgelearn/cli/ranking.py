@@ -10,6 +10,7 @@ import msgspec
 from edgelearn.cli.files import write_bytes
 from edgelearn.cli.output import Timer, say
 from edgelearn.cli.progress import Progress
+from edgelearn.errors import InputError
 
 if TYPE_CHECKING:
     from edgelearn.cli.settings import Job
@@ -33,7 +34,10 @@ def cached(folder: Path, key: str) -> Importance | None:
 
 
 def rank_layers(job: Job, graph: Graph, config: TrainConfig, data: Dataset, choice: Choice) -> Importance:
-    """The importance of every layer, kept in `<out>/.edgelearn` under the hash of all that decides it."""
+    """The importance of every layer, kept in `<out>/.edgelearn` under the hash of all that decides it.
+
+    Where nothing can be written there it is measured each time.
+    """
     from edgelearn.importance import importance_key, measure
 
     timer, folder = Timer(), job.out / CACHE
@@ -43,6 +47,9 @@ def rank_layers(job: Job, graph: Graph, config: TrainConfig, data: Dataset, choi
         return found
     with Progress("ranking layers") as progress:
         found = measure(graph, config, data, choice, progress)
-    write_bytes(folder / f"rank-{found.key}.json", msgspec.json.encode(found))
+    try:
+        write_bytes(folder / f"rank-{found.key}.json", msgspec.json.encode(found))
+    except InputError as error:
+        say(f"warning: the ranking can't be kept for the next time: {error.where}: {error.message}")
     say(f"ranked {len(found.layers)} layers by {choice.rank} over {found.samples:,} samples in {timer}")
     return found

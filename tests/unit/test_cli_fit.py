@@ -95,6 +95,18 @@ def test_what_was_measured_is_read_again_until_something_changes(tmp_path: Path,
     assert (again, "ranked" in word) == (first, True)
 
 
+def test_a_ranking_that_can_not_be_kept_is_shown_all_the_same(tmp_path: Path, capsys: Capture) -> None:
+    data, busy = small_data(tmp_path / "small.npz"), tmp_path / "busy"
+    busy.write_text("a file where a folder should be")
+    for _ in range(2):
+        said = edgelearn(capsys, "rank", MODEL, "--data", data, "--json", "--out", busy)
+        assert said.code == 0, said.err
+        assert len(json.loads(said.out)["layers"]) == 4
+        assert "warning: the ranking can't be kept" in said.err
+        assert "ranked 4 layers" in said.err
+    assert busy.is_file()
+
+
 def test_build_takes_the_pick_where_everything_does_not_fit_and_says_so(capsys: Capture) -> None:
     limits = ("--ram", "100K", "--board", "host")
     pick = json.loads(edgelearn(capsys, "plan", MODEL, "--fit", *limits, "--json").out)["rows"][-1]
