@@ -55,7 +55,7 @@ EL_INLINE int32_t el_block_end(const el_blocks *cut, int32_t k)
  * packed columns; `rows` are the bytes of a term of packed rows. Going over the rows again for each cut of the columns
  * stands against starting tiles again for each cut of the sum. Terms come in pieces of `piece`, which are contiguous in
  * the map: where rows may lie apart, a block within a piece need not pack them. */
-static el_blocks el_blocks_of(int32_t terms, int32_t piece, int32_t panels, int32_t panel, int32_t rows)
+static inline el_blocks el_blocks_of(int32_t terms, int32_t piece, int32_t panels, int32_t panel, int32_t rows)
 {
     el_blocks best = {0, 0, 0};
     int32_t least = INT32_MAX;

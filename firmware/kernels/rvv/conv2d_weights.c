@@ -1,11 +1,17 @@
-/* Convolution in 32-bit floats by packed products, see product.h: the gradient of w. */
+/* Convolution in 32-bit floats: the gradient of w. */
 #include "f32.h"
 
-#define EL_ADD_TO(i, M) EL_VMEM(vse, M)(y, EL_VOP(vfmacc_vf, M)(EL_VMEM(vle, M)(y, vl), scale, c##i, vl), vl)
+/* Floats sum all there is. */
+#define EL_START(H, M) ((void)0)
+#define EL_LIMIT(count) ((void)0)
+#define EL_DRAIN(H, M, count) ((void)0)
+#define EL_ADD(i, M)                                                                                                   \
+    v = EL_VOP(vfmacc_vf, M)(EL_VMEM(vle, M)(y, vl), scale, c##i, vl), EL_VMEM(vse, M)(y, v, vl), y += ldy;
+#define EL_FINISH(H, M) EL_ROWS##H(EL_ADD, M)
 #include "weights.h"
 
 void el_conv2d_bwd_w_f32__rvv(const el_window *s, float scale, const float *x, const float *dy, float *dw,
                               void *scratch)
 {
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
+    el_product_weights(s, scale, x, dy, dw, scratch);
 }

@@ -62,25 +62,4 @@ EL_INLINE int el_group(int32_t cols)
     return cols <= EL_VLMAX(m1) ? 0 : cols <= EL_VLMAX(m2) ? 1 : 2;
 }
 
-/* to[k][j] = from[k][j] for j < cols, at most a group of four registers */
-EL_INLINE void el_copy(int32_t cols, int32_t count, const el_t *from, int32_t pitch, int32_t step, el_t *to)
-{
-    const size_t vl = EL_VL(m4, cols);
-    for (; count > 0; count--, from += pitch, to += step) {
-        EL_VMEM(vse, m4)(to, EL_VMEM(vle, m4)(from, vl), vl);
-    }
-}
-
-#define EL_OWN_PACK_COLS
-static void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to)
-{
-    if (cols > 0) { /* a tile does not look at columns beyond */
-        el_copy(cols, count, from, pitch, width, to);
-    } else {
-        for (; count > 0; count--, to += width) { /* padding */
-            EL_VMEM(vse, m4)(to, EL_VOP(vfmv_v_f, m4)(0, EL_VL(m4, width)), EL_VL(m4, width));
-        }
-    }
-}
-
 #endif

@@ -1,88 +1,166 @@
-/* Tiles whose rows are interleaved, a[count][height]: the gradient of w, y += scale * sum. */
+/* The gradient of w as products: rows are output channels, columns elements of a window row, terms positions. Nothing
+ * is packed: both operands are contiguous across the tile, dy a row's scalars, x its columns. Only where a window
+ * reaches into the padding with a part of the columns are these copied, beside zeros.
+ *
+ * A format says how long its own sums may be (EL_SUM_TERMS) and what is done then:
+ *   EL_DRAIN(H, M)   puts c0 .. away and makes them zero
+ *   EL_FINISH(H, M)  y[i * ldy + j] += scale * all sums of row i */
 #ifndef EL_RVV_WEIGHTS_H
 #define EL_RVV_WEIGHTS_H
 
-/* See product/block.h. */
-#define EL_TILE_COST 85
-#define EL_ROWS_COST 60
-#define EL_PACK_COST 5
-#define EL_APART_COST 0
-
 #include "tile.h"
 
-/* b is [count][width], `step` bytes a row. */
+#include "../product/shape.h"
+
+/* The sums of one tile: `rows` rows of `out` positions, from x and dy on; neighbours are hop and pitch elements apart,
+ * rows x_row and y_row. Elements of a row of the map before `left` and from `right` on, counted from x, are padding. */
 typedef struct {
-    int32_t cols, count;
-    const el_t *a, *b;
-    int32_t step;
+    const el_t *x, *dy;
+    int32_t rows, out, hop, pitch, x_row, y_row;
+    int32_t left, right, cols;
     float scale;
     el_t *y;
     int32_t ldy;
+    el_t *edge; /* room for a row of columns */
+    void *sums; /* and for a tile of floats */
 } el_tile;
 
-/* Some terms of a turn of the loop, each one's number in \u; n terms on. */
-#define EL_BROADCAST(i, H) EL_LOAD_SCALAR " ft" #i ", " EL_BYTES "*(" #H "*\\u+" #i ")(%[a])\n"
-#define EL_TERMS(H, numbers)                                                                                           \
-    ".irp u, " numbers "\n" EL_NEXT_ROW EL_ROWS##H(EL_BROADCAST, H) EL_ROWS##H(EL_MULTIPLY, ) ".endr\n"
-#define EL_ADVANCE(H, n) "addi %[a], %[a], " EL_BYTES "*" #H "*" #n "\n"
+/* Some terms of a turn of the loop. */
+#define EL_BROADCAST(i, ...) EL_LOAD_SCALAR " ft" #i ", " EL_BYTES "*" #i "(%[a])\n"
+#define EL_TERMS(H, times)                                                                                             \
+    ".rept " times                                                                                                     \
+    "\n" EL_NEXT_ROW EL_ROWS##H(EL_BROADCAST, ) "add %[a], %[a], %[pitch]\n" EL_ROWS##H(EL_MULTIPLY, ) ".endr\n"
 
 /* c0 .. += four terms a turn, then one; fours and ones are where a ends. */
 #define EL_SUM(H, M)                                                                                                   \
-    __asm__ volatile(                                                                                                  \
-        EL_SET_GROUP(M) "beq %[a], %[fours], 2f\n"                                                                     \
-                        "1:\n" EL_TERMS(H, "0, 1, 2, 3")                                                               \
-                            EL_ADVANCE(H, 4) "bne %[a], %[fours], 1b\n"                                                \
-                                             "2: beq %[a], %[ones], 4f\n"                                              \
-                                             "3:\n" EL_TERMS(H, "0") EL_ADVANCE(H, 1) "bne %[a], %[ones], 3b\n"        \
-                                                                                      "4:\n"                           \
-        : EL_SUMS##H, [v] "=&vr"(v), [a] "+r"(a), [b] "+r"(b)                                                          \
-        : [vl] "r"(vl), [step] "r"(step), [fours] "r"(a + (count & ~3) * (H)), [ones] "r"(a + count * (H))             \
-        : EL_SCALARS, "vl", "vtype", "memory")
+    __asm__ volatile(EL_SET_GROUP(M) "beq %[a], %[fours], 2f\n"                                                        \
+                                     "1:\n" EL_TERMS(H, "4") "bne %[a], %[fours], 1b\n"                                \
+                                                             "2: beq %[a], %[ones], 4f\n"                              \
+                                                             "3:\n" EL_TERMS(H, "1") "bne %[a], %[ones], 3b\n"         \
+                                                                                     "4:\n"                            \
+                     : EL_SUMS##H, [v] "=&vr"(v), [a] "+r"(a), [b] "+r"(b)                                             \
+                     : [vl] "r"(vl), [step] "r"(step), [pitch] "r"(pitch), [fours] "r"(a + (count & ~3) * t->pitch),   \
+                       [ones] "r"(a + count * t->pitch)                                                                \
+                     : EL_SCALARS, "vl", "vtype", "memory")
 
-#define EL_FIRST(i, M) c##i = EL_VOP(vfmul_vf, M)(v, a[i], vl);
-#define EL_ADD(i, M) EL_ADD_TO(i, M), y += ldy;
+#define EL_ZERO(i, M) c##i = EL_VOP(vfmv_v_f, M)(0, vl);
 
-/* The first term is a product, not a sum with zero. */
+/* A row of columns of which those before `left` or from `right` on are padding; 0 if all are. */
+EL_INLINE int el_edge(const el_tile *t, const el_t *x, int32_t left, int32_t right)
+{
+    const int32_t first = el_max(left, 0);
+    const int32_t last = el_min(right, t->cols);
+    if (first >= last) {
+        return 0;
+    }
+    EL_VMEM(vse, m4)(t->edge, EL_VOP(vfmv_v_f, m4)(0, EL_VL(m4, t->cols)), EL_VL(m4, t->cols));
+    EL_VMEM(vse, m4)(t->edge + first, EL_VMEM(vle, m4)(x + first, EL_VL(m4, last - first)), EL_VL(m4, last - first));
+    return 1;
+}
+
 #define EL_TILE(H, M)                                                                                                  \
     static void el_add_##H##_##M(const el_tile *t)                                                                     \
     {                                                                                                                  \
         const size_t vl = EL_VL(M, t->cols);                                                                           \
-        const int32_t step = t->step;                                                                                  \
+        const ptrdiff_t step = t->hop * (ptrdiff_t)sizeof(el_t);                                                       \
+        const ptrdiff_t pitch = t->pitch * (ptrdiff_t)sizeof(el_t);                                                    \
         const int32_t ldy = t->ldy;                                                                                    \
-        const int32_t count = t->count - 1;                                                                            \
         const float scale = t->scale;                                                                                  \
-        const el_t *a = t->a;                                                                                          \
-        const el_t *b = t->b;                                                                                          \
         el_t *y = t->y;                                                                                                \
-        EL_V(M) v = EL_VMEM(vle, M)(b, vl);                                                                            \
-        EL_ROWS##H(EL_DECLARE, M) EL_ROWS##H(EL_FIRST, M) a += H;                                                      \
-        b = (const el_t *)(const void *)((const char *)b + step);                                                      \
-        EL_SUM(H, M);                                                                                                  \
-        EL_ROWS##H(EL_ADD, M)                                                                                          \
+        EL_V(M) v;                                                                                                     \
+        EL_ROWS##H(EL_DECLARE, M) EL_ROWS##H(EL_ZERO, M) EL_START(H, M);                                               \
+        for (int32_t row = 0; row < t->rows; row++) {                                                                  \
+            const el_t *x = t->x + row * t->x_row;                                                                     \
+            const el_t *dy = t->dy + row * t->y_row;                                                                   \
+            int32_t left = t->left;                                                                                    \
+            int32_t right = t->right;                                                                                  \
+            for (int32_t p = 0, count; p < t->out; p += count) {                                                       \
+                const el_t *a = dy;                                                                                    \
+                const el_t *b = x;                                                                                     \
+                int some = 1;                                                                                          \
+                count = 1;                                                                                             \
+                if (left <= 0 && right >= t->cols) {                                                                   \
+                    count = el_min((right - t->cols) / t->hop + 1, t->out - p);                                        \
+                    EL_LIMIT(count);                                                                                   \
+                } else {                                                                                               \
+                    some = el_edge(t, x, left, right);                                                                 \
+                    b = t->edge;                                                                                       \
+                }                                                                                                      \
+                if (some) {                                                                                            \
+                    EL_SUM(H, M);                                                                                      \
+                    EL_DRAIN(H, M, count);                                                                             \
+                }                                                                                                      \
+                x += count * t->hop;                                                                                   \
+                dy += count * t->pitch;                                                                                \
+                left -= count * t->hop;                                                                                \
+                right -= count * t->hop;                                                                               \
+            }                                                                                                          \
+        }                                                                                                              \
+        EL_FINISH(H, M);                                                                                               \
     }
 EL_HEIGHTS(EL_TILE, m1)
 EL_HEIGHTS(EL_TILE, m2)
 EL_HEIGHTS(EL_TILE, m4)
 
-/* Columns of several panels, which follow each other at b. */
-static void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const el_row_t *a,
-                          const el_t *b, float scale, el_t *y, int32_t ldy)
+/* Every tile of one piece of a window row: `length` elements that are contiguous in the map, `offset` from its first.
+ */
+static void el_piece(const el_window *s, int32_t ky, int32_t offset, int32_t length, int32_t og, float scale,
+                     const el_t *x, const el_t *dy, el_t *dw, int32_t ldy, void *scratch)
 {
     static void (*const tiles[3][EL_TILE_HEIGHT])(const el_tile *) = EL_TABLE(el_add_);
-    (void)rows; /* el_tile_height() never exceeds what is left */
-    for (int32_t j = 0; j < cols; j += width, b += count * width) {
-        const int32_t some = el_min(width, cols - j);
-        const el_tile t = {some, count, a, b, width * (int32_t)sizeof(el_t), scale, y + j, ldy};
-        tiles[el_group(some)][height - 1](&t);
+    const int32_t width = EL_TILE_WIDTH;
+    const int32_t size = s->in_w * s->in_pitch;
+    const int32_t before = el_max(s->pad_top - ky, 0);
+    const int32_t first = el_ceil_div(before, s->stride_h); /* rows of dy that meet the map */
+    const int32_t reach = s->in_h - 1 + s->pad_top - ky;
+    const int32_t last = reach < 0 ? 0 : el_min(reach / s->stride_h + 1, s->out_h);
+    if (first >= last) {
+        return;
+    }
+    for (int32_t e = 0; e < length; e += width) {
+        const int32_t at = offset + e - s->pad_left * s->in_pitch;
+        el_tile t = {x + (first * s->stride_h - s->pad_top + ky) * size + at,
+                     dy + first * s->out_w * s->out_pitch,
+                     last - first,
+                     s->out_w,
+                     s->stride_w * s->in_pitch,
+                     s->out_pitch,
+                     s->stride_h * size,
+                     s->out_w * s->out_pitch,
+                     -at,
+                     size - at,
+                     el_min(width, length - e),
+                     scale,
+                     dw + e,
+                     ldy,
+                     scratch,
+                     (char *)scratch + width * (int32_t)sizeof(el_t)};
+        for (int32_t o = 0, height; o < og; o += height) {
+            height = el_tile_height(og - o);
+            tiles[el_group(t.cols)][height - 1](&t);
+            t.dy += height;
+            t.y += height * ldy;
+        }
     }
 }
 
-#define EL_OWN_PACK_ROWS
-static void el_pack_rows(int32_t height, int32_t rows, int32_t count, const el_t *from, int32_t pitch, el_row_t *to)
+EL_INLINE void el_product_weights(const el_window *shape, float scale, const el_t *x, const el_t *dy, el_t *dw,
+                                  void *scratch)
 {
-    el_copy(rows, count, from, pitch, height, to);
+    const el_window s = el_flatten(shape);
+    const int32_t cg = s.in_c / s.groups;
+    const int32_t og = s.out_c / s.groups;
+    const int32_t k = s.k_h * s.k_w * cg;
+    /* A window row is contiguous in the map; with groups, or channels that are left out, only its taps are. */
+    const int whole = s.groups == 1 && s.in_pitch == s.in_c;
+    for (int32_t group = 0; group < s.groups; group++, x += cg, dy += og, dw += og * k) {
+        for (int32_t ky = 0; ky < s.k_h; ky++) {
+            for (int32_t kx = 0; kx < s.k_w; kx += whole ? s.k_w : 1) {
+                el_piece(&s, ky, kx * s.in_pitch, whole ? s.k_w * cg : cg, og, scale, x, dy,
+                         dw + (ky * s.k_w + kx) * cg, k, scratch);
+            }
+        }
+    }
 }
-
-#include "../product/weights.h"
 
 #endif
