@@ -72,6 +72,8 @@ def _lines(job: Job, fit: Fit, importance: Importance | None) -> list[str]:
         f"{pick.plan.graph.name} on {job.board.id} within {limits.ram:,} bytes of RAM, {limits.flash:,} of flash{macs};"
         f" gain is {meaning(importance)}"
     )
+    if job.flash:
+        lines += wrap("flash is counted without code, 13 to 40 KB as a rule, which edgelearn build measures")
     if fit.thrifty:
         lines += wrap("nothing fits with the optimizer, batch and kept samples that are set; these are changed as well")
     cells = [

@@ -95,6 +95,12 @@ def test_what_was_measured_is_read_again_until_something_changes(tmp_path: Path,
     assert (again, "ranked" in word) == (first, True)
 
 
+def test_a_limit_of_flash_says_that_code_is_not_in_it(capsys: Capture) -> None:
+    word = "flash is counted without code"
+    assert word in edgelearn(capsys, "plan", MODEL, "--fit", "--flash", "64K").out
+    assert word not in edgelearn(capsys, "plan", MODEL, "--fit").out
+
+
 def test_a_ranking_that_can_not_be_kept_is_shown_all_the_same(tmp_path: Path, capsys: Capture) -> None:
     data, busy = small_data(tmp_path / "small.npz"), tmp_path / "busy"
     busy.write_text("a file where a folder should be")
