@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgelearn.kernels.base import Entry, Sizes
-from edgelearn.kernels.int8 import line, terms
+from edgelearn.kernels.int8 import line, sides, terms
 
 POSITIONS = 4  # side by side in a panel
 
@@ -29,8 +29,7 @@ def _four_channels(s: Sizes) -> bool:
 
 def _lines(s: Sizes) -> int:
     """Of four channels: weights and as many padded lines as the kernel has, in 16 bits; pointers to lines."""
-    along, across = ("h", "w") if s["out_h"] > s["out_w"] else ("w", "h")
-    width = (s[f"out_{along}"] - 1) * s[f"stride_{along}"] + s[f"k_{along}"]
+    along, width, across = sides(s)
     return s[f"k_{across}"] * ((s[f"k_{along}"] + width) * 8 + 4)
 
 

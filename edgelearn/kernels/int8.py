@@ -20,3 +20,9 @@ def pointwise(s: Sizes) -> bool:
 def line(s: Sizes, count: int = 1) -> int:
     """Bytes for so many gathered windows, in whole words."""
     return 0 if pointwise(s) else -(-count * terms(s) // 4) * 4
+
+
+def sides(s: Sizes) -> tuple[str, int, str]:
+    """Of a depthwise convolution: the direction of lines (h or w), the padded positions of a line, the other one."""
+    along, across = ("h", "w") if s["out_h"] > s["out_w"] else ("w", "h")
+    return along, (s[f"out_{along}"] - 1) * s[f"stride_{along}"] + s[f"k_{along}"], across

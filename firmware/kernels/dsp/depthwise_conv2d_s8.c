@@ -6,7 +6,7 @@
  * Of five channels, say, the last four are computed once more. */
 #include "dsp.h"
 
-#include "../product_s8/layer.h"
+#include "../product_s8/direction.h"
 
 enum { CHANNELS = 4 };
 
@@ -23,11 +23,6 @@ typedef struct {
 typedef struct {
     int32_t s0, s1, s2, s3;
 } four;
-
-/* One of the map's two directions; steps are elements from one tap, position or output to the next. */
-typedef struct {
-    int32_t in, out, k, stride, pad, x_step, y_step, w_step;
-} direction;
 
 /* Four channels of `count` positions, `step` bytes apart. */
 EL_INLINE uint32_t *widen(int32_t count, int32_t step, uint32_t minus, const int8_t *from, uint32_t *to)
@@ -50,7 +45,7 @@ EL_INLINE uint32_t *zeros(int32_t count, uint32_t *to)
 }
 
 /* Line `line` of the map from position -pad on, `width` positions. */
-EL_APART void widen_line(const direction *along, const direction *across, int32_t width, int32_t x_zero,
+EL_APART void widen_line(const el_direction *along, const el_direction *across, int32_t width, int32_t x_zero,
                          const int8_t *x, int32_t line, uint32_t *to)
 {
     if (line < 0 || line >= across->in) {
@@ -133,7 +128,7 @@ EL_INLINE void rescale(const factors *f, const four *sums, int8_t *y)
 }
 
 /* One line of outputs; lines[k] is line k of the kernel. Kernels of 3 x 3 have their loops unrolled. */
-EL_INLINE void outputs(const direction *along, const int three, int32_t k, const factors *f, const el_layer_s8 *l,
+EL_INLINE void outputs(const el_direction *along, const int three, int32_t k, const factors *f, const el_layer_s8 *l,
                        int32_t first, const uint32_t *weights, const uint32_t *const *lines, int8_t *y)
 {
     const int32_t step = 2 * along->stride;
@@ -155,22 +150,22 @@ EL_INLINE void outputs(const direction *along, const int three, int32_t k, const
     }
 }
 
-EL_APART void outputs_three(const direction *along, const factors *f, const el_layer_s8 *l, int32_t first,
+EL_APART void outputs_three(const el_direction *along, const factors *f, const el_layer_s8 *l, int32_t first,
                             const uint32_t *weights, const uint32_t *const *lines, int8_t *y)
 {
     outputs(along, 1, 3, f, l, first, weights, lines, y);
 }
 
-EL_APART void outputs_any(const direction *along, int32_t k, const factors *f, const el_layer_s8 *l, int32_t first,
+EL_APART void outputs_any(const el_direction *along, int32_t k, const factors *f, const el_layer_s8 *l, int32_t first,
                           const uint32_t *weights, const uint32_t *const *lines, int8_t *y)
 {
     outputs(along, 0, k, f, l, first, weights, lines, y);
 }
 
-static void channels_of_map(const direction *along, const direction *across, const el_layer_s8 *l, const int8_t *x,
-                            int32_t first, int8_t *y, uint32_t *scratch)
+static void channels_of_map(const el_direction *along, const el_direction *across, const el_layer_s8 *l,
+                            const int8_t *x, int32_t first, int8_t *y, uint32_t *scratch)
 {
-    const int32_t width = (along->out - 1) * along->stride + along->k;
+    const int32_t width = el_width_s8(along);
     const uint32_t **lines = (const uint32_t **)scratch;
     uint32_t *weights = scratch + across->k;
     const factors f = factors_of(l, first);
@@ -210,14 +205,8 @@ void el_depthwise_conv2d_fwd_s8__dsp(const el_window *s, int32_t x_zero, int32_t
     const int32_t c = s->in_c;
     el_layer_s8 l = {s->k_h * s->k_w, c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};
     l.small = el_small_s8(&l, c);
-    const direction h = {s->in_h, s->out_h, s->k_h, s->stride_h, s->pad_top, s->in_w * c, s->out_w * c, s->k_w * c};
-    const direction v = {s->in_w, s->out_w, s->k_w, s->stride_w, s->pad_left, c, c, c};
+    const el_directions d = el_directions_of(s);
     for (int32_t channel = 0; channel < c; channel += CHANNELS) {
-        const int32_t first = el_min(channel, c - CHANNELS);
-        if (s->out_h > s->out_w) {
-            channels_of_map(&h, &v, &l, x, first, y, scratch);
-        } else {
-            channels_of_map(&v, &h, &l, x, first, y, scratch);
-        }
+        channels_of_map(&d.along, &d.across, &l, x, el_min(channel, c - CHANNELS), y, scratch);
     }
 }
