@@ -46,7 +46,9 @@ def has_pitch(s: Sizes) -> bool:
 
 @dataclass(frozen=True)
 class Entry:
-    """One row of the table: an implementation of one step; `pitched` if windows may have wider pitches than maps."""
+    """One row of the table: an implementation of one step; `pitched` if windows may have wider pitches than maps,
+    `halves` if sums of products are rounded to halves for short blocks before they go into floats.
+    """
 
     step: str
     isa: str
@@ -55,6 +57,7 @@ class Entry:
     supports: Callable[[Sizes], bool] = _any
     fmt: str = "f32"
     pitched: bool = False
+    halves: bool = False
 
     def takes(self, s: Sizes) -> bool:
         """Whether this implementation can compute a call of one shape, which may be some channels of a map."""

@@ -11,23 +11,24 @@
 EL_INLINE void el_store_panels(int rows, int32_t cols, int32_t count, const el_row_t *a, const el_t *b,
                                const el_t *from, int32_t pitch, el_t *y, int32_t ldy)
 {
-    for (; cols >= EL_LANES; cols -= EL_LANES, y += EL_LANES) {
+    for (; EL_TWO_FORMS && cols >= EL_LANES; cols -= EL_LANES, y += EL_LANES) {
         b = el_store_tile(rows, EL_ALL, count, a, b, from, pitch, y, ldy);
         from = from != 0 ? from + EL_LANES : 0;
     }
-    if (cols > 0) {
-        el_store_tile(rows, el_some(cols), count, a, b, from, pitch, y, ldy);
+    for (; cols > 0; cols -= EL_LANES, y += EL_LANES) {
+        b = el_store_tile(rows, el_some(cols), count, a, b, from, pitch, y, ldy);
+        from = from != 0 ? from + EL_LANES : 0;
     }
 }
 
 EL_INLINE void el_add_panels(int rows, int32_t cols, int32_t count, const el_row_t *a, const el_t *b, float scale,
                              el_t *y, int32_t ldy)
 {
-    for (; cols >= EL_LANES; cols -= EL_LANES, y += EL_LANES) {
+    for (; EL_TWO_FORMS && cols >= EL_LANES; cols -= EL_LANES, y += EL_LANES) {
         b = el_add_tile(rows, EL_ALL, count, a, b, scale, y, ldy);
     }
-    if (cols > 0) {
-        el_add_tile(rows, el_some(cols), count, a, b, scale, y, ldy);
+    for (; cols > 0; cols -= EL_LANES, y += EL_LANES) {
+        b = el_add_tile(rows, el_some(cols), count, a, b, scale, y, ldy);
     }
 }
 

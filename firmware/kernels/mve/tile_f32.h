@@ -6,6 +6,15 @@
 
 typedef float el_row_t;
 
+#define EL_TWO_FORMS 1 /* of tiles: with a predicate and without */
+
+/* See product/block.h. */
+#define EL_SCRATCH_BYTES 16384
+#define EL_TILE_COST 45
+#define EL_ROWS_COST 250
+#define EL_PACK_COST 4
+#define EL_APART_COST 0
+
 #define EL_LOAD_COLUMNS "vldrw.32 %q[v], [%[b]], #16\n"
 #define EL_ROW_0 "vfma.f32 %q[c0], %q[v], r4\n"
 #define EL_ROW_1 "vfma.f32 %q[c1], %q[v], r5\n"

@@ -42,7 +42,10 @@ EL_INLINE void el_pack_window(const el_window *s, int32_t width, int32_t cols, i
                 el_pack_cols(width, cols, count, row + at, hop, to);
             } else {
                 for (int32_t j = 0; j < width; j++) {
-                    to[j] = j < cols && at + j >= 0 && at + j < size ? row[at + j] : 0;
+                    to[j] = 0;
+                    if (j < cols && at + j >= 0 && at + j < size) {
+                        to[j] = row[at + j];
+                    }
                 }
             }
             to += count * width;

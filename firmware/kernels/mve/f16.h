@@ -1,0 +1,82 @@
+/* Vectors of halves: see lanes.h. Sums of products are rounded to halves for EL_SUM_TERMS terms, then go into floats,
+ * those of even lanes apart from those of odd ones. */
+#ifndef EL_MVE_F16_H
+#define EL_MVE_F16_H
+
+#include "el/kernels.h"
+
+#include <arm_mve.h>
+
+typedef el_f16 el_t;
+typedef float16x8_t el_v;
+typedef struct {
+    float32x4_t even, odd;
+} el_sum;
+
+enum { EL_LANES = 8, EL_SUM_TERMS = 32 };
+
+#define EL_KERNEL(step) el_##step##_f16__mve
+#define EL_MVE(name) name##_f16
+#define EL_SOME vctp16q
+#define EL_VLDR "vldrh.16"
+#define EL_VSTR "vstrh.16"
+#define EL_VFMA "vfma.f16"
+
+#include "lanes.h"
+
+/* Even lanes are the lower halves of a float's 32 bits, odd ones the upper halves. These are VCVTB and VCVTT by their
+ * encodings (Armv8-M Architecture Reference Manual), because binutils before 2.41 give them the wrong registers: q1
+ * becomes q2, and so on. The numbers of the registers are symbols. */
+__asm__(".set el_q0, 0\n.set el_q1, 1\n.set el_q2, 2\n.set el_q3, 3\n"
+        ".set el_q4, 4\n.set el_q5, 5\n.set el_q6, 6\n.set el_q7, 7\n");
+#define EL_CONVERT(code) ".inst.w " #code " + (el_%q0 << 13) + (el_%q1 << 1)"
+
+EL_INLINE float32x4_t el_even(el_v v)
+{
+    float32x4_t f;
+    __asm__(EL_CONVERT(0xfe3f0e01) : "=w"(f) : "w"(v));
+    return f;
+}
+
+EL_INLINE float32x4_t el_odd(el_v v)
+{
+    float32x4_t f;
+    __asm__(EL_CONVERT(0xfe3f1e01) : "=w"(f) : "w"(v));
+    return f;
+}
+
+EL_INLINE el_sum el_sum_of(el_v v)
+{
+    return (el_sum){el_even(v), el_odd(v)};
+}
+
+EL_INLINE el_sum el_sum_zero(el_n n)
+{
+    (void)n;
+    return (el_sum){vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
+}
+
+EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
+{
+    (void)n;
+    return (el_sum){vaddq_f32(s.even, el_even(v)), vaddq_f32(s.odd, el_odd(v))};
+}
+
+/* The nearest halves. */
+EL_INLINE el_v el_sum_narrow(el_sum s)
+{
+    el_v v = vreinterpretq_f16_f32(s.odd); /* every lane is overwritten */
+    __asm__(EL_CONVERT(0xee3f0e01) : "+w"(v) : "w"(s.even));
+    __asm__(EL_CONVERT(0xee3f1e01) : "+w"(v) : "w"(s.odd));
+    return v;
+}
+
+/* p[i] += scale * s[i], rounded once */
+EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
+{
+    const el_sum v = el_sum_of(el_load(p, n));
+    const el_sum sum = {vfmaq_n_f32(v.even, s.even, scale), vfmaq_n_f32(v.odd, s.odd, scale)};
+    el_store(p, el_sum_narrow(sum), n);
+}
+
+#endif
