@@ -2,7 +2,8 @@
  *
  * Exact and repeatable: every instruction adds one, whatever block it was translated in. At exit it writes one line
  * "<id> <instructions>" per interval, in the order of execution; the mark itself is not counted.
- * Arguments: isa=arm|riscv, out=<file>, and for RISC-V's vectors beats=arithmetic|all.
+ * Arguments: isa=arm|riscv, out=<file>, for RISC-V's vectors beats=arithmetic|all, and cycles=m4 to count
+ * modelled cycles of a Cortex-M4 in place of instructions (m4_cycles.h).
  *
  * beats: an instruction on a group of m vector registers counts m times, as often as VLEN bits go through the unit; one
  * whose result or operand is twice as wide counts 2 m times. "arithmetic" counts loads and stores once each, "all"
@@ -21,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "m4_cycles.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define SOME_VERSIONS __attribute__((weak, visibility("default")))
@@ -70,7 +73,7 @@ static uint64_t since;
 static int current;
 static int riscv;
 static int copies;
-static enum { INSTRUCTIONS, ARITHMETIC, ALL } weighs;
+static enum { INSTRUCTIONS, ARITHMETIC, ALL, M4 } weighs;
 static unsigned group_eighths = 8; /* registers of a group, in eighths: LMUL */
 static unsigned element = 8;       /* bits: SEW */
 static FILE *out;
@@ -191,9 +194,15 @@ static unsigned arithmetic_beats(uint32_t word)
     return registers(converts || narrows || widens ? 2 * group_eighths : group_eighths);
 }
 
-/* What an instruction counts. */
-static unsigned weight_of(uint32_t word)
+/* What an instruction counts; `state` is of the block that it is in. */
+static unsigned weight_of(const struct plugin_insn *insn, uint32_t word, m4_state *state)
 {
+    if (weighs == M4) {
+        unsigned char p[4] = {0, 0, 0, 0};
+        const size_t size = qemu_plugin_insn_size(insn);
+        insn_bytes(insn, p, size < 4 ? 2 : 4);
+        return m4_cycles(state, p[0] | (unsigned)p[1] << 8, p[2] | (unsigned)p[3] << 8);
+    }
     switch (weighs == INSTRUCTIONS || sets_vtype(word) ? 0u : word & 0x7fu) {
     case OP_V:
         return arithmetic_beats(word);
@@ -218,13 +227,15 @@ static void on_mark(unsigned cpu, void *data)
 
 static void on_translate(plugin_id id, struct plugin_tb *tb)
 {
+    m4_state state = {0};
     (void)id;
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         const int mark = mark_of(insn);
-        const uint32_t word = weighs != INSTRUCTIONS ? word_of(insn) : 0;
-        const unsigned weight = weight_of(word);
-        if (weighs != INSTRUCTIONS && sets_vtype(word)) {
+        const int vectors = weighs == ARITHMETIC || weighs == ALL;
+        const uint32_t word = vectors ? word_of(insn) : 0;
+        const unsigned weight = weight_of(insn, word, &state);
+        if (vectors && sets_vtype(word)) {
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vtype, CB_NO_REGS, (void *)(uintptr_t)word);
         }
         if (mark >= 0) {
@@ -253,6 +264,8 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int
             weighs = ARITHMETIC;
         } else if (strcmp(argv[i], "beats=all") == 0) {
             weighs = ALL;
+        } else if (strcmp(argv[i], "cycles=m4") == 0) {
+            weighs = M4;
         } else if (strncmp(argv[i], "out=", 4) == 0) {
             out = fopen(argv[i] + 4, "w");
         }

@@ -5,7 +5,8 @@ QEMU that takes it. Where either is missing, -icount gives every instruction the
 board's HAL, read before and after a call, divides back to instructions. Both give the same, give or take two (a dozen
 in the call in which a 32-bit counter wraps).
 
-A board whose core is simulated counts clock cycles instead, with a counter of its own.
+A board whose core is simulated counts clock cycles instead, with a counter of its own. For a Cortex-M4 the plugin adds
+up modelled cycles on request: what its manual says of each instruction, see tools/m4_cycles.h.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from edgelearn.build.toolchain import find_emulator
 from edgelearn.errors import ToolError
 
 SOURCE = Path(__file__).resolve().parents[1] / "insn_plugin.c"
+PARTS = (SOURCE, SOURCE.with_name("m4_cycles.h"))
 CACHE = Path(os.environ.get("EDGELEARN_CACHE", SOURCE.parents[1] / ".cache")) / "probe"
 TIMEOUT = 120
 CC, FLAGS = "cc", ("-shared", "-fPIC", "-O2", "-fvisibility=hidden")
@@ -35,6 +37,7 @@ class Method(Enum):
     PLUGIN = "plugin"
     ICOUNT = "icount"
     CYCLES = "mcycle"
+    MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,16 @@ def options(board: Board, method: Method, out: Path, weights: str = "arithmetic"
         return []
     if method is Method.ICOUNT:
         return ["-icount", f"shift={board.emulator.icount_shift}"]
+    if method is Method.MODEL:
+        return ["-plugin", f"{plugin()},isa=arm,out={out},cycles=m4"]
     isa = "riscv" if board.arch == "riscv" else "arm"
     beats = f",beats={weights}" if has_groups(board) else ""
     return ["-plugin", f"{plugin()},isa={isa},out={out}{beats}"]
+
+
+def has_model(board: Board) -> bool:
+    """Whether there is a table of cycles for this core."""
+    return board.cpu == "cortex-m4"
 
 
 def has_groups(board: Board) -> bool:
@@ -81,7 +91,8 @@ def instructions(emulator: Emulator, ticks: int) -> int:
 @functools.cache
 def plugin() -> Path:
     """The plugin, compiled once for each state of its source."""
-    target = CACHE / f"insn-{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]}.so"
+    digest = hashlib.sha256(b"".join(p.read_bytes() for p in PARTS)).hexdigest()
+    target = CACHE / f"insn-{digest[:16]}.so"
     if not target.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=CACHE) as folder:

@@ -199,7 +199,7 @@ def run(
     results, ticks = _unpack(calls, done.stdout, board_id)
     if board.emulator is None or count is None:
         return results
-    if count is not Method.PLUGIN:
+    if count not in (Method.PLUGIN, Method.MODEL):
         marked = [counting.instructions(board.emulator, t - ticks[0]) for t in ticks]
     return [Result(r.arrays, n) for r, n in zip(results, marked[1:], strict=True)]
 

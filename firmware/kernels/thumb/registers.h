@@ -21,6 +21,24 @@ static inline void el_tile_clear(float *tile)
                      : EL_LOW_REGISTERS);
 }
 
+/* `cols` zeros in each of some rows */
+static inline void el_clear_rows(int32_t rows, int32_t cols, float *y, int32_t ld)
+{
+    for (; rows > 0; rows--, y += ld) {
+        float *p = y;
+        int32_t left = cols;
+        for (; left >= 8; left -= 8) {
+            __asm__ volatile("vldmia %[z], {s0-s7}\n\tvstmia %[p]!, {s0-s7}\n\t"
+                             : [p] "+r"(p)
+                             : [z] "r"(el_zeros)
+                             : EL_LOW_REGISTERS);
+        }
+        for (; left > 0; left--) {
+            *p++ = 0.0f;
+        }
+    }
+}
+
 /* rows x cols of a tile, from one place to another. */
 static inline void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)
 {

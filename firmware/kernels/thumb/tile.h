@@ -16,7 +16,6 @@ typedef float el_row_t;
 
 #define EL_TILE_HEIGHT 5
 #define EL_TILE_WIDTH 4
-#define EL_SCRATCH_BYTES 4096
 #define EL_OWN_PANELS
 
 /* Fives and fours make up any number above eleven. */

@@ -11,16 +11,19 @@
 
 #include "registers.h"
 
-typedef float el_t;
-typedef float el_row_t;
-
-#define EL_TILE_HEIGHT 2
-#define EL_TILE_WIDTH 8
 #define EL_SCRATCH_BYTES 4096
 #define EL_TILE_COST 25
 #define EL_ROWS_COST 150
 #define EL_PACK_COST 1
 #define EL_APART_COST 30
+
+#include "../product/block.h"
+
+typedef float el_t;
+typedef float el_row_t;
+
+#define EL_TILE_HEIGHT 2
+#define EL_TILE_WIDTH 8
 #define EL_OWN_PANELS
 #define EL_ROWS_APART
 
@@ -30,65 +33,72 @@ static inline int32_t el_tile_height(int32_t left)
     return 2;
 }
 
-/* y = from + sum; a and lda, b, from and p, y and l as in product.h, in bytes; h is what `from` moves by for the next
- * panel, c the bytes of a row's terms. */
-static __attribute__((noinline)) void el_wide(int32_t panels, int32_t c, const float *a, int32_t lda, const float *b,
-                                              const float *f, int32_t p, int32_t h, float *y, int32_t l)
+/* What the tile keeps in memory, for want of registers: the bytes of a row's terms, and from one row to the next of
+ * what sums start with and of y; where the loop is entered. */
+typedef struct {
+    int32_t terms, from, y;
+    uint32_t entry;
+} el_wide_steps;
+
+/* y = f + sum for some panels of columns; a0 and a1 are the rows. */
+static inline __attribute__((always_inline)) void el_wide(int32_t panels, el_wide_steps *v, const float *a0,
+                                                          const float *a1, const float *b, const float *f, float *y)
 {
-    const char *a1 = (const char *)a + lda;
     int32_t t;
-    int32_t e;
     int32_t i;
     __asm__ volatile(
-        /* e: entry into the loop, behind as many parts as the first pass leaves out; its end where there are none. */
-        "lsrs %[i], %[c], #4\n\trsb %[i], %[i], #0\n\tand %[i], %[i], #3\n\tmovw %[t], #" EL_WIDE_BYTES
-        "\n\tmul %[i], %[i], %[t]\n\tadr.w %[e], 1f\n\tadd %[e], %[e], %[i]\n\tit eq\n\tadreq.w %[e], 3f\n\t"
-        "2:\n\t"
-        "vldmia %[f], {s0-s7}\n\tadd %[t], %[f], %[p]\n\tvldmia %[t], {s8-s15}\n\tadd %[f], %[f], %[h]\n\t"
-        "add %[i], %[c], #48\n\tlsr %[i], %[i], #6\n\tmov pc, %[e]\n\t.balign 4\n"
+        /* Entry into the loop, behind as many parts as the first pass leaves out; its end where there are none. */
+        "ldr %[t], [%[v]]\n\tlsrs %[i], %[t], #4\n\trsb %[i], %[i], #0\n\tand %[i], %[i], #3\n\t"
+        "movw %[t], #" EL_WIDE_BYTES "\n\tmul %[i], %[i], %[t]\n\tadr.w %[t], 1f\n\tadd %[t], %[t], %[i]\n\t"
+        "it eq\n\tadreq.w %[t], 3f\n\torr %[t], %[t], #1\n\tstr %[t], [%[v], #12]\n"
+        "2:\n\tvldmia %[f], {s0-s7}\n\tldr %[t], [%[v], #4]\n\tadd %[t], %[t], %[f]\n\tvldmia %[t], {s8-s15}\n\t"
+        "add %[f], %[f], #32\n\tldr %[i], [%[v]]\n\tadd %[i], %[i], #48\n\tlsr %[i], %[i], #6\n\t"
+        "ldr pc, [%[v], #12]\n\t.balign 4\n"
         "1:\n\t" EL_WIDE_FOUR EL_WIDE_FOUR EL_WIDE_FOUR EL_WIDE_FOUR "subs %[i], %[i], #1\n\tbne.w 1b\n"
-        "3:\n\tands %[i], %[c], #12\n\tbeq.w 5f\n"
+        "3:\n\tldr %[t], [%[v]]\n\tands %[i], %[t], #12\n\tbeq.w 5f\n"
         "4:\n\t" EL_WIDE_ONE "subs %[i], %[i], #4\n\tbne.w 4b\n"
-        "5:\n\tvstmia %[y], {s0-s7}\n\tadd %[t], %[y], %[l]\n\tvstmia %[t], {s8-s15}\n\tadd %[y], %[y], #32\n\t"
-        "sub %[a0], %[a0], %[c]\n\tsub %[a1], %[a1], %[c]\n\tsubs %[panels], %[panels], #1\n\tbne.w 2b\n\t"
-        : [a0] "+r"(a), [a1] "+r"(a1), [b] "+r"(b), [f] "+r"(f), [y] "+r"(y), [panels] "+r"(panels), [t] "=&r"(t),
-          [e] "=&r"(e), [i] "=&r"(i)
-        : [c] "r"(c), [p] "r"(p), [h] "r"(h), [l] "r"(l)
+        "5:\n\tsub %[a0], %[a0], %[t]\n\tsub %[a1], %[a1], %[t]\n\tvstmia %[y], {s0-s7}\n\tldr %[t], [%[v], #8]\n\t"
+        "add %[t], %[t], %[y]\n\tvstmia %[t], {s8-s15}\n\tadd %[y], %[y], #32\n\t"
+        "subs %[panels], %[panels], #1\n\tbne.w 2b\n\t"
+        : [a0] "+r"(a0), [a1] "+r"(a1), [b] "+r"(b), [f] "+r"(f), [y] "+r"(y), [panels] "+r"(panels), [t] "=&r"(t),
+          [i] "=&r"(i)
+        : [v] "r"(v)
         : EL_ALL_REGISTERS);
 }
 
-/* A tile that is not full, by way of a full one. */
-static __attribute__((noinline)) void el_wide_part(int32_t rows, int32_t cols, int32_t count, const float *a,
-                                                   int32_t lda, const float *b, const float *from, int32_t pitch,
-                                                   float *y, int32_t ldy)
+/* Pairs of rows; a tile that is not full goes by way of one that is. */
+static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols,
+                                                      int32_t count, const float *a, int32_t lda, const float *b,
+                                                      const float *from, int32_t pitch, float *y, int32_t ldy)
 {
     float tile[EL_TILE_HEIGHT * EL_TILE_WIDTH];
-    el_tile_clear(tile);
-    el_tile_copy(rows, cols, from, pitch, tile, EL_TILE_WIDTH);
-    el_wide(1, 4 * count, a, rows == EL_TILE_HEIGHT ? 4 * lda : 0, b, tile, 4 * EL_TILE_WIDTH, 0, tile,
-            4 * EL_TILE_WIDTH);
-    el_tile_copy(rows, cols, tile, EL_TILE_WIDTH, y, ldy);
-}
-
-static void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
-                            int32_t lda, const float *b, const float *from, int32_t pitch, float *y, int32_t ldy)
-{
-    const int32_t full = cols / width;
-    const int32_t hop = from != 0 ? 4 * width : 0;
+    const int32_t size = (int32_t)sizeof(float);
     if (from == 0) {
-        from = el_zeros;
-        pitch = 0;
+        el_clear_rows(rows, cols, y, ldy);
+        from = y;
+        pitch = ldy;
     }
-    for (int32_t i = 0; i < rows; i += height, a += height * lda, from += height * pitch, y += height * ldy) {
-        const int32_t n = rows - i < height ? 1 : height;
-        int32_t j = 0;
-        if (n == height && full != 0) {
-            el_wide(full, 4 * count, a, 4 * lda, b, from, 4 * pitch, hop, y, 4 * ldy);
-            j = full * width;
-        }
-        for (; j < cols; j += width) {
-            el_wide_part(n, cols - j < width ? cols - j : width, count, a, lda, b + j * count,
-                         hop != 0 ? from + j : el_zeros, pitch, y + j, ldy);
+    for (; rows > 0; rows -= height, a += height * lda, from += height * pitch, y += height * ldy) {
+        const int32_t some = el_min(rows, height);
+        const int32_t full = some == height ? cols / width : 0;
+        for (int32_t j = 0, n; j < cols; j += n) {
+            const float *f = from;
+            float *to = y;
+            int32_t panels = full;
+            el_wide_steps v = {size * count, size * pitch, size * ldy, 0};
+            n = full * width;
+            if (j >= n) { /* behind the last full panel */
+                n = el_min(width, cols - j);
+                el_tile_clear(tile);
+                el_tile_copy(some, n, from + j, pitch, tile, width);
+                f = to = tile;
+                v.from = v.y = size * width;
+                panels = 1;
+            }
+            el_wide(panels, &v, a, some == height ? a + lda : a, b + j * count, f, to);
+            if (to == tile) {
+                el_tile_copy(some, n, tile, width, y + j, ldy);
+            }
         }
     }
 }
