@@ -70,13 +70,14 @@ def integer_layers(graph: Graph) -> list[Node]:
 
 def until_float(plan: Plan) -> Plan:
     """A plan whose forward pass ends with the integers turned into real numbers, which are its output."""
-    steps, sizes, chosen = [], [], []
+    steps, sizes, chosen, parts = [], [], [], []
     last = next(s for s in plan.schedule.steps if s.node.op == "dequantize")
-    for step, size, kernel in zip(plan.schedule.steps, plan.sizes, plan.chosen, strict=True):
+    for step, size, kernel, part in zip(plan.schedule.steps, plan.sizes, plan.chosen, plan.parts, strict=True):
         if step.program is not Program.FORWARD or step.index <= last.index:
             steps.append(replace(step, index=len(steps)))
             sizes.append(size)
             chosen.append(kernel)
+            parts.append(part)
     return replace(
         plan,
         graph=plan.graph.replace(outputs=last.node.outputs),
@@ -84,4 +85,5 @@ def until_float(plan: Plan) -> Plan:
         places=replace(plan.places, arena=replace(plan.arena, peak_step=0)),
         sizes=tuple(sizes),
         chosen=tuple(chosen),
+        parts=tuple(parts),
     )

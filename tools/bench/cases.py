@@ -100,7 +100,8 @@ def _int8(op: str, name: str, s: dict[str, int]) -> Bench:
     bias = rng.integers(-1000, 1000, y_shape[-1], np.int32)
     multiplier, shift = np.full(y_shape[-1], 1 << 30, np.int32), np.full(y_shape[-1], -8, np.int32)
     lead: list[Any] = list(s.values()) if dense else [s]
-    args = (*lead, -3, 4, -128, 127, x, w, bias, multiplier, shift, np.zeros(y_shape, np.int8))
+    x_zero = 0 if dense else -3  # dense layers have it in the bias
+    args = (*lead, x_zero, 4, -128, 127, x, w, bias, multiplier, shift, np.zeros(y_shape, np.int8))
     return Bench(f"{name} fwd int8", f"{op}_fwd", s, args, OPS[op].macs(s), fmt="s8")
 
 

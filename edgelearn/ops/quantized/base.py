@@ -102,7 +102,8 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
     """The rule of ops with weights along whose `axis` the output channels lie.
 
     A fully connected layer with one scale for all weights rounds the product of scales to single precision first.
-    None where the weights have a zero point, or a channel's sum may leave 32 bits.
+    None where the weights have a zero point, or a channel's sum may leave 32 bits. A fully connected layer has no
+    padding: what its input's zero point adds to every sum goes into the bias, the zero point becomes 0.
     """
     w, b = site.ins[1], site.ins[2] if len(site.ins) > 2 else None
     if w is None or w.format is not S8 or w.quant is None or w.data is None or any(w.quant.zero_point):
@@ -115,9 +116,12 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
     x_scale, y_scale = site.quant(0).scale[0], site.out_quant.scale[0]
     added = None if b is None else _added(b, x_scale * np.asarray(scales, np.float64))
     sums = np.abs(w.data.astype(np.int64)).sum(axis=tuple(k for k in range(w.data.ndim) if k != axis))
-    largest = sums * 255 + (0 if added is None else np.abs(added))
+    largest = sums * 256 + (0 if added is None else np.abs(added))
     if not largest.max() < 2**31:
         return None
+    x_zero = site.quant(0).zero_point[0]
+    if op == "dense_s8" and added is not None:
+        added, x_zero = added - x_zero * w.data.astype(np.int64).sum(axis=1 - axis), 0
     if len(scales) == 1 and (op == "dense_s8" or site.node.origin.op == "FULLY_CONNECTED"):
         factors = [float(np.float32(x_scale) * np.float32(scales[0])) / y_scale] * channels
     else:
@@ -127,7 +131,7 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
     pairs = np.array([quantize_multiplier(factor) for factor in factors], np.int32)
     attrs = {
         **site.node.attrs,
-        "x_zero": site.quant(0).zero_point[0],
+        "x_zero": x_zero,
         "y_zero": site.out_quant.zero_point[0],
         **site.bounds,
     }
