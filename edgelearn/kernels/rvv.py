@@ -2,25 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 from edgelearn.kernels.base import FLOAT, Entry, Sizes, rows
 from edgelearn.kernels.product import Tile, conv2d
+
+GROUP = 4 * 256 // 8  # bytes of a group of four registers, VLEN at most 256; all such cores run the same image
+HEIGHT = 7
+COSTS = (70, 250, 2, 60)
 
 
 def _across_channels(s: Sizes) -> bool:
     return s["in_c"] == s["out_c"] and max(s["stride_h"], s["stride_w"]) <= 2 and max(s["k_h"], s["k_w"]) <= 24
 
 
-def _row_of_columns(s: Sizes) -> int:
-    """A row of as many columns as a tile has, 32 with VLEN of 256."""
-    return 32 * FLOAT
+def _edge(s: Sizes) -> int:
+    """A row of a tile's columns."""
+    return GROUP
 
 
-# Columns of a tile fill a group of four registers. Cores with VLEN of 128 and 256 run the same image.
-TABLE: tuple[Entry, ...] = (
-    *conv2d("rvv", Tile(7, (16, 32), costs=(70, 250, 2, 60)), steps=("conv2d_fwd", "conv2d_bwd_x")),
-    Entry("conv2d_bwd_w", "rvv", "kernels/rvv/conv2d_weights.c", _row_of_columns, pitched=True),
-    *rows("rvv", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
-          supports=_across_channels),
-    *rows("rvv", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
-    *rows("rvv", "activation.c", "relu_fwd", "relu_bwd"),
-)  # fmt: skip
+def _edge_and_tile(s: Sizes) -> int:
+    """The same, and a tile of halves and of floats."""
+    return GROUP + 3 * HEIGHT * GROUP
+
+
+def _windows(fmt: str, size: int, tail: str) -> Iterator[Entry]:
+    tile = Tile(HEIGHT, (GROUP // 2 // size, GROUP // size), row_bytes=size, element_bytes=size, costs=COSTS)
+    yield from conv2d("rvv", tile, fmt, ("conv2d_fwd", "conv2d_bwd_x"), f"conv2d{tail}.c")
+    yield Entry("conv2d_bwd_w", "rvv", f"kernels/rvv/conv2d_weights{tail}.c", _edge_and_tile if tail else _edge,
+                fmt=fmt, pitched=True)  # fmt: skip
+    yield from rows("rvv", f"depthwise_conv2d{tail}.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x",
+                    "depthwise_conv2d_bwd_w", fmt=fmt, supports=_across_channels)  # fmt: skip
+
+
+def _floating(fmt: str, size: int) -> Iterator[Entry]:
+    """Kernels that exist in floats and in halves, which are in files of their own."""
+    tail = "" if fmt == "f32" else f"_{fmt}"
+    yield from (replace(row, halves=bool(tail)) for row in _windows(fmt, size, tail))
+    yield from rows("rvv", f"dense{tail}.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt=fmt)
+    yield from rows("rvv", f"activation{tail}.c", "relu_fwd", "relu_bwd", fmt=fmt)
+
+
+TABLE: tuple[Entry, ...] = (*_floating("f32", FLOAT), *_floating("f16", FLOAT // 2))

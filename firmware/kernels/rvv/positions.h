@@ -57,6 +57,24 @@ typedef struct {
 #define EL_LOAD(i, M) c##i = EL_VMEM(vle, M)(from, vl), from += pitch;
 #define EL_STORE(i, M) EL_VMEM(vse, M)(y, c##i, vl), y += ldy;
 
+/* Sums begin with `from`, or, if EL_FROM_LAST is defined, with zeros, and `from` comes last. */
+#ifdef EL_FROM_LAST
+#define EL_ADD(i, M) c##i = EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vle, M)(from, vl), vl), from += pitch;
+#define EL_BEGIN(H, M) EL_ROWS##H(EL_ZERO, M)
+#define EL_END(H, M)                                                                                                   \
+    if (from != 0) {                                                                                                   \
+        EL_ROWS##H(EL_ADD, M)                                                                                          \
+    }
+#else
+#define EL_BEGIN(H, M)                                                                                                 \
+    if (from != 0) {                                                                                                   \
+        EL_ROWS##H(EL_LOAD, M)                                                                                         \
+    } else {                                                                                                           \
+        EL_ROWS##H(EL_ZERO, M)                                                                                         \
+    }
+#define EL_END(H, M)
+#endif
+
 #define EL_TILE(H, M)                                                                                                  \
     static void el_store_##H##_##M(const el_tiles *t)                                                                  \
     {                                                                                                                  \
@@ -75,11 +93,8 @@ typedef struct {
             const el_t *const fours = a + (count & ~3);                                                                \
             const el_t *const ones = a + count;                                                                        \
             EL_V(M) v;                                                                                                 \
-            EL_ROWS##H(EL_DECLARE, M) EL_ROWS##H(EL_POINT, M) if (from != 0)                                           \
-            {                                                                                                          \
-                EL_ROWS##H(EL_LOAD, M)                                                                                 \
-            }                                                                                                          \
-            else {EL_ROWS##H(EL_ZERO, M)} EL_SUM(H, M);                                                                \
+            EL_ROWS##H(EL_DECLARE, M) EL_ROWS##H(EL_POINT, M) EL_BEGIN(H, M) EL_SUM(H, M);                             \
+            EL_END(H, M)                                                                                               \
             EL_ROWS##H(EL_STORE, M)                                                                                    \
         }                                                                                                              \
     }
