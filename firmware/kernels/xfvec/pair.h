@@ -1,0 +1,175 @@
+/* Two halves in one float register: the instructions of Xfvec and Xf16, which no compiler knows, as functions; and the
+ * same in portable C with the same bits, so that kernels written with them run anywhere.
+ *
+ * Every operation rounds once, to nearest with ties to even. The low half is the one at the lower address. */
+#ifndef EL_XFVEC_PAIR_H
+#define EL_XFVEC_PAIR_H
+
+#include "el/f16.h"
+
+#define EL_PAIR static inline __attribute__((always_inline))
+
+/* Halves in memory are aligned to themselves only; the core loads such a pair in two cycles. */
+typedef struct __attribute__((packed, aligned(2), may_alias)) {
+    uint32_t bits;
+} el_pair_memory;
+
+#if defined(__riscv)
+
+typedef float el_pair; /* a register of 32 bits, not a number */
+
+EL_PAIR el_pair el_pair_load(const el_f16 *from)
+{
+    el_pair v;
+    __asm("flw %0, %1" : "=f"(v) : "m"(*(const el_pair_memory *)(const void *)from));
+    return v;
+}
+
+EL_PAIR void el_pair_store(el_f16 *to, el_pair v)
+{
+    __asm("fsw %1, %0" : "=m"(*(el_pair_memory *)(void *)to) : "f"(v));
+}
+
+/* One half, in the low lane; what is in the high one must not matter. */
+EL_PAIR el_pair el_pair_one(const el_f16 *from)
+{
+    el_pair v;
+    __asm(".insn i 0x07, 1, %0, 0(%1)" : "=f"(v) : "r"(from), "m"(*from));
+    return v;
+}
+
+/* The low lane to memory */
+EL_PAIR void el_pair_store_one(el_f16 *to, el_pair v)
+{
+    __asm(".insn s 0x27, 1, %1, 0(%2)" : "=m"(*to) : "f"(v), "r"(to));
+}
+
+EL_PAIR el_pair el_pair_zero(void)
+{
+    return 0.0f;
+}
+
+EL_PAIR el_pair el_pair_add(el_pair a, el_pair b)
+{
+    el_pair v;
+    __asm(".insn r 0x33, 2, 0x41, %0, %1, %2" : "=f"(v) : "f"(a), "f"(b));
+    return v;
+}
+
+/* acc + a * b, lane by lane */
+EL_PAIR el_pair el_pair_mac(el_pair acc, el_pair a, el_pair b)
+{
+    __asm(".insn r 0x33, 2, 0x48, %0, %1, %2" : "+f"(acc) : "f"(a), "f"(b));
+    return acc;
+}
+
+/* acc + a * the low lane of b */
+EL_PAIR el_pair el_pair_mac_low(el_pair acc, el_pair a, el_pair b)
+{
+    __asm(".insn r 0x33, 6, 0x48, %0, %1, %2" : "+f"(acc) : "f"(a), "f"(b));
+    return acc;
+}
+
+EL_PAIR float el_pair_low(el_pair v)
+{
+    float x;
+    __asm(".insn r 0x53, 0, 0x20, %0, %1, f2" : "=f"(x) : "f"(v));
+    return x;
+}
+
+EL_PAIR el_pair el_pair_of(float low, float high)
+{
+    el_pair v;
+    __asm(".insn r 0x33, 2, 0x58, %0, %1, %2" : "=f"(v) : "f"(low), "f"(high));
+    return v;
+}
+
+#else
+
+typedef uint32_t el_pair;
+
+EL_PAIR el_pair el_pair_load(const el_f16 *from)
+{
+    return ((const el_pair_memory *)(const void *)from)->bits;
+}
+
+EL_PAIR void el_pair_store(el_f16 *to, el_pair v)
+{
+    ((el_pair_memory *)(void *)to)->bits = v;
+}
+
+EL_PAIR el_pair el_pair_one(const el_f16 *from)
+{
+    uint16_t bits;
+    __builtin_memcpy(&bits, from, sizeof bits);
+    return 0xFFFF0000u | bits;
+}
+
+EL_PAIR void el_pair_store_one(el_f16 *to, el_pair v)
+{
+    const uint16_t bits = (uint16_t)v;
+    __builtin_memcpy(to, &bits, sizeof bits);
+}
+
+EL_PAIR el_pair el_pair_zero(void)
+{
+    return 0;
+}
+
+/* c + a * b of halves, rounded once: a float holds the product; the sum is made odd where it is not exact, after which
+ * rounding it again does no harm. */
+EL_PAIR uint32_t el_half_mac(uint32_t c, uint32_t a, uint32_t b)
+{
+    const float product = el_from_half((uint16_t)a) * el_from_half((uint16_t)b);
+    const float start = el_from_half((uint16_t)c);
+    const double sum = (double)product + (double)start; /* exact, or of numbers too far apart to meet */
+    union {
+        float f;
+        uint32_t u;
+    } near = {(float)sum};
+    if ((double)near.f != sum && (near.u & 1u) == 0 && (near.u & 0x7F800000u) != 0x7F800000u) {
+        const int away = near.f < 0.0f ? sum < (double)near.f : sum > (double)near.f;
+        near.u += away ? 1u : 0xFFFFFFFFu;
+    }
+    return el_to_half(near.f);
+}
+
+EL_PAIR el_pair el_pair_mac(el_pair acc, el_pair a, el_pair b)
+{
+    return el_half_mac(acc & 0xFFFFu, a & 0xFFFFu, b & 0xFFFFu) | el_half_mac(acc >> 16, a >> 16, b >> 16) << 16;
+}
+
+EL_PAIR el_pair el_pair_mac_low(el_pair acc, el_pair a, el_pair b)
+{
+    return el_pair_mac(acc, a, (b & 0xFFFFu) | b << 16);
+}
+
+EL_PAIR el_pair el_pair_add(el_pair a, el_pair b)
+{
+    return el_pair_mac(a, b, 0x3C003C00u); /* times one */
+}
+
+EL_PAIR float el_pair_low(el_pair v)
+{
+    return el_from_half((uint16_t)v);
+}
+
+EL_PAIR el_pair el_pair_of(float low, float high)
+{
+    return el_to_half(low) | (uint32_t)el_to_half(high) << 16;
+}
+
+#endif
+
+/* One half as a float, and back */
+EL_PAIR float el_half_load(const el_f16 *from)
+{
+    return el_pair_low(el_pair_one(from));
+}
+
+EL_PAIR void el_half_store(el_f16 *to, float x)
+{
+    el_pair_store_one(to, el_pair_of(x, x));
+}
+
+#endif

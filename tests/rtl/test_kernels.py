@@ -1,0 +1,94 @@
+"""The kernels for Xfvec against the numpy truth on the core's own RTL, and against their C fallback bit by bit."""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edgelearn import boards, kernels
+from edgelearn.build.toolchain import find_compiler, find_emulator
+from edgelearn.errors import ToolError
+from edgelearn.share import firmware_dir
+from tests.support.kernel_cases import EPS, Case, all_cases
+from tests.support.kernel_cases_f16 import HALF_STEP, SUBNORMAL
+from tests.support.run_kernels import calls_of
+from tools.bench import probe
+
+BOARD, ISA = "rtl-cv32e40p", "xfvec"
+SHORT_SUMS = 3 * HALF_STEP  # of the terms' absolute values: see _in_short_sums
+Call = tuple[Case, kernels.Entry, str, list[Any], probe.Result]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _tools() -> None:
+    try:
+        find_compiler(boards.load(BOARD))
+        find_emulator(boards.load(BOARD))
+    except ToolError as error:
+        pytest.skip(error.message)
+
+
+@pytest.fixture(scope="module")
+def calls() -> list[Call]:
+    """Every case of the instruction set with its kernel, the call, and what the core made of it."""
+    pairs = [pair for pair in calls_of(all_cases(), (ISA,)) if pair[1].isa == ISA]
+    made = [probe.call_of(case.args, entry.bind(case.sizes)) for case, entry in pairs]
+    results = probe.run(BOARD, made)
+    return [(*pair, *call, result) for pair, call, result in zip(pairs, made, results, strict=True)]
+
+
+def _in_short_sums(case: Case) -> Case:
+    """Up to 72 terms are added as halves, and each addition rounds by up to 2^-11 of what it came to: errors up and
+    down that add up to a few times 2^-11 of the terms' absolute values, whose sum is in the bound of a float sum.
+    """
+    if case.fmt != "f16":
+        return case
+    bound = {}
+    for k, most in case.bound.items():
+        once = np.abs(case.want[k]) * HALF_STEP + SUBNORMAL
+        bound[k] = most + (most - once) / EPS * SHORT_SUMS
+    return dataclasses.replace(case, bound=bound)
+
+
+def test_against_numpy(calls: list[Call]) -> None:
+    assert {entry.symbol for _, entry, *_ in calls} == {entry.symbol for entry in kernels.TABLE if entry.isa == ISA}
+    for case, entry, _, _, result in calls:
+        _in_short_sums(case).check(result.arrays, entry.symbol)
+
+
+def test_the_fallback_has_the_same_bits(calls: list[Call], tmp_path: Path) -> None:
+    """What a core without Xfvec would compute, and this computer does, against the instructions."""
+    sources = sorted({firmware_dir() / e.source for e in kernels.TABLE if (e.isa, e.fmt) == (ISA, "f16")})
+    library = tmp_path / "fallback.so"
+    flags = ("-shared", "-fPIC", "-std=gnu11", "-O2", "-ffp-contract=off", f"-I{firmware_dir() / 'include'}")
+    subprocess.run(["cc", *flags, *map(str, sources), "-o", str(library)], check=True)
+    code = ctypes.CDLL(str(library))
+    types_of = probe.signatures("cc", (ISA,))
+    for case, entry, symbol, args, result in calls:
+        if case.fmt != "f16":
+            continue
+        arrays = {k: _writable(value) for k, value in enumerate(args) if isinstance(value, np.ndarray | Mapping)}
+        types = types_of[symbol]
+        code[symbol](*(_pointer(arrays.get(k, v), t) for k, (v, t) in enumerate(zip(args, types, strict=True))))
+        for k in case.want:
+            here, there = (a.view(np.float16).ravel() for a in (arrays[k], result.arrays[k]))
+            np.testing.assert_array_equal(here.view(np.uint16), there.view(np.uint16), f"{entry.symbol} {case.name}")
+
+
+def _writable(value: np.ndarray | Mapping[str, int]) -> np.ndarray:
+    return value.copy() if isinstance(value, np.ndarray) else np.array(list(value.values()), np.int32)
+
+
+def _pointer(value: Any, ctype: str) -> Any:
+    if isinstance(value, np.ndarray):
+        return ctypes.c_void_p(value.ctypes.data)
+    if value is None:
+        return None
+    return ctypes.c_float(value) if ctype == "float" else ctypes.c_int32(value)
