@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows, single
+from edgelearn.kernels.int8 import four_channels, line, padded_lines, terms
 
 
 def _four_windows(s: Sizes) -> int:
@@ -10,9 +11,13 @@ def _four_windows(s: Sizes) -> int:
     return 4 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
 
 
-def _three_wide_windows(s: Sizes) -> int:
-    """Three windows of one group in 16 bits, rounded up to whole words."""
-    return -(-3 * s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) // 2) * 4
+def _three_wide_positions(s: Sizes) -> int:
+    """Three positions in 16 bits, rounded up to whole words; a line of bytes where windows are gathered."""
+    return -(-3 * terms(s) // 2) * 4 + line(s)
+
+
+def _one_wide_position(s: Sizes) -> int:
+    return -(-s["in"] // 2) * 4
 
 
 def _group_of_zeros(s: Sizes) -> int:
@@ -30,7 +35,9 @@ TABLE: tuple[Entry, ...] = (
     *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
     *recurrent("blk"),
-    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_s8.c", _three_wide_windows, fmt="s8"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/product_s8.c", _three_wide_positions, fmt="s8"),
+    Entry("dense_fwd", "blk", "kernels/blk/product_s8.c", _one_wide_position, fmt="s8"),
+    Entry("depthwise_conv2d_fwd", "blk", "kernels/blk/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8"),
 )  # fmt: skip
 
 # A recurrent step is a dense layer.

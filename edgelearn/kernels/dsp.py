@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgelearn.kernels.base import Entry, Sizes
-from edgelearn.kernels.int8 import line, sides, terms
+from edgelearn.kernels.int8 import four_channels, line, padded_lines, terms
 
 POSITIONS = 4  # side by side in a panel
 
@@ -22,19 +22,8 @@ def _one_position(s: Sizes) -> int:
     return -(-s["in"] // 4) * 4 * 2
 
 
-def _four_channels(s: Sizes) -> bool:
-    """Channels are computed four at a time, each of them once."""
-    return s["in_c"] == s["out_c"] >= 4
-
-
-def _lines(s: Sizes) -> int:
-    """Of four channels: weights and as many padded lines as the kernel has, in 16 bits; pointers to lines."""
-    along, width, across = sides(s)
-    return s[f"k_{across}"] * ((s[f"k_{along}"] + width) * 8 + 4)
-
-
 TABLE = (
     Entry("conv2d_fwd", "dsp", "kernels/dsp/product_s8.c", _panel, _four_terms, fmt="s8"),
     Entry("dense_fwd", "dsp", "kernels/dsp/product_s8.c", _one_position, _four_terms, fmt="s8"),
-    Entry("depthwise_conv2d_fwd", "dsp", "kernels/dsp/depthwise_conv2d_s8.c", _lines, _four_channels, fmt="s8"),
+    Entry("depthwise_conv2d_fwd", "dsp", "kernels/dsp/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8"),
 )

@@ -26,3 +26,14 @@ def sides(s: Sizes) -> tuple[str, int, str]:
     """Of a depthwise convolution: the direction of lines (h or w), the padded positions of a line, the other one."""
     along, across = ("h", "w") if s["out_h"] > s["out_w"] else ("w", "h")
     return along, (s[f"out_{along}"] - 1) * s[f"stride_{along}"] + s[f"k_{along}"], across
+
+
+def four_channels(s: Sizes) -> bool:
+    """Whether a depthwise convolution goes by four channels: without a multiplier, kernels of up to 16 lines."""
+    return s["in_c"] == s["out_c"] >= 4 and max(s["k_h"], s["k_w"]) <= 16
+
+
+def padded_lines(s: Sizes) -> int:
+    """Bytes for the weights of four channels and as many padded lines as the kernel has, in 16 bits."""
+    along, width, across = sides(s)
+    return s[f"k_{across}"] * (s[f"k_{along}"] + width) * 8

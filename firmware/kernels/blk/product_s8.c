@@ -1,0 +1,162 @@
+/* Convolution and fully connected layers of int8 in portable C: tiles of three positions by two channels in registers,
+ * or of four channels for one position. A panel has the positions side by side, widened and without their zero point.
+ */
+#include "../product_s8/window.h"
+
+enum { EL_ROWS_S8 = 3, EL_LINES_S8 = 1, EL_CHUNK_S8 = 16, EL_UNIT_S8 = 1 };
+
+#define EL_PANEL_BYTES(k) (((k)*EL_ROWS_S8 + 1) / 2 * 4)
+
+typedef struct {
+    int16_t *terms;
+} el_panel_s8;
+
+EL_INLINE int8_t *el_prepare_s8(el_layer_s8 *l, int32_t channels, void *scratch)
+{
+    l->small = el_small_s8(l, channels);
+    return scratch;
+}
+
+EL_INLINE el_panel_s8 el_panel_s8_in(void *memory, int32_t k)
+{
+    (void)k;
+    return (el_panel_s8){memory};
+}
+
+EL_APART void pack(int16_t *to, int32_t rows, const el_line_s8 *line, int32_t x_zero)
+{
+    const int8_t *from = line->from;
+    for (int32_t k = 0; k < line->pieces; k++, from += line->step) {
+        const int8_t *term = from;
+        for (const int8_t *end = from + line->length; term != end; to += rows) {
+            *to = (int16_t)(*term++ - x_zero);
+        }
+    }
+}
+
+EL_INLINE void el_pack_s8(const el_panel_s8 *panel, int32_t i, int32_t rows, const el_line_s8 *line, int32_t x_zero)
+{
+    pack(panel->terms + i, rows, line, x_zero);
+}
+
+/* Turns of `term(0)` to `term(3)` and what advances their pointers, then of `term(0)` alone. */
+#define EL_TERMS(count, term, advance)                                                                                 \
+    for (int32_t fours = (count) >> 2; fours > 0; fours--) {                                                           \
+        term(0) term(1) term(2) term(3) advance(4)                                                                     \
+    }                                                                                                                  \
+    for (int32_t ones = (count)&3; ones > 0; ones--) {                                                                 \
+        term(0) advance(1)                                                                                             \
+    }
+
+/* sums[j][i] of channels j and positions i */
+EL_INLINE void three_by_two(int32_t k, const int16_t *v, const int8_t *w, const int8_t *u, int32_t *sums, int32_t *next)
+{
+    int32_t w0 = sums[0];
+    int32_t w1 = sums[0];
+    int32_t w2 = sums[0];
+    int32_t u0 = next[0];
+    int32_t u1 = next[0];
+    int32_t u2 = next[0];
+#define EL_TERM(t)                                                                                                     \
+    {                                                                                                                  \
+        const int32_t a = w[t];                                                                                        \
+        const int32_t b = u[t];                                                                                        \
+        w0 += v[3 * (t)] * a;                                                                                          \
+        u0 += v[3 * (t)] * b;                                                                                          \
+        w1 += v[3 * (t) + 1] * a;                                                                                      \
+        u1 += v[3 * (t) + 1] * b;                                                                                      \
+        w2 += v[3 * (t) + 2] * a;                                                                                      \
+        u2 += v[3 * (t) + 2] * b;                                                                                      \
+    }
+#define EL_ADVANCE(n) v += 3 * (n), w += (n), u += (n);
+    EL_TERMS(k, EL_TERM, EL_ADVANCE)
+#undef EL_TERM
+#undef EL_ADVANCE
+    sums[0] = w0, sums[1] = w1, sums[2] = w2;
+    next[0] = u0, next[1] = u1, next[2] = u2;
+}
+
+EL_INLINE void one_by_four(int32_t k, const int16_t *v, const int8_t *w, int32_t step, int32_t sums[4])
+{
+    const int8_t *w1 = w + step;
+    const int8_t *w2 = w1 + step;
+    const int8_t *w3 = w2 + step;
+    int32_t s0 = sums[0];
+    int32_t s1 = sums[1];
+    int32_t s2 = sums[2];
+    int32_t s3 = sums[3];
+#define EL_TERM(t)                                                                                                     \
+    {                                                                                                                  \
+        const int32_t x = v[t];                                                                                        \
+        s0 += x * w[t];                                                                                                \
+        s1 += x * w1[t];                                                                                               \
+        s2 += x * w2[t];                                                                                               \
+        s3 += x * w3[t];                                                                                               \
+    }
+#define EL_ADVANCE(n) v += (n), w += (n), w1 += (n), w2 += (n), w3 += (n);
+    EL_TERMS(k, EL_TERM, EL_ADVANCE)
+#undef EL_TERM
+#undef EL_ADVANCE
+    sums[0] = s0, sums[1] = s1, sums[2] = s2, sums[3] = s3;
+}
+
+/* Of an odd number of channels the last one twice. */
+EL_APART void sums_of_three(const el_layer_s8 *l, const int16_t *panel, int32_t first, int32_t count, int32_t *sums)
+{
+    const int32_t k = l->terms;
+    const int8_t *w = l->w + first * k;
+    int32_t spare[3];
+    for (int32_t o = first; o < first + count; o += 2, w += 2 * k, sums += 6) {
+        const int32_t hop = o + 1 < first + count ? 1 : 0;
+        int32_t *next = hop != 0 ? sums + 3 : spare;
+        sums[0] = el_start_s8(l, o);
+        next[0] = el_start_s8(l, o + hop);
+        three_by_two(k, panel, w, w + hop * k, sums, next);
+    }
+}
+
+/* Of five channels, say, the last four once more; of fewer than four each as four times the same. */
+EL_APART void sums_of_one(const el_layer_s8 *l, const int16_t *panel, int32_t first, int32_t count, int32_t *sums)
+{
+    const int32_t together = count < 4 ? 1 : 4;
+    const int32_t hop = count < 4 ? 0 : 1;
+    for (int32_t n = 0; n < count; n += together) {
+        const int32_t from = el_min(n, count - together);
+        const int32_t o = first + from;
+        int32_t four[4];
+        for (int32_t j = 0; j < 4; j++) {
+            four[j] = el_start_s8(l, o + j * hop);
+        }
+        one_by_four(l->terms, panel, l->w + o * l->terms, hop * l->terms, four);
+        for (int32_t j = 0; j < together; j++) {
+            sums[from + j] = four[j];
+        }
+    }
+}
+
+EL_INLINE void el_sums_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const int rows, int32_t first, int32_t count,
+                          int32_t *sums)
+{
+    if (rows == EL_ROWS_S8) {
+        sums_of_three(l, panel->terms, first, count, sums);
+    } else {
+        sums_of_one(l, panel->terms, first, count, sums);
+    }
+}
+
+EL_RESCALE_S8(1)
+EL_RESCALE_S8(3)
+
+EL_INLINE void el_rescale_s8(const el_layer_s8 *l, const int rows, int32_t first, int32_t count, const int32_t *sums,
+                             int8_t *y)
+{
+    if (rows == 1) {
+        el_rescale_1_s8(l, first, count, sums, y);
+    } else {
+        el_rescale_3_s8(l, first, count, sums, y);
+    }
+}
+
+#include "../product_s8/product.h"
+
+EL_PRODUCTS_S8(blk)
