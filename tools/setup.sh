@@ -56,6 +56,10 @@ if [ "$goal" = test ]; then
     # A second compiler for the C of the host, with its sanitizers.
     has clang || packages+=(clang libclang-rt-dev)
     want riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+    # What builds the simulator of a core from its RTL.
+    want verilator verilator
+    want g++ g++
+    want make make
     want clang-19 clang-19
     want ld.lld-19 lld-19
     want qemu-system-riscv32 qemu-system-riscv
