@@ -29,6 +29,16 @@ typedef struct {
     int32_t y, x, step_y, step_x;
 } el_grid;
 
+/* Where results go: `columns` positions a row, `count` in all; positions are `pitch`, rows `row_pitch` elements apart.
+ */
+typedef struct {
+    el_t *y;
+    int32_t pitch, row_pitch, columns, count;
+} el_target;
+
+#ifdef EL_OWN_BLOCK
+#include EL_OWN_BLOCK
+#else
 #ifdef EL_ROWS_APART
 /* How many of `left` positions from (y, x) on have all their taps inside the map, up to the end of a row of the grid.
  */
@@ -115,13 +125,6 @@ static const el_row_t *el_rows_of(const el_grid *g, int32_t columns, int32_t hei
     return packed;
 }
 
-/* Where results go: `columns` positions a row, `count` in all; positions are `pitch`, rows `row_pitch` elements apart.
- */
-typedef struct {
-    el_t *y;
-    int32_t pitch, row_pitch, columns, count;
-} el_target;
-
 /* All rows of one block: terms [first, last) of the sum, columns [0, cols) of y, whose packed panels are in `b`. */
 EL_INLINE void el_product_block(const el_grid *g, const el_target *t, int32_t cols, int32_t width, int32_t first,
                                 int32_t last, const el_t *b, const el_t *start, el_t *y, el_row_t *a)
@@ -170,6 +173,7 @@ EL_INLINE void el_product_block(const el_grid *g, const el_target *t, int32_t co
         p += rows;
     }
 }
+#endif
 
 EL_INLINE void el_product_forward(const el_window *shape, const el_t *x, const el_t *w, const el_t *b, el_t *y,
                                   void *scratch)
