@@ -1,8 +1,11 @@
-/* Convolution by packed products, see product.h. */
+/* Convolution and the gradient of its input by packed products, see product.h. */
 #include "el/kernels.h"
-#include "tile.h"
 
-#include "../product/product.h"
+#include "positions.h"
+
+#include "pack.h"
+
+#include "../product/positions.h"
 
 void el_conv2d_fwd_f32__rvf(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
 {
@@ -12,10 +15,4 @@ void el_conv2d_fwd_f32__rvf(const el_window *s, const float *x, const float *w, 
 void el_conv2d_bwd_x_f32__rvf(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
 {
     el_product_backward_x(s, dy, w, dx, scratch);
-}
-
-void el_conv2d_bwd_w_f32__rvf(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                              void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
 }

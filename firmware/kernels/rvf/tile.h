@@ -1,4 +1,8 @@
-/* The tile of products for scalar RISC-V: up to 5 x 4 sums in registers. */
+/* The tile of products for scalar RISC-V: 6 x 4, 5 x 4 or 4 x 4 sums in registers. Columns are packed; rows are where
+ * they are, for forward and the gradient of x, or interleaved, for the gradient of w. Four terms a turn, the rest one
+ * by one.
+ *
+ * f0-f23 sums, f24-f27 columns, f28-f31 rows, one after the other. */
 #ifndef EL_RVF_TILE_H
 #define EL_RVF_TILE_H
 
@@ -7,61 +11,84 @@
 typedef float el_t;
 typedef float el_row_t;
 
-#define EL_TILE_HEIGHT 5
+#define EL_TILE_HEIGHT 6
 #define EL_TILE_WIDTH 4
+#define EL_OWN_PANELS
 
-/* Fives and fours make up any number above eleven. */
+/* Sixes, fives and fours make up any number but 7, 3, 2 and 1. */
 static inline int32_t el_tile_height(int32_t left)
 {
-    return left % 5 == 0 || left < 4 ? 5 : 4;
+    static const int8_t few[12] = {6, 4, 4, 4, 4, 5, 6, 4, 4, 5, 6, 6};
+    return left < 12 ? few[left] : 6;
 }
 
-static inline __attribute__((always_inline)) void el_tile_sum(int height, int32_t count, const float *a, const float *b,
-                                                              float (*t)[4])
-{
-    for (; count > 0; count--, a += height, b += 4) {
-        for (int i = 0; i < height; i++) {
-            for (int j = 0; j < 4; j++) {
-                t[i][j] += a[i] * b[j];
-            }
-        }
-    }
-}
+#define EL_REGISTERS                                                                                                   \
+    "f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7", "f8", "f9", "f10", "f11", "f12", "f13", "f14", "f15", "f16",       \
+        "f17", "f18", "f19", "f20", "f21", "f22", "f23", "f24", "f25", "f26", "f27", "f28", "f29", "f30", "f31",       \
+        "memory"
 
-static void el_tile_run(int32_t height, int32_t count, const float *a, const float *b, float (*t)[4])
-{
-    if (height == 5) {
-        el_tile_sum(5, count, a, b, t);
-    } else {
-        el_tile_sum(4, count, a, b, t);
-    }
-}
+#define EL_COLS(at)                                                                                                    \
+    "flw f24, " at "*16(%[b])\n\tflw f25, " at "*16+4(%[b])\n\tflw f26, " at "*16+8(%[b])\n\tflw f27, " at             \
+    "*16+12(%[b])\n\t"
+#define EL_MACS(c0, c1, c2, c3, a)                                                                                     \
+    "fmadd.s " c0 ", " a ", f24, " c0 "\n\tfmadd.s " c1 ", " a ", f25, " c1 "\n\tfmadd.s " c2 ", " a ", f26, " c2      \
+    "\n\tfmadd.s " c3 ", " a ", f27, " c3 "\n\t"
+#define EL_FOUR(LOAD, at)                                                                                              \
+    EL_COLS(at)                                                                                                        \
+    LOAD("f28", "0", at)                                                                                               \
+    LOAD("f29", "1", at)                                                                                               \
+    LOAD("f30", "2", at)                                                                                               \
+    LOAD("f31", "3", at)                                                                                               \
+    EL_MACS("f0", "f1", "f2", "f3", "f28")                                                                             \
+    EL_MACS("f4", "f5", "f6", "f7", "f29")                                                                             \
+    EL_MACS("f8", "f9", "f10", "f11", "f30") EL_MACS("f12", "f13", "f14", "f15", "f31")
+#define EL_FIVE(LOAD, at) EL_FOUR(LOAD, at) LOAD("f28", "4", at) EL_MACS("f16", "f17", "f18", "f19", "f28")
+#define EL_SIX(LOAD, at)                                                                                               \
+    EL_FOUR(LOAD, at)                                                                                                  \
+    LOAD("f28", "4", at)                                                                                               \
+    LOAD("f29", "5", at) EL_MACS("f16", "f17", "f18", "f19", "f28") EL_MACS("f20", "f21", "f22", "f23", "f29")
 
-static void el_tile_store(int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a, const float *b,
-                          const float *from, int32_t pitch, float *y, int32_t ldy)
+/* Rows apart, each with a pointer; or interleaved, some of them a term. */
+#define EL_APART(f, i, at) "flw " f ", " at "*4(%[a" i "])\n\t"
+#define EL_TOGETHER_6(f, i, at) "flw " f ", " at "*24+" i "*4(%[a])\n\t"
+#define EL_TOGETHER_5(f, i, at) "flw " f ", " at "*20+" i "*4(%[a])\n\t"
+#define EL_TOGETHER_4(f, i, at) "flw " f ", " at "*16+" i "*4(%[a])\n\t"
+#define EL_STEP_4(n)                                                                                                   \
+    "addi %[a0], %[a0], " n "*4\n\taddi %[a1], %[a1], " n "*4\n\taddi %[a2], %[a2], " n "*4\n\taddi %[a3], %[a3], " n  \
+    "*4\n\t"
+#define EL_STEP_5(n) EL_STEP_4(n) "addi %[a4], %[a4], " n "*4\n\t"
+#define EL_STEP_6(n) EL_STEP_4(n) "addi %[a4], %[a4], " n "*4\n\taddi %[a5], %[a5], " n "*4\n\t"
+#define EL_STEP_TOGETHER_6(n) "addi %[a], %[a], " n "*24\n\t"
+#define EL_STEP_TOGETHER_5(n) "addi %[a], %[a], " n "*20\n\t"
+#define EL_STEP_TOGETHER_4(n) "addi %[a], %[a], " n "*16\n\t"
+
+/* %[n] bytes of packed columns in whole turns end at %[end], all at %[all] */
+#define EL_TERMS(TERM, LOAD, STEP)                                                                                     \
+    "beq %[b], %[end], 2f\n1:\n\t" TERM(LOAD, "0") TERM(LOAD, "1") TERM(LOAD, "2") TERM(LOAD, "3")                     \
+        STEP("4") "addi %[b], %[b], 64\n\tbne %[b], %[end], 1b\n2:\n\tbeq %[b], %[all], 4f\n3:\n\t" TERM(LOAD, "0")    \
+            STEP("1") "addi %[b], %[b], 16\n\tbne %[b], %[all], 3b\n4:\n\t"
+
+/* Four columns of each row from [p] on, the rows `l` bytes apart */
+#define EL_ROW(op, p, c0, c1, c2, c3)                                                                                  \
+    op " " c0 ", 0(%[" p "])\n\t" op " " c1 ", 4(%[" p "])\n\t" op " " c2 ", 8(%[" p "])\n\t" op " " c3 ", 12(%[" p    \
+       "])\n\t"
+#define EL_NEXT(p, l) "add %[" p "], %[" p "], %[" l "]\n\t"
+#define EL_ROWS_4(op, p, l)                                                                                            \
+    EL_ROW(op, p, "f0", "f1", "f2", "f3")                                                                              \
+    EL_NEXT(p, l)                                                                                                      \
+    EL_ROW(op, p, "f4", "f5", "f6", "f7")                                                                              \
+    EL_NEXT(p, l) EL_ROW(op, p, "f8", "f9", "f10", "f11") EL_NEXT(p, l) EL_ROW(op, p, "f12", "f13", "f14", "f15")
+#define EL_ROWS_5(op, p, l) EL_ROWS_4(op, p, l) EL_NEXT(p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19")
+#define EL_ROWS_6(op, p, l)                                                                                            \
+    EL_ROWS_4(op, p, l)                                                                                                \
+    EL_NEXT(p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19") EL_NEXT(p, l) EL_ROW(op, p, "f20", "f21", "f22", "f23")
+
+/* rows x cols of a tile, from one place to another. */
+static inline void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)
 {
-    float t[5][4] = {{0}};
-    for (int32_t i = 0; from != 0 && i < rows; i++) {
-        for (int32_t j = 0; j < cols; j++) {
-            t[i][j] = from[i * pitch + j];
-        }
-    }
-    el_tile_run(height, count, a, b, t);
     for (int32_t i = 0; i < rows; i++) {
         for (int32_t j = 0; j < cols; j++) {
-            y[i * ldy + j] = t[i][j];
-        }
-    }
-}
-
-static void el_tile_add(int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a, const float *b,
-                        float scale, float *y, int32_t ldy)
-{
-    float t[5][4] = {{0}};
-    el_tile_run(height, count, a, b, t);
-    for (int32_t i = 0; i < rows; i++) {
-        for (int32_t j = 0; j < cols; j++) {
-            y[i * ldy + j] += scale * t[i][j];
+            to[i * ld + j] = from[i * pitch + j];
         }
     }
 }

@@ -1,0 +1,14 @@
+/* The gradient of a convolution's weights by packed products, see product.h. */
+#include "el/kernels.h"
+
+#include "weights.h"
+
+#include "pack.h"
+
+#include "../product/weights.h"
+
+void el_conv2d_bwd_w_f32__rvf(const el_window *s, float scale, const float *x, const float *dy, float *dw,
+                              void *scratch)
+{
+    el_product_backward_w(s, scale, x, dy, dw, scratch);
+}
