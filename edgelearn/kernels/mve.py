@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from edgelearn.kernels.base import Entry
+from edgelearn.kernels.base import Entry, Sizes, rows
 from edgelearn.kernels.product import Tile, conv2d
 from edgelearn.kernels.vector import Vectors, depthwise
 
@@ -20,9 +20,29 @@ def _halves(entries: Iterable[Entry]) -> Iterator[Entry]:
     return (replace(entry, halves=True) for entry in entries)
 
 
+def _global(s: Sizes) -> bool:
+    """One window, which is the whole map."""
+    return s["out_h"] * s["out_w"] == 1 and (s["k_h"], s["k_w"]) == (s["in_h"], s["in_w"])
+
+
+_DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
+_ELEMENTWISE = ("add_fwd", "zero_fwd", "reshape_fwd", "bias_fwd", "bias_bwd", "avg_pool2d_fwd")
+
+
+def _others(fmt: str, suffix: str) -> Iterator[Entry]:
+    """What is compiled alike for both formats."""
+    yield from rows("mve", f"activation{suffix}.c", "relu_fwd", "relu_bwd", fmt=fmt)
+    yield from rows("mve", f"elementwise{suffix}.c", *_ELEMENTWISE, fmt=fmt)
+    yield from rows("mve", f"elementwise{suffix}.c", "avg_pool2d_bwd", fmt=fmt, supports=_global)
+
+
 TABLE: tuple[Entry, ...] = (
     *conv2d("mve", _FLOATS),
     *depthwise("mve", Vectors(VECTOR)),
+    *rows("mve", "dense.c", *_DENSE),
+    *_others("f32", ""),
+    *_others("f16", "_f16"),
+    *_halves(rows("mve", "dense_f16.c", *_DENSE, fmt="f16")),
     *_halves(conv2d("mve", _HALVES, fmt="f16", file="conv2d_f16.c")),
     *_halves(depthwise("mve", Vectors(VECTOR), fmt="f16", file="depthwise_conv2d_f16.c")),
 )

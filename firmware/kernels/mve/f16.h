@@ -18,6 +18,8 @@ enum { EL_LANES = 8, EL_SUM_TERMS = 32 };
 #define EL_KERNEL(step) el_##step##_f16__mve
 #define EL_MVE(name) name##_f16
 #define EL_SOME vctp16q
+#define EL_SHIFT(name) name##_u16
+#define EL_WIDTH "16"
 #define EL_VLDR "vldrh.16"
 #define EL_VSTR "vstrh.16"
 #define EL_VFMA "vfma.f16"
@@ -77,6 +79,73 @@ EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
     const el_sum v = el_sum_of(el_load(p, n));
     const el_sum sum = {vfmaq_n_f32(v.even, s.even, scale), vfmaq_n_f32(v.odd, s.odd, scale)};
     el_store(p, el_sum_narrow(sum), n);
+}
+
+/* Each lane is the sum of two. */
+EL_INLINE float32x4_t el_sum_total(el_sum s)
+{
+    return vaddq_f32(s.even, s.odd);
+}
+
+/* An element as a core register holds it. */
+EL_INLINE uint32_t el_word_of(const el_t *p)
+{
+    return ((const union {
+               el_t h;
+               uint16_t u;
+           }){*p})
+        .u;
+}
+
+/* Whether rows of w may be loaded by words. */
+EL_INLINE int el_words_aligned(const el_t *x, const el_t *w, int32_t pitch)
+{
+    return (((uintptr_t)x | (uintptr_t)w) & 3u) == 0 && pitch % 2 == 0;
+}
+
+EL_INLINE el_sum el_sum_plus(el_sum a, el_sum b)
+{
+    return (el_sum){vaddq_f32(a.even, b.even), vaddq_f32(a.odd, b.odd)};
+}
+
+EL_INLINE el_sum el_sum_times(el_sum s, float by)
+{
+    return (el_sum){vmulq_n_f32(s.even, by), vmulq_n_f32(s.odd, by)};
+}
+
+/* The products with a float, rounded once. */
+EL_INLINE el_v el_mul_float(el_v v, float by)
+{
+    return el_sum_narrow(el_sum_times(el_sum_of(v), by));
+}
+
+/* The least element that is not below a positive number. */
+EL_INLINE el_t el_least_from(float x)
+{
+    el_t near = (el_t)x;
+    if ((float)near < x) {
+        near = el_f16_from_bits((uint16_t)(el_word_of(&near) + 1u));
+    }
+    return near;
+}
+
+/* 1, 2, 4, ...: the bits that lanes stand for */
+typedef uint16x8_t el_bit_lanes;
+
+EL_INLINE el_bit_lanes el_bit_lanes_of(void)
+{
+    return vshlq_u16(vdupq_n_u16(1), vreinterpretq_s16_u16(vidupq_n_u16(0, 1)));
+}
+
+EL_INLINE uint32_t el_bits_of(el_bit_lanes bits, el_n which)
+{
+    return vaddvq_p_u16(bits, which);
+}
+
+/* Lanes whose bits are not in `byte`. */
+EL_INLINE el_n el_lanes_without(el_bit_lanes bits, uint32_t byte)
+{
+    return vcmpeqq_n_u16(vandq_u16(bits, vdupq_n_u16((uint16_t)byte)), 0);
 }
 
 #endif

@@ -15,6 +15,8 @@ enum { EL_LANES = 4, EL_SUM_TERMS = 128 };
 #define EL_KERNEL(step) el_##step##_f32__mve
 #define EL_MVE(name) name##_f32
 #define EL_SOME vctp32q
+#define EL_SHIFT(name) name##_u32
+#define EL_WIDTH "32"
 #define EL_VLDR "vldrw.32"
 #define EL_VSTR "vstrw.32"
 #define EL_VFMA "vfma.f32"
@@ -35,6 +37,76 @@ EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
 EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
 {
     el_store(p, el_fma_scalar(el_load(p, n), s, scale, n), n);
+}
+
+EL_INLINE float32x4_t el_sum_total(el_sum s)
+{
+    return s;
+}
+
+EL_INLINE el_v el_sum_narrow(el_sum s)
+{
+    return s;
+}
+
+/* An element as a core register holds it. */
+EL_INLINE uint32_t el_word_of(const el_t *p)
+{
+    return ((const union {
+               float f;
+               uint32_t u;
+           }){*p})
+        .u;
+}
+
+/* Whether rows of w may be loaded by words. */
+EL_INLINE int el_words_aligned(const el_t *x, const el_t *w, int32_t pitch)
+{
+    (void)x;
+    (void)w;
+    (void)pitch;
+    return 1;
+}
+
+EL_INLINE el_sum el_sum_plus(el_sum a, el_sum b)
+{
+    return vaddq_f32(a, b);
+}
+
+EL_INLINE el_sum el_sum_times(el_sum s, float by)
+{
+    return vmulq_n_f32(s, by);
+}
+
+EL_INLINE el_v el_mul_float(el_v v, float by)
+{
+    return vmulq_n_f32(v, by);
+}
+
+/* The least element that is not below a number. */
+EL_INLINE el_t el_least_from(float x)
+{
+    return x;
+}
+
+/* 1, 2, 4, ...: the bits that lanes stand for */
+typedef uint32x4_t el_bit_lanes;
+
+EL_INLINE el_bit_lanes el_bit_lanes_of(void)
+{
+    return vshlq_u32(vdupq_n_u32(1), vreinterpretq_s32_u32(vidupq_n_u32(0, 1)));
+}
+
+EL_INLINE uint32_t el_bits_of(el_bit_lanes bits, el_n which)
+{
+    return vaddvq_p_u32(bits, which);
+}
+
+/* Lanes whose bits are not in `byte`. */
+EL_INLINE el_n el_lanes_without(el_bit_lanes bits, uint32_t byte)
+{
+    /* with a vector of zeros, because the scalar form of this brings GCC 12 down */
+    return vcmpeqq_u32(vandq_u32(bits, vdupq_n_u32(byte)), vdupq_n_u32(0));
 }
 
 #endif

@@ -81,6 +81,13 @@ EL_INLINE el_t *el_gather(int32_t count, const el_t *from, int32_t step, el_t *t
 #undef EL_MOVE
 }
 
+/* a + b * the element in the lower bits of c, where it is written */
+EL_INLINE el_v el_fma_word(el_v a, el_v b, uint32_t c)
+{
+    __asm__ volatile(EL_VFMA " %q0, %q1, %2" : "+w"(a) : "w"(b), "r"(c));
+    return a;
+}
+
 EL_INLINE el_v el_set(float value, el_n n)
 {
     (void)n;

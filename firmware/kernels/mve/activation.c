@@ -1,0 +1,4 @@
+/* ReLU in 32-bit floats. */
+#include "f32.h"
+
+#include "activation.h"

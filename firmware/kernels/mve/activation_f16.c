@@ -1,0 +1,4 @@
+/* ReLU in halves. */
+#include "f16.h"
+
+#include "activation.h"
