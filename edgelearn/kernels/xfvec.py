@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import Entry
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from edgelearn.kernels.base import Entry, Sizes, rows
 from edgelearn.kernels.product import Tile, conv2d
+
+_DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
+_DEPTHWISE = ("depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w")
+MOST_TERMS = 72  # that are added as halves: EL_MOST_TERMS
+
+
+def _halves(entries: Iterable[Entry]) -> Iterator[Entry]:
+    return (replace(entry, halves=True) for entry in entries)
+
+
+def _short_windows(s: Sizes) -> bool:
+    return s["in_c"] == s["out_c"] and s["k_h"] * s["k_w"] <= MOST_TERMS
+
 
 TABLE: tuple[Entry, ...] = (
     *conv2d("xfvec", Tile(6, (4,))),
-    *conv2d("xfvec", Tile(6, (8,), row_bytes=2, element_bytes=2), "f16", file="conv2d_f16.c"),
+    *_halves(conv2d("xfvec", Tile(6, (8,), row_bytes=2, element_bytes=2), "f16", file="conv2d_f16.c")),
+    *_halves(rows("xfvec", "dense_f16.c", *_DENSE, fmt="f16")),
+    *_halves(rows("xfvec", "depthwise_conv2d_f16.c", *_DEPTHWISE, fmt="f16", supports=_short_windows)),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import dataclasses
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,13 +15,12 @@ from edgelearn import boards, kernels
 from edgelearn.build.toolchain import find_compiler, find_emulator
 from edgelearn.errors import ToolError
 from edgelearn.share import firmware_dir
-from tests.support.kernel_cases import EPS, Case, all_cases
-from tests.support.kernel_cases_f16 import HALF_STEP, SUBNORMAL
+from tests.support.kernel_cases import Case, all_cases
+from tests.support.kernel_cases_f16 import summed_in_halves
 from tests.support.run_kernels import calls_of
 from tools.bench import probe
 
 BOARD, ISA = "rtl-cv32e40p", "xfvec"
-SHORT_SUMS = 3 * HALF_STEP  # of the terms' absolute values: see _in_short_sums
 Call = tuple[Case, kernels.Entry, str, list[Any], probe.Result]
 
 
@@ -44,23 +42,10 @@ def calls() -> list[Call]:
     return [(*pair, *call, result) for pair, call, result in zip(pairs, made, results, strict=True)]
 
 
-def _in_short_sums(case: Case) -> Case:
-    """Up to 72 terms are added as halves, and each addition rounds by up to 2^-11 of what it came to: errors up and
-    down that add up to a few times 2^-11 of the terms' absolute values, whose sum is in the bound of a float sum.
-    """
-    if case.fmt != "f16":
-        return case
-    bound = {}
-    for k, most in case.bound.items():
-        once = np.abs(case.want[k]) * HALF_STEP + SUBNORMAL
-        bound[k] = most + (most - once) / EPS * SHORT_SUMS
-    return dataclasses.replace(case, bound=bound)
-
-
 def test_against_numpy(calls: list[Call]) -> None:
     assert {entry.symbol for _, entry, *_ in calls} == {entry.symbol for entry in kernels.TABLE if entry.isa == ISA}
     for case, entry, _, _, result in calls:
-        _in_short_sums(case).check(result.arrays, entry.symbol)
+        (summed_in_halves(case) if entry.halves else case).check(result.arrays, entry.symbol)
 
 
 def test_the_fallback_has_the_same_bits(calls: list[Call], tmp_path: Path) -> None:

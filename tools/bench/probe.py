@@ -30,6 +30,7 @@ from tools.bench.counting import CACHE, TIMEOUT, Method, run_tool
 
 HERE = Path(__file__).resolve().parent
 FIRMWARE = HERE.parents[1] / "firmware"
+SIMULATOR_TIMEOUT = 3600  # seconds
 END = struct.pack("<I", 0xFFFFFFFF)
 TICKS = struct.Struct("<Q")
 
@@ -191,7 +192,8 @@ def run(
         if board.emulator is not None:
             command = emulator_command(board, image)
             command += counting.options(board, count, counts) if count else []
-        done = subprocess.run(command, input=b"".join(request), capture_output=True, timeout=TIMEOUT)
+        limit = SIMULATOR_TIMEOUT if board.simulated else TIMEOUT
+        done = subprocess.run(command, input=b"".join(request), capture_output=True, timeout=limit)
         if done.returncode:
             text = done.stderr.decode(errors="replace").splitlines()
             raise ToolError(f"the probe ended with code {done.returncode} on {board_id}", details=tuple(text[:30]))

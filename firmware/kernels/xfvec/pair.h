@@ -77,6 +77,15 @@ EL_PAIR float el_pair_low(el_pair v)
     return x;
 }
 
+EL_PAIR float el_pair_high(el_pair v)
+{
+    uint32_t bits;
+    el_pair low;
+    __asm("fmv.x.w %0, %1" : "=r"(bits) : "f"(v));
+    __asm("fmv.w.x %0, %1" : "=f"(low) : "r"(bits >> 16));
+    return el_pair_low(low);
+}
+
 EL_PAIR el_pair el_pair_of(float low, float high)
 {
     el_pair v;
@@ -152,6 +161,11 @@ EL_PAIR el_pair el_pair_add(el_pair a, el_pair b)
 EL_PAIR float el_pair_low(el_pair v)
 {
     return el_from_half((uint16_t)v);
+}
+
+EL_PAIR float el_pair_high(el_pair v)
+{
+    return el_from_half((uint16_t)(v >> 16));
 }
 
 EL_PAIR el_pair el_pair_of(float low, float high)
