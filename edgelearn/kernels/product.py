@@ -69,9 +69,8 @@ def _backward_x(s: Sizes, width: int) -> Iterator[Product]:
 
 
 def _backward_w(s: Sizes, width: int) -> Iterator[Product]:
-    channels = s["in_c"] // s["groups"]
-    whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"]
-    pieces, length = (1, s["k_w"] * channels) if whole else (s["k_w"], channels)
+    whole = s["groups"] == 1  # as if no channel were left out
+    pieces, length = (1, s["k_w"] * s["in_pitch"]) if whole else (s["k_w"], s["in_c"] // s["groups"])
     positions = s["out_h"] * s["out_w"]
     yield Product(positions, positions, s["k_h"] * pieces * _ceil(length, width))
 

@@ -233,9 +233,9 @@ EL_INLINE float inside(const float *row, int32_t at, int32_t size)
 EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns *c, float scale, const float *x,
                            const float *dy, int32_t ky, int32_t e, int32_t k, float *dw)
 {
-    const int32_t hop = s->stride_w * s->in_c;
-    const int32_t size = s->in_w * s->in_c;
-    const int32_t origin = e - s->pad_left * s->in_c; /* of the window at column 0, relative to its row of x */
+    const int32_t hop = s->stride_w * s->in_pitch;
+    const int32_t size = s->in_w * s->in_pitch;
+    const int32_t origin = e - s->pad_left * s->in_pitch; /* of the window at column 0, relative to its row of x */
     el_tile t = {0};
     int32_t iy = ky - s->pad_top;
     for (int32_t oy = 0; oy < s->out_h; oy++, iy += s->stride_h) {
@@ -265,7 +265,7 @@ EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const 
                                int32_t e, int32_t k, float *dw)
 {
     const int32_t og = s->out_c / s->groups;
-    const columns c = columns_of(s, e / s->in_c, (e + cols - 1) / s->in_c);
+    const columns c = columns_of(s, e / s->in_pitch, (e + cols - 1) / s->in_pitch);
     int32_t o = 0;
     for (; o + 4 <= og; o += 4) {
         weight_tile(4, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
@@ -281,19 +281,21 @@ void el_conv2d_bwd_w_f32__blk(const el_window *shape, float scale, const float *
     const el_window *s = &f;
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
-    const int32_t k = s->k_h * s->k_w * cg;
-    const int32_t taps = s->groups == 1 ? 1 : s->k_w; /* pieces of a window row: whole, or cut by the groups */
-    const int32_t count = s->groups == 1 ? s->k_w * cg : cg;
+    const int32_t wide = s->groups == 1 ? s->in_pitch : cg; /* channels of w, of which some may be left out */
+    const int32_t k = s->k_h * s->k_w * wide;
+    const int whole = s->groups == 1 && wide == cg;
+    const int32_t taps = whole ? 1 : s->k_w; /* pieces of a window row: whole, or only some channels of each tap */
+    const int32_t count = whole ? s->k_w * cg : cg;
     for (int32_t g = 0; g < s->groups; g++, dy += og, dw += og * k) {
         for (int32_t piece = 0; piece < s->k_h * taps; piece++) {
             const int32_t ky = piece / taps;
-            const int32_t e = piece % taps * s->in_c + g * cg;
+            const int32_t e = piece % taps * s->in_pitch + g * cg;
             int32_t i = 0;
             for (; i + 4 <= count; i += 4) {
-                weight_channels(4, s, scale, x, dy, ky, e + i, k, dw + piece * count + i);
+                weight_channels(4, s, scale, x, dy, ky, e + i, k, dw + piece * (whole ? count : wide) + i);
             }
             for (; i < count; i++) {
-                weight_channels(1, s, scale, x, dy, ky, e + i, k, dw + piece * count + i);
+                weight_channels(1, s, scale, x, dy, ky, e + i, k, dw + piece * (whole ? count : wide) + i);
             }
         }
     }

@@ -225,7 +225,7 @@ static el_phase el_phase_of(int32_t first, int32_t pad, int32_t stride, int32_t 
 EL_INLINE void el_pack_taps(const el_window *s, const el_phase *v, const el_phase *h, int32_t width, int32_t cols,
                             int32_t k, int32_t end, const el_t *w, el_t *to)
 {
-    const int32_t cg = s->in_c / s->groups;
+    const int32_t cg = s->groups == 1 ? s->in_pitch : s->in_c / s->groups; /* of w, which has the map's pitch */
     const int32_t og = s->out_c / s->groups;
     const int32_t pitch = s->k_h * s->k_w * cg;
     for (int32_t j = 0; j < cols; j += width) {

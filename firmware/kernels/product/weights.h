@@ -61,7 +61,8 @@ EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const 
     const int32_t width = EL_TILE_WIDTH;
     const int32_t cg = s.in_c / s.groups;
     const int32_t og = s.out_c / s.groups;
-    const int32_t k = s.k_h * s.k_w * cg;
+    const int32_t wide = s.groups == 1 ? s.in_pitch : cg; /* channels of w, of which some may be left out */
+    const int32_t k = s.k_h * s.k_w * wide;
     /* A window row is contiguous in the map; with groups, or channels that are left out, only its taps are. */
     const int whole = s.groups == 1 && s.in_pitch == s.in_c;
     const int32_t length = whole ? s.k_w * cg : cg;
@@ -69,7 +70,9 @@ EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const 
     const int32_t each = el_ceil_div(length, width);
     const int32_t panels = s.k_h * pieces * each;
     const int32_t positions = s.out_h * s.out_w;
-    const el_blocks cut = el_blocks_of(positions, positions, panels, width * (int32_t)sizeof(el_t),
+    /* As if no channel were left out, so that the blocks of a sum do not depend on it. */
+    const int32_t all = s.groups == 1 ? s.k_h * el_ceil_div(s.k_w * wide, width) : panels;
+    const el_blocks cut = el_blocks_of(positions, positions, all, width * (int32_t)sizeof(el_t),
                                        EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t));
     el_t *const packed = el_columns_of(scratch, cut.terms);
     for (int32_t group = 0; group < s.groups; group++, x += cg, dy += og, dw += og * k) {
@@ -91,12 +94,12 @@ EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const 
                     for (int32_t j = begin; j < stop;) {
                         const int32_t piece = j / each;
                         const int32_t e = (j - piece * each) * width;
-                        /* Whole panels follow each other in dw beyond their window row. */
-                        const int32_t next = length % width == 0 ? stop : el_min((piece + 1) * each, stop);
-                        const int32_t cols =
-                            length % width == 0 ? (next - j) * width : el_min((next - j) * width, length - e);
+                        /* Whole panels follow each other in dw beyond their piece, if no channel is left out. */
+                        const int on = length % width == 0 && wide == cg;
+                        const int32_t next = on ? stop : el_min((piece + 1) * each, stop);
+                        const int32_t cols = on ? (next - j) * width : el_min((next - j) * width, length - e);
                         el_panels_add(width, height, rows, cols, count, scratch, packed + (j - begin) * count * width,
-                                      scale, dw + o * k + piece * length + e, k);
+                                      scale, dw + o * k + piece * (whole ? length : wide) + e, k);
                         j = next;
                     }
                     o += rows;
