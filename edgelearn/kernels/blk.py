@@ -38,6 +38,7 @@ TABLE: tuple[Entry, ...] = (
     Entry("conv2d_fwd", "blk", "kernels/blk/product_s8.c", _three_wide_positions, fmt="s8"),
     Entry("dense_fwd", "blk", "kernels/blk/product_s8.c", _one_wide_position, fmt="s8"),
     Entry("depthwise_conv2d_fwd", "blk", "kernels/blk/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8"),
+    *rows("blk", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
 )  # fmt: skip
 
 # A recurrent step is a dense layer.

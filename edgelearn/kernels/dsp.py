@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import Entry, Sizes
+from edgelearn.kernels.base import Entry, Sizes, rows
 from edgelearn.kernels.int8 import four_channels, line, padded_lines, terms
 
 POSITIONS = 4  # side by side in a panel
@@ -26,4 +26,5 @@ TABLE = (
     Entry("conv2d_fwd", "dsp", "kernels/dsp/product_s8.c", _panel, _four_terms, fmt="s8"),
     Entry("dense_fwd", "dsp", "kernels/dsp/product_s8.c", _one_position, _four_terms, fmt="s8"),
     Entry("depthwise_conv2d_fwd", "dsp", "kernels/dsp/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8"),
+    *rows("dsp", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
 )

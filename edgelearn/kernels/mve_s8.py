@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import Entry, Sizes
+from edgelearn.kernels.base import Entry, Sizes, rows
 from edgelearn.kernels.int8 import line, sides
 
 POSITIONS = 3  # of a tile
@@ -32,4 +32,5 @@ TABLE = (
     Entry("conv2d_fwd", "mve", "kernels/mve/product_s8.c", _windows, fmt="s8"),
     Entry("dense_fwd", "mve", "kernels/mve/product_s8.c", _starts, fmt="s8"),
     Entry("depthwise_conv2d_fwd", "mve", "kernels/mve/depthwise_conv2d_s8.c", _words, _four_by_four, fmt="s8"),
+    *rows("mve", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
 )

@@ -26,4 +26,5 @@ TABLE = (
     Entry("conv2d_fwd", "rvv", "kernels/rvv/product_s8.c", _windows, fmt="s8"),
     Entry("dense_fwd", "rvv", "kernels/rvv/product_s8.c", _starts, fmt="s8"),
     *rows("rvv", "depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8", supports=_one_each),
+    *rows("rvv", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
 )
