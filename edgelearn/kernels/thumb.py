@@ -10,13 +10,7 @@ POSITIONS, WEIGHTS = Tile(2, (8,), bytes=4096, costs=(25, 150, 1, 30), least=4),
 TABLE: tuple[Entry, ...] = (
     *conv2d("thumb", POSITIONS, steps=("conv2d_fwd", "conv2d_bwd_x")),
     *conv2d("thumb", WEIGHTS, steps=("conv2d_bwd_w",), file="conv2d_weights.c"),
-    *rows(
-        "thumb",
-        "depthwise_conv2d.c",
-        "depthwise_conv2d_fwd",
-        "depthwise_conv2d_bwd_x",
-        "depthwise_conv2d_bwd_w",
-        supports=single,
-        pitched=True,
-    ),
-)
+    *rows("thumb", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=single, pitched=True),
+    *rows("thumb", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w"),
+)  # fmt: skip

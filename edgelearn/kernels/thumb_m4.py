@@ -1,4 +1,4 @@
-"""Register tiles in assembler for Cortex-M cores with an FPU."""
+"""Register tiles in assembler for Cortex-M cores with an FPU: products and sums apart, which an M4 does faster."""
 
 from __future__ import annotations
 
@@ -10,13 +10,7 @@ POSITIONS, WEIGHTS = Tile(2, (8,), bytes=4096, costs=(25, 150, 1, 30), least=4),
 TABLE: tuple[Entry, ...] = (
     *conv2d("thumb_m4", POSITIONS, steps=("conv2d_fwd", "conv2d_bwd_x")),
     *conv2d("thumb_m4", WEIGHTS, steps=("conv2d_bwd_w",), file="conv2d_weights.c"),
-    *rows(
-        "thumb_m4",
-        "depthwise_conv2d.c",
-        "depthwise_conv2d_fwd",
-        "depthwise_conv2d_bwd_x",
-        "depthwise_conv2d_bwd_w",
-        supports=single,
-        pitched=True,
-    ),
-)
+    *rows("thumb_m4", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=single, pitched=True),
+    *rows("thumb_m4", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w"),
+)  # fmt: skip

@@ -101,3 +101,107 @@
     "vmul.f32 s7, s7, %[scale]\n\t"                                                                                    \
     "vadd.f32 s14, s14, s6\n\t"                                                                                        \
     "vadd.f32 s15, s15, s7\n\t"
+
+/* dense.h: s0-s3 += s4-s7 * each of s8-s11, s12-s15, s16-s19, s20-s23 */
+#define EL_DENSE_DOT                                                                                                   \
+    "vmul.f32 s8, s8, s4\n\t"                                                                                          \
+    "vmul.f32 s12, s12, s4\n\t"                                                                                        \
+    "vadd.f32 s0, s0, s8\n\t"                                                                                          \
+    "vmul.f32 s16, s16, s4\n\t"                                                                                        \
+    "vadd.f32 s1, s1, s12\n\t"                                                                                         \
+    "vmul.f32 s20, s20, s4\n\t"                                                                                        \
+    "vadd.f32 s2, s2, s16\n\t"                                                                                         \
+    "vmul.f32 s9, s9, s5\n\t"                                                                                          \
+    "vadd.f32 s3, s3, s20\n\t"                                                                                         \
+    "vmul.f32 s13, s13, s5\n\t"                                                                                        \
+    "vadd.f32 s0, s0, s9\n\t"                                                                                          \
+    "vmul.f32 s17, s17, s5\n\t"                                                                                        \
+    "vadd.f32 s1, s1, s13\n\t"                                                                                         \
+    "vmul.f32 s21, s21, s5\n\t"                                                                                        \
+    "vadd.f32 s2, s2, s17\n\t"                                                                                         \
+    "vmul.f32 s10, s10, s6\n\t"                                                                                        \
+    "vadd.f32 s3, s3, s21\n\t"                                                                                         \
+    "vmul.f32 s14, s14, s6\n\t"                                                                                        \
+    "vadd.f32 s0, s0, s10\n\t"                                                                                         \
+    "vmul.f32 s18, s18, s6\n\t"                                                                                        \
+    "vadd.f32 s1, s1, s14\n\t"                                                                                         \
+    "vmul.f32 s22, s22, s6\n\t"                                                                                        \
+    "vadd.f32 s2, s2, s18\n\t"                                                                                         \
+    "vmul.f32 s11, s11, s7\n\t"                                                                                        \
+    "vadd.f32 s3, s3, s22\n\t"                                                                                         \
+    "vmul.f32 s15, s15, s7\n\t"                                                                                        \
+    "vadd.f32 s0, s0, s11\n\t"                                                                                         \
+    "vmul.f32 s19, s19, s7\n\t"                                                                                        \
+    "vadd.f32 s1, s1, s15\n\t"                                                                                         \
+    "vmul.f32 s23, s23, s7\n\t"                                                                                        \
+    "vadd.f32 s2, s2, s19\n\t"                                                                                         \
+    "vadd.f32 s3, s3, s23\n\t"
+/* s0-s7, s8-s15 += s16-s23 * s24, and s16-s23 += s0-s7, s8-s15 * s24 */
+#define EL_DENSE_BACK_LOW                                                                                              \
+    "vmul.f32 s16, s16, s24\n\t"                                                                                       \
+    "vmul.f32 s17, s17, s24\n\t"                                                                                       \
+    "vadd.f32 s0, s0, s16\n\t"                                                                                         \
+    "vmul.f32 s18, s18, s24\n\t"                                                                                       \
+    "vadd.f32 s1, s1, s17\n\t"                                                                                         \
+    "vmul.f32 s19, s19, s24\n\t"                                                                                       \
+    "vadd.f32 s2, s2, s18\n\t"                                                                                         \
+    "vmul.f32 s20, s20, s24\n\t"                                                                                       \
+    "vadd.f32 s3, s3, s19\n\t"                                                                                         \
+    "vmul.f32 s21, s21, s24\n\t"                                                                                       \
+    "vadd.f32 s4, s4, s20\n\t"                                                                                         \
+    "vmul.f32 s22, s22, s24\n\t"                                                                                       \
+    "vadd.f32 s5, s5, s21\n\t"                                                                                         \
+    "vmul.f32 s23, s23, s24\n\t"                                                                                       \
+    "vadd.f32 s6, s6, s22\n\t"                                                                                         \
+    "vadd.f32 s7, s7, s23\n\t"
+#define EL_DENSE_OUTER_LOW                                                                                             \
+    "vmul.f32 s26, s0, s24\n\t"                                                                                        \
+    "vmul.f32 s27, s1, s24\n\t"                                                                                        \
+    "vadd.f32 s16, s16, s26\n\t"                                                                                       \
+    "vmul.f32 s28, s2, s24\n\t"                                                                                        \
+    "vadd.f32 s17, s17, s27\n\t"                                                                                       \
+    "vmul.f32 s29, s3, s24\n\t"                                                                                        \
+    "vadd.f32 s18, s18, s28\n\t"                                                                                       \
+    "vmul.f32 s26, s4, s24\n\t"                                                                                        \
+    "vadd.f32 s19, s19, s29\n\t"                                                                                       \
+    "vmul.f32 s27, s5, s24\n\t"                                                                                        \
+    "vadd.f32 s20, s20, s26\n\t"                                                                                       \
+    "vmul.f32 s28, s6, s24\n\t"                                                                                        \
+    "vadd.f32 s21, s21, s27\n\t"                                                                                       \
+    "vmul.f32 s29, s7, s24\n\t"                                                                                        \
+    "vadd.f32 s22, s22, s28\n\t"                                                                                       \
+    "vadd.f32 s23, s23, s29\n\t"
+#define EL_DENSE_BACK_HIGH                                                                                             \
+    "vmul.f32 s16, s16, s24\n\t"                                                                                       \
+    "vmul.f32 s17, s17, s24\n\t"                                                                                       \
+    "vadd.f32 s8, s8, s16\n\t"                                                                                         \
+    "vmul.f32 s18, s18, s24\n\t"                                                                                       \
+    "vadd.f32 s9, s9, s17\n\t"                                                                                         \
+    "vmul.f32 s19, s19, s24\n\t"                                                                                       \
+    "vadd.f32 s10, s10, s18\n\t"                                                                                       \
+    "vmul.f32 s20, s20, s24\n\t"                                                                                       \
+    "vadd.f32 s11, s11, s19\n\t"                                                                                       \
+    "vmul.f32 s21, s21, s24\n\t"                                                                                       \
+    "vadd.f32 s12, s12, s20\n\t"                                                                                       \
+    "vmul.f32 s22, s22, s24\n\t"                                                                                       \
+    "vadd.f32 s13, s13, s21\n\t"                                                                                       \
+    "vmul.f32 s23, s23, s24\n\t"                                                                                       \
+    "vadd.f32 s14, s14, s22\n\t"                                                                                       \
+    "vadd.f32 s15, s15, s23\n\t"
+#define EL_DENSE_OUTER_HIGH                                                                                            \
+    "vmul.f32 s26, s8, s24\n\t"                                                                                        \
+    "vmul.f32 s27, s9, s24\n\t"                                                                                        \
+    "vadd.f32 s16, s16, s26\n\t"                                                                                       \
+    "vmul.f32 s28, s10, s24\n\t"                                                                                       \
+    "vadd.f32 s17, s17, s27\n\t"                                                                                       \
+    "vmul.f32 s29, s11, s24\n\t"                                                                                       \
+    "vadd.f32 s18, s18, s28\n\t"                                                                                       \
+    "vmul.f32 s26, s12, s24\n\t"                                                                                       \
+    "vadd.f32 s19, s19, s29\n\t"                                                                                       \
+    "vmul.f32 s27, s13, s24\n\t"                                                                                       \
+    "vadd.f32 s20, s20, s26\n\t"                                                                                       \
+    "vmul.f32 s28, s14, s24\n\t"                                                                                       \
+    "vadd.f32 s21, s21, s27\n\t"                                                                                       \
+    "vmul.f32 s29, s15, s24\n\t"                                                                                       \
+    "vadd.f32 s22, s22, s28\n\t"                                                                                       \
+    "vadd.f32 s23, s23, s29\n\t"

@@ -59,3 +59,59 @@
     "vfma.f32 s13, s5, %[scale]\n\t"                                                                                   \
     "vfma.f32 s14, s6, %[scale]\n\t"                                                                                   \
     "vfma.f32 s15, s7, %[scale]\n\t"
+
+/* dense.h: s0-s3 += s4-s7 * each of s8-s11, s12-s15, s16-s19, s20-s23 */
+#define EL_DENSE_DOT                                                                                                   \
+    "vfma.f32 s0, s4, s8\n\t"                                                                                          \
+    "vfma.f32 s1, s4, s12\n\t"                                                                                         \
+    "vfma.f32 s2, s4, s16\n\t"                                                                                         \
+    "vfma.f32 s3, s4, s20\n\t"                                                                                         \
+    "vfma.f32 s0, s5, s9\n\t"                                                                                          \
+    "vfma.f32 s1, s5, s13\n\t"                                                                                         \
+    "vfma.f32 s2, s5, s17\n\t"                                                                                         \
+    "vfma.f32 s3, s5, s21\n\t"                                                                                         \
+    "vfma.f32 s0, s6, s10\n\t"                                                                                         \
+    "vfma.f32 s1, s6, s14\n\t"                                                                                         \
+    "vfma.f32 s2, s6, s18\n\t"                                                                                         \
+    "vfma.f32 s3, s6, s22\n\t"                                                                                         \
+    "vfma.f32 s0, s7, s11\n\t"                                                                                         \
+    "vfma.f32 s1, s7, s15\n\t"                                                                                         \
+    "vfma.f32 s2, s7, s19\n\t"                                                                                         \
+    "vfma.f32 s3, s7, s23\n\t"
+/* s0-s7, s8-s15 += s16-s23 * s24, and s16-s23 += s0-s7, s8-s15 * s24 */
+#define EL_DENSE_BACK_LOW                                                                                              \
+    "vfma.f32 s0, s16, s24\n\t"                                                                                        \
+    "vfma.f32 s1, s17, s24\n\t"                                                                                        \
+    "vfma.f32 s2, s18, s24\n\t"                                                                                        \
+    "vfma.f32 s3, s19, s24\n\t"                                                                                        \
+    "vfma.f32 s4, s20, s24\n\t"                                                                                        \
+    "vfma.f32 s5, s21, s24\n\t"                                                                                        \
+    "vfma.f32 s6, s22, s24\n\t"                                                                                        \
+    "vfma.f32 s7, s23, s24\n\t"
+#define EL_DENSE_OUTER_LOW                                                                                             \
+    "vfma.f32 s16, s0, s24\n\t"                                                                                        \
+    "vfma.f32 s17, s1, s24\n\t"                                                                                        \
+    "vfma.f32 s18, s2, s24\n\t"                                                                                        \
+    "vfma.f32 s19, s3, s24\n\t"                                                                                        \
+    "vfma.f32 s20, s4, s24\n\t"                                                                                        \
+    "vfma.f32 s21, s5, s24\n\t"                                                                                        \
+    "vfma.f32 s22, s6, s24\n\t"                                                                                        \
+    "vfma.f32 s23, s7, s24\n\t"
+#define EL_DENSE_BACK_HIGH                                                                                             \
+    "vfma.f32 s8, s16, s24\n\t"                                                                                        \
+    "vfma.f32 s9, s17, s24\n\t"                                                                                        \
+    "vfma.f32 s10, s18, s24\n\t"                                                                                       \
+    "vfma.f32 s11, s19, s24\n\t"                                                                                       \
+    "vfma.f32 s12, s20, s24\n\t"                                                                                       \
+    "vfma.f32 s13, s21, s24\n\t"                                                                                       \
+    "vfma.f32 s14, s22, s24\n\t"                                                                                       \
+    "vfma.f32 s15, s23, s24\n\t"
+#define EL_DENSE_OUTER_HIGH                                                                                            \
+    "vfma.f32 s16, s8, s24\n\t"                                                                                        \
+    "vfma.f32 s17, s9, s24\n\t"                                                                                        \
+    "vfma.f32 s18, s10, s24\n\t"                                                                                       \
+    "vfma.f32 s19, s11, s24\n\t"                                                                                       \
+    "vfma.f32 s20, s12, s24\n\t"                                                                                       \
+    "vfma.f32 s21, s13, s24\n\t"                                                                                       \
+    "vfma.f32 s22, s14, s24\n\t"                                                                                       \
+    "vfma.f32 s23, s15, s24\n\t"
