@@ -22,7 +22,9 @@ from edgelearn.link import Link
 from edgelearn.plan import make_plan
 from edgelearn.session import Session
 from edgelearn.share import boards_dir
+from tests.support.kernel_cases import all_cases
 from tests.support.nets import Net, conv1d_net, residual_net
+from tests.support.parts import check_parts
 
 BOARD = "qemu-rv32x8"
 IN_PLACE = TrainConfig(lr=0.01, epochs=1)
@@ -81,6 +83,13 @@ def test_the_number_of_harts_does_not_change_a_bit(
         pytest.skip("qemu-system-riscv32 is not installed")
     found = [_weights(net(), config, with_harts(tmp_path, harts), tmp_path / str(harts)) for harts in counts]
     assert all(weights == found[0] for weights in found)
+
+
+def test_parts_of_tiles_in_assembler_are_the_whole() -> None:
+    """tests/host has the portable kernels; here are those of the board's own instruction set."""
+    if shutil.which("qemu-system-riscv32") is None:
+        pytest.skip("qemu-system-riscv32 is not installed")
+    assert check_parts("qemu-rv32", [case for case in all_cases() if case.step.startswith("conv2d_")]) > 500
 
 
 def test_each_hart_gets_the_same_stack(tmp_path: Path) -> None:
