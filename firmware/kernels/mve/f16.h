@@ -31,6 +31,7 @@ enum { EL_LANES = 8, EL_SUM_TERMS = 32 };
  * becomes q2, and so on. The numbers of the registers are symbols. */
 __asm__(".set el_q0, 0\n.set el_q1, 1\n.set el_q2, 2\n.set el_q3, 3\n"
         ".set el_q4, 4\n.set el_q5, 5\n.set el_q6, 6\n.set el_q7, 7\n");
+#define EL_CONVERT_OF(code, to, from) ".inst.w " #code " + (el_%q[" #to "] << 13) + (el_%q[" #from "] << 1)\n"
 #define EL_CONVERT(code) ".inst.w " #code " + (el_%q0 << 13) + (el_%q1 << 1)"
 
 EL_INLINE float32x4_t el_even(el_v v)
@@ -67,9 +68,9 @@ EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
 /* The nearest halves. */
 EL_INLINE el_v el_sum_narrow(el_sum s)
 {
-    el_v v = vreinterpretq_f16_f32(s.odd); /* every lane is overwritten */
-    __asm__(EL_CONVERT(0xee3f0e01) : "+w"(v) : "w"(s.even));
-    __asm__(EL_CONVERT(0xee3f1e01) : "+w"(v) : "w"(s.odd));
+    el_v v = vreinterpretq_f16_f32(s.even); /* every lane is overwritten */
+    __asm__ volatile(EL_CONVERT(0xee3f0e01) : "+w"(v) : "w"(s.even));
+    __asm__ volatile(EL_CONVERT(0xee3f1e01) : "+w"(v) : "w"(s.odd));
     return v;
 }
 

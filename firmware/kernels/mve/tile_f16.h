@@ -38,31 +38,72 @@ enum { EL_BLOCK_TERMS = 72 };
 #define EL_TILE_STORE(i)                                                                                               \
     el_store(y, t.c##i, n);                                                                                            \
     y = el_next_row(y, ldy);
-#define EL_TILE_FIRST(i) s[i] = el_sum_of(t.c##i);
-#define EL_TILE_NEXT(i) s[i] = el_sum_add(s[i], t.c##i, n);
+#define EL_TILE_FIRST(i) s = el_drain_first(s, t.c##i);
+#define EL_TILE_NEXT(i) s = el_drain_next(s, t.c##i);
 #define EL_TILE_LAST(i)                                                                                                \
-    el_store(y, el_sum_narrow(el_sum_add(s[i], t.c##i, n)), n);                                                        \
+    el_store(y, el_sum_narrow(el_drain_last(&s, t.c##i)), n);                                                          \
     y = el_next_row(y, ldy);
 #define EL_TILE_INTO(i)                                                                                                \
-    el_sum_into(y, scale, el_sum_add(s[i], t.c##i, n), n);                                                             \
+    el_sum_into(y, scale, el_drain_last(&s, t.c##i), n);                                                               \
     y = el_next_row(y, ldy);
 #define EL_TILE_ADD(i)                                                                                                 \
     el_sum_into(y, scale, el_sum_of(t.c##i), n);                                                                       \
     y = el_next_row(y, ldy);
 
-/* All blocks of the sum but the last one go to s; what is left of `count` is the last one. t has what the sum begins
- * with, and is zero for the last block. */
-EL_INLINE const el_t *el_tile_blocks(int rows, el_n n, int32_t *count, const el_row_t **a, const el_t *b, el_tile *tile,
-                                     el_sum *s)
+/* One row's sums into floats: even lanes, then odd ones. In assembly, so that the rows follow one another: the compiler
+ * would convert all of them first and run out of registers. */
+EL_INLINE float *el_drain_first(float *s, el_v c)
+{
+    float32x4_t odd;
+    __asm__ volatile(EL_CONVERT_OF(0xfe3f1e01, odd, c) EL_CONVERT_OF(0xfe3f0e01, c, c) "vstrw.32 %q[c], [%[s]], #16\n"
+                                                                                       "vstrw.32 %q[odd], [%[s]], #16\n"
+                     : [s] "+r"(s), [c] "+w"(c), [odd] "=&w"(odd)
+                     :
+                     : "memory");
+    return s;
+}
+
+EL_INLINE el_sum el_drain_last(float **s, el_v c)
+{
+    float32x4_t odd;
+    float32x4_t old;
+    __asm__ volatile(EL_CONVERT_OF(0xfe3f1e01, odd, c)
+                         EL_CONVERT_OF(0xfe3f0e01, c, c) "vldrw.32 %q[old], [%[s]], #16\n"
+                                                         "vadd.f32 %q[c], %q[c], %q[old]\n"
+                                                         "vldrw.32 %q[old], [%[s]], #16\n"
+                                                         "vadd.f32 %q[odd], %q[odd], %q[old]\n"
+                     : [s] "+r"(*s), [c] "+w"(c), [odd] "=&w"(odd), [old] "=&w"(old)
+                     :
+                     : "memory");
+    return (el_sum){vreinterpretq_f32_f16(c), odd};
+}
+
+EL_INLINE float *el_drain_next(float *s, el_v c)
+{
+    float *from = s;
+    const el_sum sum = el_drain_last(&from, c);
+    __asm__ volatile("vstrw.32 %q1, [%0], #16\nvstrw.32 %q2, [%0], #16"
+                     : "+r"(s)
+                     : "w"(sum.even), "w"(sum.odd)
+                     : "memory");
+    return s;
+}
+
+/* All blocks of the sum but the last one go to `sums`; what is left of `count` is the last one. `tile` has what the sum
+ * begins with, and is zero for the last block. */
+EL_INLINE const el_t *el_tile_blocks(int rows, int32_t *count, const el_row_t **a, const el_t *b, el_tile *tile,
+                                     float *sums)
 {
     const int32_t blocks = (*count + EL_BLOCK_TERMS - 1) / EL_BLOCK_TERMS;
     const int32_t each = (*count + blocks - 1) / blocks;
     const el_v zero = el_set(0.0f, EL_ALL);
     el_tile t = *tile;
+    float *s = sums;
     b = el_tile_sum(rows, each, *a, b, &t);
     EL_TILE_ROWS(EL_TILE_FIRST)
     *a += rows * each;
     for (*count -= each; *count > each; *count -= each, *a += rows * each) {
+        s = sums;
         EL_TILE_ROWS(EL_TILE_ZERO)
         b = el_tile_sum(rows, each, *a, b, &t);
         EL_TILE_ROWS(EL_TILE_NEXT)
@@ -71,6 +112,12 @@ EL_INLINE const el_t *el_tile_blocks(int rows, el_n n, int32_t *count, const el_
     *tile = t;
     return b;
 }
+
+/* Memory that the compiler knows by a pointer, from which it may count on. */
+#define EL_SUMS                                                                                                        \
+    float sums[EL_TILE_HEIGHT * EL_LANES];                                                                             \
+    float *s = sums;                                                                                                   \
+    __asm__("" : "+r"(s))
 
 EL_INLINE const el_t *el_store_tile(int rows, el_n n, int32_t count, const el_row_t *a, const el_t *b, const el_t *from,
                                     int32_t pitch, el_t *y, int32_t ldy)
@@ -87,8 +134,8 @@ EL_INLINE const el_t *el_store_tile(int rows, el_n n, int32_t count, const el_ro
         b = el_tile_sum(rows, count, a, b, &t);
         EL_TILE_ROWS(EL_TILE_STORE)
     } else {
-        el_sum s[EL_TILE_HEIGHT];
-        b = el_tile_blocks(rows, n, &count, &a, b, &t, s);
+        EL_SUMS;
+        b = el_tile_blocks(rows, &count, &a, b, &t, s);
         b = el_tile_sum(rows, count, a, b, &t);
         EL_TILE_ROWS(EL_TILE_LAST)
     }
@@ -105,8 +152,8 @@ EL_INLINE const el_t *el_add_tile(int rows, el_n n, int32_t count, const el_row_
         b = el_tile_sum(rows, count, a, b, &t);
         EL_TILE_ROWS(EL_TILE_ADD)
     } else {
-        el_sum s[EL_TILE_HEIGHT];
-        b = el_tile_blocks(rows, n, &count, &a, b, &t, s);
+        EL_SUMS;
+        b = el_tile_blocks(rows, &count, &a, b, &t, s);
         b = el_tile_sum(rows, count, a, b, &t);
         EL_TILE_ROWS(EL_TILE_INTO)
     }
@@ -177,16 +224,19 @@ EL_INLINE void el_turn_columns(int32_t cols, int32_t count, const el_t *from, in
 EL_INLINE void el_copy_rows(int height, int32_t count, const el_t *from, int32_t pitch, el_row_t *to)
 {
     const uint16_t *p = (const uint16_t *)(const void *)from;
-    const el_n low = vctp32q((uint32_t)height);
-    const el_n high = height > WORDS ? vctp32q((uint32_t)(height - WORDS)) : 0;
-    for (; count > 0; count--, p += pitch, to += height) {
-        if (height < WORDS) {
-            vstrwq_p_u32(to, vldrhq_z_u32(p, low), low);
-        } else {
+    if (height > WORDS) {
+        /* The second vector of a row may be written beyond it, where the next one goes, but for the last one's. */
+        for (; count > 1; count--, p += pitch, to += height) {
             vstrwq_u32(to, vldrhq_u32(p));
+            vstrwq_u32(to + WORDS, vldrhq_u32(p + WORDS));
         }
-        if (height > WORDS) {
-            vstrwq_p_u32(to + WORDS, vldrhq_z_u32(p + WORDS, high), high);
+        const el_n high = vctp32q((uint32_t)(height - WORDS));
+        vstrwq_u32(to, vldrhq_u32(p));
+        vstrwq_p_u32(to + WORDS, vldrhq_z_u32(p + WORDS, high), high);
+    } else {
+        const el_n low = vctp32q((uint32_t)height);
+        for (; count > 0; count--, p += pitch, to += height) {
+            vstrwq_p_u32(to, vldrhq_z_u32(p, low), low);
         }
     }
 }
