@@ -11,26 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgelearn import boards, kernels
-from edgelearn.build.toolchain import find_compiler, find_emulator
-from edgelearn.errors import ToolError
+from edgelearn import kernels
 from edgelearn.share import firmware_dir
+from tests.rtl.conftest import BOARD
 from tests.support.kernel_cases import Case, all_cases
 from tests.support.kernel_cases_f16 import summed_in_halves
 from tests.support.run_kernels import calls_of
 from tools.bench import probe
 
-BOARD, ISA = "rtl-cv32e40p", "xfvec"
+ISA = "xfvec"
 Call = tuple[Case, kernels.Entry, str, list[Any], probe.Result]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _tools() -> None:
-    try:
-        find_compiler(boards.load(BOARD))
-        find_emulator(boards.load(BOARD))
-    except ToolError as error:
-        pytest.skip(error.message)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """Counts instructions of kernels and of a whole training step on emulated boards.
 
-    python tools/bench                          print tables for all boards
+    python tools/bench                          print tables for all boards in QEMU
+    python tools/bench --boards rtl-cv32e40p    a simulated core: a few layers in cycles, in minutes
     python tools/bench --boards qemu-m4 --write record them in tools/bench/recorded
     python tools/bench --check                  fail if a count is more than 1 % above the recorded one
 
 Counts are executed guest instructions of a kernel call, repeatable for one compiler version, and neither cycles nor
 time. A training step is the sum of its kernels; the calls' own few instructions are not in it. tools/bench/counting.py
-says how they are counted: exactly by a plugin in QEMU, or to about one instruction by QEMU's -icount.
+says how they are counted: exactly by a plugin in QEMU, or to about one instruction by QEMU's -icount. A board whose
+core is simulated counts clock cycles.
 """
 
 from __future__ import annotations
@@ -20,10 +22,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edgelearn import boards, kernels
+from edgelearn.boards import UNIT_WORDS
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
 from tools.bench import probe
-from tools.bench.cases import Bench, single_kernels, training_step
+from tools.bench.cases import Bench, single_kernels, small_kernels, training_step
 from tools.bench.counting import Choice, Method, choose
 
 RECORD = Path(__file__).resolve().parent / "recorded"  # a file for each board
@@ -37,13 +40,15 @@ def _bind(bench: Bench, isa: str) -> kernels.Kernel | None:
 
 
 def measure_kernels(board: str, method: Method) -> Counts:
-    """{"name": {isa: instructions, "macs": n}} of the single kernels."""
-    pairs = [
-        (bench, isa, kernel)
-        for bench in single_kernels()
-        for isa in dict.fromkeys((*boards.load(board).kernels, *kernels.PORTABLE))
-        if (kernel := _bind(bench, isa)) is not None
-    ]
+    """{"name": {isa: instructions or cycles, "macs": n}} of the single kernels."""
+    loaded = boards.load(board)
+    isas = dict.fromkeys((*loaded.kernels, *kernels.PORTABLE))
+    if loaded.simulated:  # what a plan would choose, and nothing that takes minutes
+        chosen = [(b, kernels.select(b.step, b.fmt, loaded.kernels, b.sizes)) for b in small_kernels()]
+        pairs = [(bench, kernel.isa, kernel) for bench, kernel in chosen]
+    else:
+        bound = [(b, isa, _bind(b, isa)) for b in single_kernels() for isa in isas]
+        pairs = [(bench, isa, kernel) for bench, isa, kernel in bound if kernel is not None]
     results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=method)
     counts: Counts = {}
     for (bench, isa, _), result in zip(pairs, results, strict=True):
@@ -52,37 +57,42 @@ def measure_kernels(board: str, method: Method) -> Counts:
 
 
 def measure_step(board: str, method: Method) -> Counts:
-    """{"name": {"kernel", "macs", "insn"}} of each step of a sample; updates count 1/batch."""
+    """{"name": {"kernel", "macs", "insn" or "cycles"}} of each step of a sample; updates count 1/batch."""
+    unit = boards.load(board).unit
     steps = list(training_step(board))
     kernels_of = [bench.kernel for bench in steps]
     calls = [probe.call_of(b.args, k) for b, k in zip(steps, kernels_of, strict=True) if k is not None]
     results = probe.run(board, calls, count=method)
     return {
-        b.name: {"kernel": k.name if k else "", "macs": b.macs, "insn": round((r.instructions or 0) * b.share, 1)}
+        b.name: {"kernel": k.name if k else "", "macs": b.macs, unit: round((r.instructions or 0) * b.share, 1)}
         for b, k, r in zip(steps, kernels_of, results, strict=True)
     }
 
 
-def _ratio(macs: int, insns: float) -> str:
-    return f"{macs / insns:6.3f}" if macs else "      "
+def _ratio(macs: int, spent: float, unit: str) -> str:
+    """MAC/insn, or cycles/MAC."""
+    return f"{macs / spent if unit == 'insn' else spent / macs:6.3f}" if macs else "      "
 
 
 def show(board: str, record: Counts, method: Method) -> None:
     """Two tables: instructions and MAC/insn of single kernels, and the steps of a training sample."""
+    unit = boards.load(board).unit
+    per = "MAC/insn" if unit == "insn" else "cyc/MAC"
     print(f"\n{board}, counted by {method.value}, {record['compiler']}")
-    print(f"{'kernel':34}{'isa':>8}{'insn':>14}{'MAC/insn':>10}{'ref/isa':>9}")
+    print(f"{'kernel':34}{'isa':>8}{unit:>14}{per:>10}{'ref/isa':>9}")
     for name, row in record["kernels"].items():
-        for isa, insns in row.items():
+        for isa, spent in row.items():
             if isa != "macs":
-                print(f"{name:34}{isa:>8}{insns:14,}    {_ratio(row['macs'], insns)}{row['ref'] / insns:9.1f}")
+                faster = f"{row['ref'] / spent:9.1f}" if "ref" in row else ""
+                print(f"{name:34}{isa:>8}{spent:14,}    {_ratio(row['macs'], spent, unit)}{faster}")
                 name = ""
     rows = record["step"]
-    macs, insns = sum(r["macs"] for r in rows.values()), sum(r["insn"] for r in rows.values())
-    print(f"{'training step, a sample':34}{'insn':>12}{'MAC/insn':>9}{'share':>8}  kernel")
+    macs, total = sum(r["macs"] for r in rows.values()), sum(r[unit] for r in rows.values())
+    print(f"{'training step, a sample':34}{unit:>12}{per:>9}{'share':>8}  kernel")
     for name, row in rows.items():
-        ratio, share = _ratio(row["macs"], row["insn"]), row["insn"] / insns
-        print(f"{name:34.34}{row['insn']:12,.0f}   {ratio}{share:8.1%}  {row['kernel']}")
-    print(f"{'sum':34}{insns:12,.0f}   {_ratio(macs, insns)}")
+        ratio, share = _ratio(row["macs"], row[unit], unit), row[unit] / total
+        print(f"{name:34.34}{row[unit]:12,.0f}   {ratio}{share:8.1%}  {row['kernel']}")
+    print(f"{'sum':34}{total:12,.0f}   {_ratio(macs, total, unit)}")
 
 
 def compare(board: str, old: Counts, new: Counts) -> list[str]:
@@ -94,12 +104,13 @@ def compare(board: str, old: Counts, new: Counts) -> list[str]:
         for isa in row
         if isa != "macs"
     ]
-    flat += [(name, row["insn"], new["step"].get(name, {}).get("insn")) for name, row in old["step"].items()]
+    unit = boards.load(board).unit
+    flat += [(name, row[unit], new["step"].get(name, {}).get(unit)) for name, row in old["step"].items()]
     for name, before, now in flat:
         if now is None:
             problems.append(f"{board}: {name} is not measured any more")
         elif now > before * (1 + TOLERANCE) + ROUNDING:
-            problems.append(f"{board}: {name} takes {now:,} instructions, recorded are {before:,}")
+            problems.append(f"{board}: {name} takes {now:,} {UNIT_WORDS[unit]}, recorded are {before:,}")
     return problems
 
 
@@ -116,8 +127,8 @@ def _choice(board: str, wanted: str) -> Choice:
 def main() -> int:
     """Exit code 1 if --check finds something worse."""
     parser = argparse.ArgumentParser(prog="tools/bench", description=(__doc__ or "").partition("\n")[0])
-    emulated = [b for b in boards.available() if boards.load(b).emulated]
-    parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all)")
+    emulated = [b for b in boards.available() if boards.load(b).emulated and not boards.load(b).simulated]
+    parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all in QEMU)")
     methods = [method.value for method in Method]
     parser.add_argument("--count", choices=methods, default="", help="how to count (default: plugin if it works)")
     action = parser.add_mutually_exclusive_group()

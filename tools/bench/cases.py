@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,21 +105,52 @@ def _int8(op: str, name: str, s: dict[str, int]) -> Bench:
     return Bench(f"{name} fwd int8", f"{op}_fwd", s, args, OPS[op].macs(s), fmt="s8")
 
 
+# Layers that a simulator finishes: a thousand times fewer of them a second than in an emulator.
+SMALL = {
+    "conv 3x3, 16>32, 16x16": ("conv2d", _window(16, 16, 16, 32, (3, 3), 1, (1, 1))),
+    "pointwise 64>64, 25x5": LAYERS["pointwise 64>64, 25x5"],
+    "depthwise 3x3, 64, 25x5": LAYERS["depthwise 3x3, 64, 25x5"],
+}
+
+
+def small_kernels() -> Iterator[Bench]:
+    """Small layers, each with its three kernels, in float32 and in halves."""
+    dense = list(_dense(640, 128))
+    for bench in [b for name, layer in SMALL.items() for b in _layer(name, *layer)] + dense:
+        yield bench
+        yield in_halves(bench)
+
+
+def in_halves(bench: Bench) -> Bench:
+    """The same call with numbers in 16 bits."""
+    args = tuple(a.astype(np.float16) if isinstance(a, np.ndarray) else a for a in bench.args)
+    return replace(bench, name=f"{bench.name} f16", args=args, fmt="f16")
+
+
+def _layer(name: str, op: str, s: dict[str, int]) -> Iterator[Bench]:
+    """Forward, gradient of x, gradient of w."""
+    x, y = _random((s["in_h"], s["in_w"], s["in_c"])), _random((s["out_h"], s["out_w"], s["out_c"]))
+    w = _random((s["k_h"] * s["k_w"] * s["out_c"] * (s["in_c"] if op == "conv2d" else 1),))
+    yield _make(op, s, (), (x, w, _random((s["out_c"],)), y), f"{name} fwd")
+    yield _make(f"{op}_bwd_x", s, (), (y, w, x), f"{name} bwd_x")
+    yield _make(f"{op}_bwd_w", s, (1.0,), (x, y, w), f"{name} bwd_w")
+
+
+def _dense(n: int, m: int) -> Iterator[Bench]:
+    sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
+    yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")
+    yield _make("dense_bwd_x", sizes, (), (b, w, x), f"dense {n}>{m} bwd_x")
+    yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
+
+
 def single_kernels() -> Iterator[Bench]:
     """Typical layers, each with its three kernels, and the forward one in int8."""
     for name, (op, s) in LAYERS.items():
-        x, y = _random((s["in_h"], s["in_w"], s["in_c"])), _random((s["out_h"], s["out_w"], s["out_c"]))
-        w = _random((s["k_h"] * s["k_w"] * s["out_c"] * (s["in_c"] if op == "conv2d" else 1),))
-        yield _make(op, s, (), (x, w, _random((s["out_c"],)), y), f"{name} fwd")
-        yield _make(f"{op}_bwd_x", s, (), (y, w, x), f"{name} bwd_x")
-        yield _make(f"{op}_bwd_w", s, (1.0,), (x, y, w), f"{name} bwd_w")
+        yield from _layer(name, op, s)
         yield _int8(op, name, s)
     for n, m in ((640, 128), (32, 7)):
-        sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
-        yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")
-        yield _make("dense_bwd_x", sizes, (), (b, w, x), f"dense {n}>{m} bwd_x")
-        yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
-        yield _int8("dense", f"dense {n}>{m}", sizes)
+        yield from _dense(n, m)
+        yield _int8("dense", f"dense {n}>{m}", {"in": n, "out": m})
     rows = {"rows": 64, "channels": 32}
     yield _make("bias_bwd", rows, (1.0,), (_random((64, 32)), _random((32,))), "bias_bwd 64x32")
     n, v = 1024, _random((1024,))
