@@ -7,7 +7,15 @@
 #define EL_DRAIN(H, M, count) ((void)0)
 #define EL_ADD(i, M)                                                                                                   \
     v = EL_VOP(vfmacc_vf, M)(EL_VMEM(vle, M)(y, vl), scale, c##i, vl), EL_VMEM(vse, M)(y, v, vl), y += ldy;
-#define EL_FINISH(H, M) EL_ROWS##H(EL_ADD, M)
+#define EL_ADD_TURNED(i, M)                                                                                            \
+    v = EL_VOP(vfmacc_vf, M)(EL_VMEM(vlse, M)(y, bytes, vl), scale, c##i, vl), EL_VMEM(vsse, M)(y++, bytes, v, vl);
+#define EL_FINISH(H, M)                                                                                                \
+    if (turned) {                                                                                                      \
+        const ptrdiff_t bytes = ldy * (ptrdiff_t)sizeof(el_t);                                                         \
+        EL_ROWS##H(EL_ADD_TURNED, M)                                                                                   \
+    } else {                                                                                                           \
+        EL_ROWS##H(EL_ADD, M)                                                                                          \
+    }
 #include "weights.h"
 
 void el_conv2d_bwd_w_f32__rvv(const el_window *s, float scale, const float *x, const float *dy, float *dw,

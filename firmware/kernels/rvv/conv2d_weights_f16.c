@@ -28,10 +28,11 @@
 #define EL_FINISH(H, M)                                                                                                \
     EL_AWAY(H, M)                                                                                                      \
     el_widen_##M(H, vl, fresh, halves, EL_FLOATS(t));                                                                  \
-    el_update_##M(H, vl, scale, EL_FLOATS(t), y, ldy);                                                                 \
+    el_update_##M(H, vl, scale, EL_FLOATS(t), turned ? ldy : 1, y, turned ? 1 : ldy);                                  \
     (void)v
 
-/* el_widen: the floats become the halves (fresh) or grow by them. el_update: y += scale * the floats, rounded once. */
+/* el_widen: the floats become the halves (fresh) or grow by them. el_update: y += scale * the floats, rounded once; its
+ * columns are `apart` elements apart, rows ldy. */
 #define EL_SUMS_OF(M)                                                                                                  \
     static void el_widen_##M(int32_t rows, size_t vl, int fresh, const el_t *halves, float *floats)                    \
     {                                                                                                                  \
@@ -43,15 +44,20 @@
              vl);                                                                                                      \
         }                                                                                                              \
     }                                                                                                                  \
-    static void el_update_##M(int32_t rows, size_t vl, float scale, const float *floats, el_t *y, int32_t ldy)         \
+    static void el_update_##M(int32_t rows, size_t vl, float scale, const float *floats, int32_t apart, el_t *y,       \
+                              int32_t ldy)                                                                             \
     {                                                                                                                  \
         for (; rows > 0; rows--, floats += vl, y += ldy) {                                                             \
-            EL_VMEM(vse, M)                                                                                            \
-            (y,                                                                                                        \
-             EL_VOP(vfncvt_f_f_w, M)(EL_WIDE(vfmacc_vf, M)(EL_WIDE(vfwcvt_f_f_v, M)(EL_VMEM(vle, M)(y, vl), vl),       \
-                                                           scale, EL_WIDE(vle32_v, M)(floats, vl), vl),                \
-                                     vl),                                                                              \
-             vl);                                                                                                      \
+            const ptrdiff_t bytes = apart * (ptrdiff_t)sizeof(el_t);                                                   \
+            const EL_V(M) old = apart == 1 ? EL_VMEM(vle, M)(y, vl) : EL_VMEM(vlse, M)(y, bytes, vl);                  \
+            const EL_V(M) sum = EL_VOP(vfncvt_f_f_w, M)(                                                               \
+                EL_WIDE(vfmacc_vf, M)(EL_WIDE(vfwcvt_f_f_v, M)(old, vl), scale, EL_WIDE(vle32_v, M)(floats, vl), vl),  \
+                vl);                                                                                                   \
+            if (apart == 1) {                                                                                          \
+                EL_VMEM(vse, M)(y, sum, vl);                                                                           \
+            } else {                                                                                                   \
+                EL_VMEM(vsse, M)(y, bytes, sum, vl);                                                                   \
+            }                                                                                                          \
         }                                                                                                              \
     }
 EL_SUMS_OF(m1)

@@ -1,10 +1,10 @@
-/* The gradient of w as products: rows are output channels, columns elements of a window row, terms positions. Nothing
- * is packed: both operands are contiguous across the tile, dy a row's scalars, x its columns. Only where a window
- * reaches into the padding with a part of the columns are these copied, beside zeros.
+/* The gradient of w as products: rows are output channels, columns elements of a window row, terms positions; or, where
+ * window rows are short, the other way round. Nothing is packed: both operands are contiguous across the tile. Only
+ * where a window reaches into the padding with a part of the tile are its elements copied, beside zeros.
  *
  * A format says how long its own sums may be (EL_SUM_TERMS) and what is done then:
  *   EL_DRAIN(H, M)   puts c0 .. away and makes them zero
- *   EL_FINISH(H, M)  y[i * ldy + j] += scale * all sums of row i */
+ *   EL_FINISH(H, M)  y[i * ldy + j] += scale * all sums of row i, or, turned, y[j * ldy + i] */
 #ifndef EL_RVV_WEIGHTS_H
 #define EL_RVV_WEIGHTS_H
 
@@ -18,6 +18,7 @@ typedef struct {
     const el_t *x, *dy;
     int32_t rows, out, hop, pitch, x_row, y_row;
     int32_t left, right, cols;
+    int turned; /* rows are elements of the window, columns output channels */
     float scale;
     el_t *y;
     int32_t ldy;
@@ -39,21 +40,21 @@ typedef struct {
                                                              "3:\n" EL_TERMS(H, "1") "bne %[a], %[ones], 3b\n"         \
                                                                                      "4:\n"                            \
                      : EL_SUMS##H, [v] "=&vr"(v), [a] "+r"(a), [b] "+r"(b)                                             \
-                     : [vl] "r"(vl), [step] "r"(step), [pitch] "r"(pitch), [fours] "r"(a + (count & ~3) * t->pitch),   \
-                       [ones] "r"(a + count * t->pitch)                                                                \
+                     : [vl] "r"(vl), [step] "r"(step), [pitch] "r"(pitch), [fours] "r"(a + (count & ~3) * apart),      \
+                       [ones] "r"(a + count * apart)                                                                   \
                      : EL_SCALARS, "vl", "vtype", "memory")
 
 #define EL_ZERO(i, M) c##i = EL_VOP(vfmv_v_f, M)(0, vl);
 
-/* A row of columns of which those before `left` or from `right` on are padding; 0 if all are. */
-EL_INLINE int el_edge(const el_tile *t, const el_t *x, int32_t left, int32_t right)
+/* `count` elements of which those before `left` or from `right` on are padding; 0 if all are. */
+EL_INLINE int el_edge(const el_tile *t, int32_t count, const el_t *x, int32_t left, int32_t right)
 {
     const int32_t first = el_max(left, 0);
-    const int32_t last = el_min(right, t->cols);
+    const int32_t last = el_min(right, count);
     if (first >= last) {
         return 0;
     }
-    EL_VMEM(vse, m4)(t->edge, EL_VOP(vfmv_v_f, m4)(0, EL_VL(m4, t->cols)), EL_VL(m4, t->cols));
+    EL_VMEM(vse, m4)(t->edge, EL_VOP(vfmv_v_f, m4)(0, EL_VL(m4, count)), EL_VL(m4, count));
     EL_VMEM(vse, m4)(t->edge + first, EL_VMEM(vle, m4)(x + first, EL_VL(m4, last - first)), EL_VL(m4, last - first));
     return 1;
 }
@@ -62,8 +63,11 @@ EL_INLINE int el_edge(const el_tile *t, const el_t *x, int32_t left, int32_t rig
     static void el_add_##H##_##M(const el_tile *t)                                                                     \
     {                                                                                                                  \
         const size_t vl = EL_VL(M, t->cols);                                                                           \
-        const ptrdiff_t step = t->hop * (ptrdiff_t)sizeof(el_t);                                                       \
-        const ptrdiff_t pitch = t->pitch * (ptrdiff_t)sizeof(el_t);                                                    \
+        const int turned = t->turned;                                                                                  \
+        const int32_t apart = turned ? t->hop : t->pitch;                                                              \
+        const int32_t window = turned ? H : t->cols;                                                                   \
+        const ptrdiff_t step = (turned ? t->pitch : t->hop) * (ptrdiff_t)sizeof(el_t);                                 \
+        const ptrdiff_t pitch = apart * (ptrdiff_t)sizeof(el_t);                                                       \
         const int32_t ldy = t->ldy;                                                                                    \
         const float scale = t->scale;                                                                                  \
         el_t *y = t->y;                                                                                                \
@@ -75,18 +79,19 @@ EL_INLINE int el_edge(const el_tile *t, const el_t *x, int32_t left, int32_t rig
             int32_t left = t->left;                                                                                    \
             int32_t right = t->right;                                                                                  \
             for (int32_t p = 0, count; p < t->out; p += count) {                                                       \
-                const el_t *a = dy;                                                                                    \
-                const el_t *b = x;                                                                                     \
+                const el_t *at = x;                                                                                    \
                 int some = 1;                                                                                          \
                 count = 1;                                                                                             \
-                if (left <= 0 && right >= t->cols) {                                                                   \
-                    count = el_min((right - t->cols) / t->hop + 1, t->out - p);                                        \
+                if (left <= 0 && right >= window) {                                                                    \
+                    count = el_min((right - window) / t->hop + 1, t->out - p);                                         \
                     EL_LIMIT(count);                                                                                   \
                 } else {                                                                                               \
-                    some = el_edge(t, x, left, right);                                                                 \
-                    b = t->edge;                                                                                       \
+                    some = el_edge(t, window, x, left, right);                                                         \
+                    at = t->edge;                                                                                      \
                 }                                                                                                      \
                 if (some) {                                                                                            \
+                    const el_t *a = turned ? at : dy;                                                                  \
+                    const el_t *b = turned ? dy : at;                                                                  \
                     EL_SUM(H, M);                                                                                      \
                     EL_DRAIN(H, M, count);                                                                             \
                 }                                                                                                      \
@@ -117,10 +122,15 @@ static void el_piece(const el_window *s, int32_t ky, int32_t offset, int32_t len
     if (first >= last) {
         return;
     }
-    for (int32_t e = 0; e < length; e += width) {
+    const int turned = length < width && length < og;
+    const int32_t columns = turned ? og : length;
+    const int32_t rows = turned ? length : og;
+    for (int32_t j = 0; j < columns; j += width) {
+        const int32_t e = turned ? 0 : j;
+        const int32_t o = turned ? j : 0;
         const int32_t at = offset + e - s->pad_left * s->in_pitch;
         el_tile t = {x + (first * s->stride_h - s->pad_top + ky) * size + at,
-                     dy + first * s->out_w * s->out_pitch,
+                     dy + first * s->out_w * s->out_pitch + o,
                      last - first,
                      s->out_w,
                      s->stride_w * s->in_pitch,
@@ -129,17 +139,25 @@ static void el_piece(const el_window *s, int32_t ky, int32_t offset, int32_t len
                      s->out_w * s->out_pitch,
                      -at,
                      size - at,
-                     el_min(width, length - e),
+                     el_min(width, columns - j),
+                     turned,
                      scale,
-                     dw + e,
+                     dw + o * ldy + e,
                      ldy,
                      scratch,
                      (char *)scratch + width * (int32_t)sizeof(el_t)};
-        for (int32_t o = 0, height; o < og; o += height) {
-            height = el_tile_height(og - o);
+        for (int32_t i = 0, height; i < rows; i += height) {
+            height = el_tile_height(rows - i);
             tiles[el_group(t.cols)][height - 1](&t);
-            t.dy += height;
-            t.y += height * ldy;
+            if (turned) {
+                t.x += height;
+                t.left -= height;
+                t.right -= height;
+                t.y += height;
+            } else {
+                t.dy += height;
+                t.y += height * ldy;
+            }
         }
     }
 }
