@@ -64,7 +64,7 @@ def halves(ops: Iterable[Op]) -> Iterator[Op]:
             formats = tuple(F16 if fmt is F32 else fmt for fmt in op.formats)
             yield replace(
                 op, name=op.name + SUFFIX, fmt=F16, formats=formats, compute=_in_halves(op), examples=(), summary="",
-                calls=op.kernel, scalars=_exact_scalars(op),
+                calls=op.kernel, scalars=_exact_scalars(op), gradient=None, weights=(), shifts=(), constants=(),
             )  # fmt: skip
 
 
