@@ -42,7 +42,12 @@ TABLE: tuple[Entry, ...] = (
     *rows("mve", "dense.c", *_DENSE),
     *_others("f32", ""),
     *_others("f16", "_f16"),
+    *rows("mve", "optim.c", "sgd_step", "momentum_step"),
+    *rows("mve", "optim_f16.c", "sgd_step", "finite_step", fmt="f16"),
     *_halves(rows("mve", "dense_f16.c", *_DENSE, fmt="f16")),
     *_halves(conv2d("mve", _HALVES, fmt="f16", file="conv2d_f16.c")),
     *_halves(depthwise("mve", Vectors(VECTOR), fmt="f16", file="depthwise_conv2d_f16.c")),
 )
+
+# Rounding at random is the reference's.
+NEEDS = {"kernels/mve/optim_f16.c": ("kernels/ref/optim_f16.c",)}
