@@ -14,8 +14,10 @@ def _four_terms(s: Sizes) -> bool:
 
 
 def _panel(s: Sizes) -> int:
-    """Four positions in 16 bits, of whole groups of four terms; a line of bytes where windows are gathered."""
-    return -(-terms(s) // 4) * 4 * 2 * POSITIONS + line(s)
+    """Factors of all channels; four positions in 16 bits, of whole groups of four terms; a line of bytes where windows
+    are gathered.
+    """
+    return 12 * s["out_c"] + -(-terms(s) // 4) * 4 * 2 * POSITIONS + line(s)
 
 
 def _one_position(s: Sizes) -> int:

@@ -54,6 +54,9 @@ MODERATE = (
     (2**30, -3, -20), (2**30 + 1, 2, 1), (0, 0, 5), (2**31 - 1, -23, -(2**28)), (2**30, -31, 2**28), (2**30, -8, 2**8),
 )  # fmt: skip
 
+PLAIN = tuple(e for e in MODERATE if -22 <= e[1] <= -1)
+WHOLE = {"min": -128, "max": 127}
+
 
 def channels(
     rng: np.random.Generator, count: int, terms: int, extremes: tuple[tuple[int, int, int], ...] = EXTREMES
@@ -99,25 +102,25 @@ DENSE = ((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21), (4, 2), (258, 50
 
 
 def weighted(rng: np.random.Generator) -> Iterator[Case]:
-    """Each layer twice: with sums and shifts of any size, and with such as most layers have."""
-    for extremes, label in ((EXTREMES, ""), (MODERATE, " moderate")):
+    """Each layer with sums and shifts of any size, with smaller ones, and with such as most layers have."""
+    for extremes, label, bounds in ((EXTREMES, "", {}), (MODERATE, " moderate", {}), (PLAIN, " plain", WHOLE)):
         for k, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate((WINDOWS | _wide(WIDE)).items()):
-            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **_offsets(k)}
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **_offsets(k), **bounds}
             bias, multiplier, shift = channels(rng, co, kernel[0] * kernel[1] * c // groups, extremes)
             weights = integers(rng, co, *kernel, c // groups)
             x = integers(rng, h, w, c)
             yield from cases("conv2d_s8", name + label, attrs, x, weights, bias if k % 4 else None, multiplier, shift)
         for k, (name, (h, w, c, kernel, stride, pads, copies)) in enumerate((DEPTHWISE | _wide(DEEP)).items()):
-            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **_offsets(k)}
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **_offsets(k), **bounds}
             bias, multiplier, shift = channels(rng, c * copies, kernel[0] * kernel[1], extremes)
             ins = integers(rng, h, w, c), integers(rng, *kernel, c * copies), bias if k % 4 else None
             yield from cases("depthwise_conv2d_s8", name + label, attrs, *ins, multiplier, shift)
         for k, (n, m) in enumerate(DENSE):
             bias, multiplier, shift = channels(rng, m, n, extremes)
             ins = integers(rng, n), integers(rng, m, n), bias if k % 4 else None
-            yield from cases("dense_s8", f"{n} {m}{label}", _offsets(k), *ins, multiplier, shift)
+            yield from cases("dense_s8", f"{n} {m}{label}", {**_offsets(k), **bounds}, *ins, multiplier, shift)
     # The largest sums that there are: all operands at the end of their range.
-    ends = {"x_zero": 127, "y_zero": -128, "min": -128, "max": 127}
+    ends = {"x_zero": 127, "y_zero": -128, **WHOLE}
     for n, m, low in ((8192, 5, -128), (8193, 2, -128), (8192, 4, 127)):
         x, w = np.full(n, -128, np.int8), np.full((m, n), low, np.int8)
         bias, multiplier, shift = channels(rng, m, n, MODERATE)

@@ -46,10 +46,20 @@ typedef struct {
     uint32_t *words;
 } el_panel_s8;
 
-EL_INLINE int8_t *el_prepare_s8(el_layer_s8 *l, int32_t channels, void *scratch)
+/* A convolution of several channels has their factors in scratch, where all take the short way. */
+EL_APART int8_t *el_prepare_s8(el_layer_s8 *l, int32_t channels, void *scratch)
 {
+    el_factor_s8 *factors = scratch;
     l->small = el_small_s8(l, channels);
-    return scratch;
+    if (l->pitch == 1) {
+        return scratch;
+    }
+    int all = l->small && el_whole_s8(l);
+    for (int32_t o = 0; all && o < channels; o++) {
+        all = el_factor_s8_of(l, o, factors + o);
+    }
+    l->factors = all ? factors : 0;
+    return (int8_t *)(factors + channels);
 }
 
 EL_INLINE el_panel_s8 el_panel_s8_in(void *memory, int32_t k)
@@ -237,6 +247,64 @@ EL_INLINE void el_rescale_s8(const el_layer_s8 *l, const int rows, int32_t first
         el_rescale_1_s8(l, first, count, sums, y);
     } else {
         el_rescale_4_s8(l, first, count, sums, y);
+    }
+}
+
+#include "../product_s8/sums.h"
+
+/* Four sums of a channel to four positions, `pitch` bytes apart. */
+EL_INLINE const el_factor_s8 *store_four(const four *s, const el_factor_s8 *factor, int8_t *y, int32_t pitch)
+{
+    int32_t s0 = s->s0;
+    int32_t s1 = s->s1;
+    int32_t s2 = s->s2;
+    int32_t s3 = s->s3;
+    int8_t *z = y + 2 * pitch;
+#define EL_ONE(sum, to)                                                                                                \
+    "lsl %[" sum "], %[" sum "], #1\n"                                                                                 \
+    "smmlar r8, %[" sum "], r4, r5\n"                                                                                  \
+    "add r8, r8, %[" sum "], asr #31\n"                                                                                \
+    "asr r8, r8, r6\n"                                                                                                 \
+    "ssat r8, #8, r8\n"                                                                                                \
+    "strb r8, [" to "]\n"
+    __asm__ volatile("ldm %[factor]!, {r4, r5, r6}\n" EL_ONE("s0", "%[y]") EL_ONE("s1", "%[y], %[pitch]")
+                         EL_ONE("s2", "%[z]") EL_ONE("s3", "%[z], %[pitch]")
+                     : [s0] "+r"(s0), [s1] "+r"(s1), [s2] "+r"(s2), [s3] "+r"(s3), [factor] "+r"(factor)
+                     : [y] "r"(y), [z] "r"(z), [pitch] "r"(pitch)
+                     : "r4", "r5", "r6", "r8", "memory");
+#undef EL_ONE
+    return factor;
+}
+
+/* Channels one by one for four positions, each stored as soon as it is summed. */
+EL_APART void channels_of_four(const el_layer_s8 *l, const uint32_t *panel, int32_t first, int32_t count, int8_t *y)
+{
+    const int8_t *w = l->w + first * l->terms;
+    const int32_t *b = l->b != 0 ? l->b + first : 0;
+    const int32_t groups = (int32_t)((uint32_t)l->terms / 4u);
+    const int32_t rest = l->terms & 3;
+    const int32_t pitch = l->pitch;
+    const el_factor_s8 *factor = l->factors + first;
+    y += first;
+    for (const int8_t *end = y + count; y != end; y++) {
+        const int32_t start = b != 0 ? *b++ : 0;
+        four s = {start, start, start, start};
+        w = four_rows(&s, panel, w, groups);
+        if (rest != 0) {
+            w = four_rows(&s, panel + 8 * groups, w + rest - 4, 1);
+        }
+        factor = store_four(&s, factor, y, pitch);
+    }
+}
+
+#define EL_CHANNELS_S8
+EL_INLINE void el_channels_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const int rows, int32_t first,
+                              int32_t count, int8_t *y)
+{
+    if (rows == EL_ROWS_S8 && l->factors != 0) {
+        channels_of_four(l, panel->words, first, count, y);
+    } else {
+        el_channels_by_sums_s8(l, panel, rows, first, count, y);
     }
 }
 

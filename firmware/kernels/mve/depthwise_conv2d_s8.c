@@ -172,7 +172,7 @@ void el_depthwise_conv2d_fwd_s8__mve(const el_window *s, int32_t x_zero, int32_t
                                      const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,
                                      const int32_t *shift, int8_t *y, void *scratch)
 {
-    const el_layer_s8 l = {s->k_h * s->k_w, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};
+    const el_layer_s8 l = {s->k_h * s->k_w, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};
     const el_directions d = el_directions_of(s);
     for (int32_t channel = 0; channel < s->in_c; channel++) {
         channel_of_map(&d, &l, channel, x + channel, y + channel, scratch);

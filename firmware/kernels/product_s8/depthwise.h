@@ -42,14 +42,9 @@ EL_APART void el_widen_line_s8(const el_direction *along, const el_direction *ac
 
 static el_factors_s8 el_factors_s8_of(const el_layer_s8 *l, int32_t first)
 {
-    el_factors_s8 f = {.quick = l->small && l->min == INT8_MIN && l->max == INT8_MAX};
+    el_factors_s8 f = {.quick = l->small && el_whole_s8(l)};
     for (int32_t j = 0; j < EL_QUAD; j++) {
-        const int32_t less = -l->shift[first + j] - 1;
-        const int in_range = (uint32_t)less < (uint32_t)EL_SMALL_SHIFT;
-        f.of[j].multiplier = l->multiplier[first + j];
-        f.of[j].add = in_range ? (2 * l->y_zero + 1) * (1 << less) : 0;
-        f.of[j].right = less + 1;
-        f.quick = f.quick && in_range;
+        f.quick &= el_factor_s8_of(l, first + j, &f.of[j]);
     }
     for (int32_t j = 0; j < EL_QUAD; j++) {
         f.start[j] = el_start_s8(l, first + j) * (f.quick ? 2 : 1);
@@ -134,7 +129,7 @@ static void el_channels_of_map_s8(const el_directions *d, const el_layer_s8 *l, 
                                            int32_t max, const int8_t *x, const int8_t *w, const int32_t *b,            \
                                            const int32_t *multiplier, const int32_t *shift, int8_t *y, void *scratch)  \
     {                                                                                                                  \
-        el_layer_s8 l = {s->k_h * s->k_w, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};          \
+        el_layer_s8 l = {s->k_h * s->k_w, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};       \
         l.small = el_small_s8(&l, s->out_c);                                                                           \
         const el_directions d = el_directions_of(s);                                                                   \
         for (int32_t c = 0; c < s->in_c; c += EL_QUAD) {                                                               \

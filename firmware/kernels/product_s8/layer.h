@@ -9,14 +9,20 @@
 #define EL_INLINE static inline __attribute__((always_inline))
 #define EL_APART static __attribute__((noinline)) /* so that its loops have the registers for themselves */
 
+/* What a sum that is small takes the short way with: see el_rescale_rows_s8. */
+typedef struct {
+    int32_t multiplier, add, right;
+} el_factor_s8;
+
 typedef struct {
     int32_t terms; /* of a sum */
     int32_t pitch; /* outputs from one position to the next */
     int32_t x_zero, y_zero, min, max;
     const int8_t *w; /* [channel][terms] */
     const int32_t *b, *multiplier, *shift;
-    int small; /* no sum leaves 2^29: see el_rescale_rows_s8 */
-    int left;  /* a shift is to the left */
+    int small;                   /* no sum leaves 2^29: see el_rescale_rows_s8 */
+    int left;                    /* a shift is to the left */
+    const el_factor_s8 *factors; /* of each channel where all of them take the short way to all of int8, or NULL */
 } el_layer_s8;
 
 EL_INLINE int32_t el_min(int32_t a, int32_t b)
@@ -47,6 +53,22 @@ EL_INLINE int el_small_s8(const el_layer_s8 *l, int32_t channels)
         small &= (uint32_t)l->b[o] + EL_SMALL_BIAS <= 2u * EL_SMALL_BIAS;
     }
     return small;
+}
+
+/* Whether a channel has a factor for the short way; and the factor. */
+EL_INLINE int el_factor_s8_of(const el_layer_s8 *l, int32_t channel, el_factor_s8 *f)
+{
+    const int32_t less = -l->shift[channel] - 1;
+    if ((uint32_t)less >= (uint32_t)EL_SMALL_SHIFT) {
+        return 0;
+    }
+    *f = (el_factor_s8){l->multiplier[channel], (2 * l->y_zero + 1) * (1 << less), less + 1};
+    return 1;
+}
+
+EL_INLINE int el_whole_s8(const el_layer_s8 *l)
+{
+    return l->min == INT8_MIN && l->max == INT8_MAX;
 }
 
 #ifndef EL_ROUNDED_PRODUCT
@@ -83,23 +105,19 @@ EL_APART void el_rescale_any_s8(const el_layer_s8 *l, int32_t o, int32_t rows, c
 EL_INLINE void el_rescale_rows_s8(const el_layer_s8 *l, const int whole, const int rows, int32_t first, int32_t count,
                                   const int32_t *sums, int8_t *y)
 {
-    const int32_t odd = 2 * l->y_zero + 1;
     const int32_t pitch = l->pitch;
     const int32_t min = l->min;
     const int32_t max = l->max;
-    const int32_t *multiplier = l->multiplier + first;
-    const int32_t *shift = l->shift + first;
-    for (const int8_t *end = y + count; y != end; y++, sums += rows, multiplier++, shift++) {
-        const int32_t less = -*shift - 1; /* n - 1 */
-        if ((uint32_t)less >= (uint32_t)EL_SMALL_SHIFT) {
-            el_rescale_any_s8(l, (int32_t)(shift - l->shift), rows, sums, y);
+    const int32_t last = first + count;
+    for (int32_t o = first; o != last; o++, y++, sums += rows) {
+        el_factor_s8 f;
+        if (!el_factor_s8_of(l, o, &f)) {
+            el_rescale_any_s8(l, o, rows, sums, y);
             continue;
         }
-        const int32_t add = odd * (1 << less);
-        const int32_t m = *multiplier;
         int8_t *to = y;
         for (int i = 0; i < rows; i++, to += pitch) {
-            const int32_t v = (el_rounded_product(2 * sums[i], m, add) + (sums[i] >> 31)) >> (less + 1);
+            const int32_t v = (el_rounded_product(2 * sums[i], f.multiplier, f.add) + (sums[i] >> 31)) >> f.right;
             *to = (int8_t)(whole ? el_clamp_int8(v) : el_max(el_min(v, max), min));
         }
     }
@@ -114,7 +132,7 @@ EL_INLINE void el_rescale_rows_s8(const el_layer_s8 *l, const int whole, const i
             for (int32_t k = 0; k < count; k++, sums += rows) {                                                        \
                 el_rescale_any_s8(l, first + k, rows, sums, y + k);                                                    \
             }                                                                                                          \
-        } else if (l->min == INT8_MIN && l->max == INT8_MAX) {                                                         \
+        } else if (el_whole_s8(l)) {                                                                                   \
             el_rescale_rows_s8(l, 1, rows, first, count, sums, y);                                                     \
         } else {                                                                                                       \
             el_rescale_rows_s8(l, 0, rows, first, count, sums, y);                                                     \

@@ -10,23 +10,21 @@
  *     el_pack_s8(panel, i, rows, line, x_zero): line i of `rows`
  *     el_sums_s8(layer, panel, rows, first, count, sums): sums[channel][row] of at most EL_CHUNK_S8 channels, for
  *         EL_ROWS_S8 positions or one
- *     el_rescale_s8(layer, rows, first, count, sums, y), of layer.h or its own */
+ *     el_rescale_s8(layer, rows, first, count, sums, y), of layer.h or its own
+ *     EL_CHANNELS_S8  defined where it has an el_channels_s8 of its own */
 #ifndef EL_PRODUCT_S8_H
 #define EL_PRODUCT_S8_H
 
+#include "sums.h"
 #include "window.h"
 
-/* All `count` channels from `first` on, for the positions of a panel, stored at y, y + pitch and so on. */
+#ifndef EL_CHANNELS_S8
 EL_INLINE void el_channels_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const int rows, int32_t first,
                               int32_t count, int8_t *y)
 {
-    int32_t sums[EL_CHUNK_S8 * EL_ROWS_S8];
-    for (const int32_t end = first + count; first < end; first += EL_CHUNK_S8) {
-        const int32_t n = el_min(EL_CHUNK_S8, end - first);
-        el_sums_s8(l, panel, rows, first, n, sums);
-        el_rescale_s8(l, rows, first, n, sums, y + first);
-    }
+    el_channels_by_sums_s8(l, panel, rows, first, count, y);
 }
+#endif
 
 EL_INLINE void el_conv2d_s8(const el_window *s, el_layer_s8 *l, const int8_t *x, int8_t *y, void *scratch)
 {
@@ -81,14 +79,14 @@ EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t 
                                  const int32_t *shift, int8_t *y, void *scratch)                                       \
     {                                                                                                                  \
         const int32_t terms = s->k_h * s->k_w * (s->in_c / s->groups);                                                 \
-        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};                    \
+        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};                 \
         el_conv2d_s8(s, &l, x, y, scratch);                                                                            \
     }                                                                                                                  \
     void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
                                 const int32_t *shift, int8_t *y, void *scratch)                                        \
     {                                                                                                                  \
-        el_layer_s8 l = {in, 1, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0};                              \
+        el_layer_s8 l = {in, 1, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};                           \
         el_dense_s8(out, &l, x, y, scratch);                                                                           \
     }
 

@@ -10,9 +10,7 @@ enum { EL_QUAD = 4 };
  * with and the weights are twice as large, as that way wants them. */
 typedef struct {
     int32_t start[EL_QUAD];
-    struct {
-        int32_t multiplier, add, right;
-    } of[EL_QUAD];
+    el_factor_s8 of[EL_QUAD];
     int quick; /* each of them, with bounds that are int8's own */
 } el_factors_s8;
 
