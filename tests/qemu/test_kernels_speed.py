@@ -14,7 +14,7 @@ from tools.bench.counting import choose
 STEP, CONVOLUTION = 0.45, 0.44  # measured: 0.49, 0.45 to 0.57
 
 
-@pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32"])
+@pytest.mark.parametrize("board", ["qemu-m7", "qemu-rv32"])
 def test_training_step(board: str) -> None:
     loaded = boards.load(board)
     assert loaded.emulator is not None

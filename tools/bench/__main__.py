@@ -3,7 +3,8 @@
     python tools/bench                          print tables for all boards in QEMU
     python tools/bench --boards rtl-cv32e40p    a simulated core: a few layers in cycles, in minutes
     python tools/bench --boards qemu-m4 --write record them in tools/bench/recorded
-    python tools/bench --check                  fail if a count is more than 1 % above the recorded one
+    python tools/bench --check                  fail if a count is more than 1 % above the recorded one, or a figure
+                                                does not reach its bar (bars.toml)
 
 Counts are executed guest instructions of a kernel call, repeatable for one compiler version, and neither cycles nor
 time. A training step is the sum of its kernels; the calls' own few instructions are not in it. tools/bench/counting.py
@@ -25,7 +26,7 @@ from edgelearn import boards, kernels
 from edgelearn.boards import UNIT_WORDS
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
-from tools.bench import probe
+from tools.bench import bars, probe
 from tools.bench.cases import Bench, single_kernels, small_kernels, training_step
 from tools.bench.counting import Choice, Method, choose
 
@@ -152,11 +153,15 @@ def main() -> int:
                 "kernels": measure_kernels(board, method),
                 "step": measure_step(board, method),
             }
+            figures = bars.measure(board) if bars.bars(board) else {}
+            now["bars"] = {name: figure.count for name, figure in figures.items()}
             if before is not None and options.check:
-                problems += compare(board, before, now)
+                problems += compare(board, before, now) + bars.problems(board, figures, before.get("bars", {}))
                 compared.append(board)
             else:
                 show(board, now, method)
+                if figures:
+                    bars.show(board, figures)
                 if options.write:
                     record.parent.mkdir(exist_ok=True)
                     record.write_text(json.dumps(now, indent=1) + "\n")

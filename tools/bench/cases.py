@@ -172,7 +172,11 @@ def _demo(board_id: str) -> Plan:
 
 def training_step(board_id: str) -> Iterator[Bench]:
     """Each kernel call of the plan for the demo network (all layers, batch 8, momentum), with its calls per sample."""
-    plan = _demo(board_id)
+    return step_of(_demo(board_id))
+
+
+def step_of(plan: Plan) -> Iterator[Bench]:
+    """Each kernel call of a plan, with its calls per sample."""
     tensors = plan.graph.tensors
     for step, sizes, kernel in zip(plan.schedule.steps, plan.sizes, plan.chosen, strict=True):
         node, op = step.node, OPS[step.node.op]
@@ -185,6 +189,6 @@ def training_step(board_id: str) -> Iterator[Bench]:
         arrays = [_array(tensors[n].shape, tensors[n].format) if n else None for n in names]
         if op.kind is Kind.PURE:
             arrays += [None] * (len(op.formats) - len(node.outputs))
-        share = 1 / BATCH if step.program is Program.UPDATE else 1.0
+        share = 1 / plan.config.batch if step.program is Program.UPDATE else 1.0
         bench = _make(node.op, dict(sizes), scalars, arrays, node.name, share, kernel)
         yield bench if node.phase in (Phase.FORWARD, Phase.BACKWARD) else Bench(**{**vars(bench), "macs": 0})
