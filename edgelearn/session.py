@@ -331,7 +331,7 @@ class Session:
         raise NumbersError(
             f"the loss became {result.loss} after step {result.step}",
             where=f"epoch {epoch}, training sample {sample}; the weights from the end of epoch {epoch - 1} are kept",
-            hint="try a smaller --lr, or --clip-norm 1",
+            hint=f"try a smaller --lr, {'--precision fp32 ' if is_scaled(self.plan.graph) else ''}or --clip-norm 1",
         )
 
     def _keep_what_there_is(self) -> None:

@@ -88,8 +88,9 @@ def config_of(task: Task, precision: str, **more: Any) -> TrainConfig:
 
 
 def board_plan(task: Task, precision: str) -> Plan:
-    """The plan whose bytes the table states."""
-    return make_plan(load(task.model), config_of(task, precision), load_board(BOARD))
+    """The plan whose bytes the table states: without the latents that only save time here."""
+    config = config_of(task, precision, store=0, store_latents=False)
+    return make_plan(load(task.model), config, load_board(BOARD))
 
 
 def table(name: str, seeds: int) -> list[str]:

@@ -45,6 +45,7 @@ def test_lists(command: str, golden: Golden, capsys: Capture) -> None:
     [
         ("all", ()),
         ("bias", ("--method", "bias")),
+        ("fp16", ("--precision", "fp16")),
         ("replay", ("--train", "last", "--replay", "50")),
         ("last", ("--train", "last", "--optimizer", "adam", "--batch", "4", "--board", "qemu-m55")),
     ],

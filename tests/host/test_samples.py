@@ -104,3 +104,26 @@ def test_integers_arrive_as_they_are_and_their_padding_stays_out(s8: ctypes.CDLL
     np.testing.assert_array_equal(memory[:1001], values[::-1])
     assert s8.el_sample_put(1002, bytes(2), 2) == 1
     assert s8.el_sample_load(2) == 0
+
+
+def test_halves_arrive_as_they_are_where_the_input_is_halves(tmp_path: Path) -> None:
+    """An odd number of them: the padding stays out of what lies behind."""
+    own = build(
+        tmp_path,
+        """
+uint16_t input[8];
+uint32_t target;
+uint8_t store[2 * (16 + 4)];
+const el_model_info el_model = {.input = {input, 14}, .target = {&target, 4},
+    .store = {store, sizeof store}, .sample_format = EL_SAMPLE_F16, .half_input = 1};
+""",
+    )
+    values = np.float16([1, -2.5, 65504, 6e-8, np.inf, -0.0, 0.1])
+    slot = values.tobytes() + b"\x55" * 2 + (9).to_bytes(4, "little")
+    assert (own.el_sample_bytes(), own.el_slot_bytes()) == (16, 20)
+    for at in range(0, len(slot), 6):
+        assert own.el_sample_put(at, slot[at : at + 6], len(slot[at : at + 6])) == 1
+    memory = np.frombuffer((ctypes.c_uint16 * 8).in_dll(own, "input"), np.uint16)
+    np.testing.assert_array_equal(memory[:7], values.view(np.uint16))
+    assert memory[7] == 0
+    assert ctypes.c_uint32.in_dll(own, "target").value == 9
