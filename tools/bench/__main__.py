@@ -9,7 +9,8 @@
 Counts are executed guest instructions of a kernel call, repeatable for one compiler version, and neither cycles nor
 time. A training step is the sum of its kernels; the calls' own few instructions are not in it. tools/bench/counting.py
 says how they are counted: exactly by a plugin in QEMU, or to about one instruction by QEMU's -icount. A board whose
-core is simulated counts clock cycles.
+core is simulated counts clock cycles. On boards with groups of vector registers an arithmetic instruction counts once
+for each register of its group, a beat of the unit; loads and stores count once (tools/insn_plugin.c).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
 from tools.bench import bars, probe
 from tools.bench.cases import Bench, single_kernels, small_kernels, training_step
-from tools.bench.counting import Choice, Method, choose
+from tools.bench.counting import Choice, Method, choose, has_groups
 
 RECORD = Path(__file__).resolve().parent / "recorded"  # a file for each board
 TOLERANCE, ROUNDING = 0.01, 2
@@ -79,7 +80,8 @@ def show(board: str, record: Counts, method: Method) -> None:
     """Two tables: instructions and MAC/insn of single kernels, and the steps of a training sample."""
     unit = boards.load(board).unit
     per = "MAC/insn" if unit == "insn" else "cyc/MAC"
-    print(f"\n{board}, counted by {method.value}, {record['compiler']}")
+    beats = " in beats" if method is Method.PLUGIN and has_groups(boards.load(board)) else ""
+    print(f"\n{board}, counted by {method.value}{beats}, {record['compiler']}")
     print(f"{'kernel':34}{'isa':>8}{unit:>14}{per:>10}{'ref/isa':>9}")
     for name, row in record["kernels"].items():
         for isa, spent in row.items():
