@@ -162,42 +162,42 @@ EL_INLINE const el_t *el_add_tile(int rows, el_n n, int32_t count, const el_row_
 
 enum { WORDS = 4 /* elements of packed rows in a vector */ };
 
-/* Four elements at a time into the words of packed rows, see tile_f32.h. */
-#define EL_SPREAD "vldrh.u32 q0, [%[from]], #8\nvstrw.32 q0, [%q[at], #%c[hop]]!\n"
-#define EL_NOTHING "vstrw.32 q0, [%q[at], #%c[hop]]!\n"
-#define EL_TURN(SETUP, ONE)                                                                                            \
-    __asm__ volatile(SETUP "lsrs %[n], %[n], #1\n"                                                                     \
-                           "bcc 0f\n" ONE "0:\n"                                                                       \
-                           "lsrs %[n], %[n], #1\n"                                                                     \
-                           "bcc 1f\n" ONE ONE "1:\n"                                                                   \
-                           "wls lr, %[n], 3f\n"                                                                        \
-                           "2:\n" ONE ONE ONE ONE "le lr, 2b\n"                                                        \
-                           "3:\n"                                                                                      \
-                     : [at] "+w"(at), [from] "+r"(from), [n] "+r"(vectors)                                             \
-                     : [hop] "i"(WORDS * (int)sizeof(el_row_t) * height)                                               \
-                     : "q0", "lr", "cc", "memory")
+#define EL_SPREAD_PAIRS(LOAD)                                                                                          \
+    __asm__ volatile(                                                                                                  \
+        "wls lr, %[n], 2f\n"                                                                                           \
+        "1:\n" LOAD "vstrh.16 q0, [%[to], %q[near], uxtw #1]\n" LOAD "vstrh.16 q0, [%[to], %q[far], uxtw #1]\n"        \
+        "add %[to], %[to], %[hop]\n"                                                                                   \
+        "le lr, 1b\n"                                                                                                  \
+        "2:\n"                                                                                                         \
+        : [to] "+r"(t), [from] "+r"(from)                                                                              \
+        : [n] "r"(pairs), [near] "w"(near), [far] "w"(far), [hop] "i"(2 * EL_LANES * height * (int)sizeof(el_row_t))   \
+        : "q0", "lr", "memory")
 
-/* to[k][i] = from[i][k] for k < count, i < height, or zeros where from[i] is NULL */
+/* to[k][i] = from[i][k] for k < count, i < height, or zeros where from[i] is NULL: halves are scattered into the words
+ * of packed rows, whose upper halves nobody reads. */
 EL_INLINE void el_turn_rows(int height, int32_t count, const el_t *const *rows, el_row_t *to)
 {
-    const uint32_t begin = (uint32_t)to - (uint32_t)(WORDS * (int)sizeof(el_row_t) * height);
-    uint32x4_t first = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 4), (uint32_t)height), begin);
-    const int32_t rest = count % WORDS;
+    const uint16x8_t near = vmulq_n_u16(vidupq_n_u16(0, 2), (uint16_t)height);
+    const uint16x8_t far = vaddq_n_u16(near, (uint16_t)(2 * EL_LANES * height));
+    const int32_t pairs = count / (2 * EL_LANES);
+    const int32_t rest = count % EL_LANES;
     for (int i = 0; i < height; i++) {
         const el_t *from = rows[i];
-        uint32x4_t at = first;
-        int32_t vectors = count / WORDS;
+        el_t *t = (el_t *)(void *)(to + i);
         if (from != 0) {
-            EL_TURN("", EL_SPREAD);
+            EL_SPREAD_PAIRS("vldrh.16 q0, [%[from]], #16\n");
         } else {
-            EL_TURN("vmov.i32 q0, #0\n", EL_NOTHING);
+            EL_SPREAD_PAIRS("vmov.i32 q0, #0\n");
+        }
+        if ((count & EL_LANES) != 0) {
+            vstrhq_scatter_shifted_offset_f16(t, near, from != 0 ? el_load(from, EL_ALL) : el_set(0.0f, EL_ALL));
+            from = from != 0 ? from + EL_LANES : 0;
+            t += 2 * EL_LANES * height;
         }
         if (rest > 0) {
-            const el_n n = vctp32q((uint32_t)rest);
-            const uint32x4_t v = from != 0 ? vldrhq_z_u32((const uint16_t *)(const void *)from, n) : vdupq_n_u32(0);
-            vstrwq_scatter_base_p_u32(at, WORDS * (int)sizeof(el_row_t) * height, v, n);
+            const el_n n = el_some(rest);
+            vstrhq_scatter_shifted_offset_p_f16(t, near, from != 0 ? el_load(from, n) : el_set(0.0f, n), n);
         }
-        first = vaddq_n_u32(first, sizeof(el_row_t));
     }
 }
 
