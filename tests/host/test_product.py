@@ -10,8 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgelearn.build.compile import SANITIZE
 from edgelearn.kernels import product, rvf, thumb
+from edgelearn.ops import OPS
 from edgelearn.share import firmware_dir
+from tests.support.kernel_cases import WINDOWS
+
+PROBE = Path(__file__).resolve().parents[1] / "support" / "product_probe.c"
+STEPS = ("conv2d_fwd", "conv2d_bwd_x", "conv2d_bwd_w")
 
 SOURCE = """
 #include "kernels/product/block.h"
@@ -84,3 +90,26 @@ def test_blocks(name: str, tmp_path: Path) -> None:
         assert (out[0], out[1]) == (terms, wide)
         assert terms * (wide * panel + rows) <= tile.bytes
         assert out[2] <= terms
+
+
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("room", [320, 8192])
+def test_nothing_beyond_an_array(apart: bool, room: int, tmp_path: Path) -> None:
+    """All shapes under sanitizers, in blocks of a few terms too."""
+    costs = (25, 150, 1, 30) if apart else product.COSTS
+    tile = product.Tile(5, (4,), bytes=room, costs=costs)
+    program = tmp_path / "probe"
+    command = ["cc", "-std=c11", "-O1", "-g", *SANITIZE, *_defines(tile), *(["-DEL_ROWS_APART"] if apart else [])]
+    command += [f"-I{firmware_dir()}", f"-I{firmware_dir() / 'include'}", str(PROBE)]
+    command += [str(firmware_dir() / "kernels/ref/conv2d.c"), "-lm", "-o", str(program)]
+    subprocess.run(command, check=True, timeout=120)
+    lines = []
+    for h, w, c, co, kernel, stride, pads, groups in WINDOWS.values():
+        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups}
+        x, weight = (h, w, c), (co, *kernel, c // groups)
+        (y,) = OPS["conv2d"].infer(attrs, [x, weight])
+        s = OPS["conv2d"].sizes(attrs, [x], [y])
+        if all(tile.supports(step)(s) for step in STEPS):
+            lines.append([*s.values(), *(tile.scratch(step)(s) for step in STEPS)])
+    assert len(lines) > 10
+    subprocess.run([str(program)], input=np.array(lines, np.int32).tobytes(), check=True, timeout=60)
