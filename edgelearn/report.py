@@ -168,7 +168,7 @@ def precision_figures(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.config.precision,
         "bytes": sizes,
-        "saves_time": bool(isas) and isas.isdisjoint(kernels.PORTABLE),
+        "saves_time": not isas <= set(kernels.PORTABLE),
         "rounding": plan.config.rounding if plan.config.precision == "fp16" else None,
         "loss_scale": plan.config.loss_scale if is_scaled(plan.graph) else None,
     }
