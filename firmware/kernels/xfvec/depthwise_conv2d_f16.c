@@ -1,9 +1,9 @@
-/* Depthwise convolutions in halves, eight channels of a position at a time, two a register. A window's sum is one of
+/* Depthwise convolutions in halves, sixteen channels of a position at a time, two a register. A window's sum is one of
  * halves; a gradient of w is summed as halves along EL_MOST_TERMS outputs of a tap, then as floats. */
 #include "el/kernels.h"
 #include "pair.h"
 
-enum { EL_PAIRS = 4, EL_CHANNELS = 2 * EL_PAIRS, EL_MOST_TERMS = 72 };
+enum { EL_PAIRS = 8, EL_CHANNELS = 2 * EL_PAIRS, EL_MOST_TERMS = 72 };
 
 /* Which taps [first, last) of a window that begins at `at` lie within [0, size). */
 typedef struct {
@@ -29,6 +29,7 @@ EL_PAIR void window(int pairs, int32_t rows, int32_t taps, const el_f16 *x, int3
     for (; rows > 0; rows--, x += x_row, w += w_row) {
         const el_f16 *p = x;
         const el_f16 *f = w;
+#pragma GCC unroll 3
         for (int32_t t = taps; t > 0; t--, p += x_tap, f += w_tap) {
             el_pair u[EL_PAIRS];
             el_pair v[EL_PAIRS];
@@ -59,6 +60,9 @@ static void windows(int32_t channels, int32_t rows, int32_t taps, const el_f16 *
     int32_t c = 0;
     for (; channels - c >= EL_CHANNELS; c += EL_CHANNELS) {
         window(EL_PAIRS, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
+    }
+    for (; channels - c >= 2; c += 2) {
+        window(1, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
     }
     for (; c < channels; c++) {
         window(0, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
@@ -141,6 +145,7 @@ EL_PAIR void tap_gradient(int pairs, int32_t rows, int32_t cols, const el_f16 *x
         for (int32_t some = most < rows ? most : rows; some > 0; some--, rows--, x += x_row, dy += y_row) {
             const el_f16 *p = x;
             const el_f16 *g = dy;
+#pragma GCC unroll 2
             for (int32_t k = cols; k > 0; k--, p += x_col, g += y_col) {
                 el_pair u[EL_PAIRS];
                 el_pair v[EL_PAIRS];
@@ -190,6 +195,9 @@ void el_depthwise_conv2d_bwd_w_f16__xfvec(const el_window *s, float scale, const
             int32_t c = 0;
             for (; s->out_c - c >= EL_CHANNELS; c += EL_CHANNELS) {
                 tap_gradient(EL_PAIRS, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);
+            }
+            for (; s->out_c - c >= 2; c += 2) {
+                tap_gradient(1, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);
             }
             for (; c < s->out_c; c++) {
                 tap_gradient(0, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);

@@ -25,11 +25,19 @@ static inline void el_term(el_f16 *sum, const el_f16 *column, const el_f16 *row)
 #define EL_TILE_WIDTH 8
 #define EL_ROWS_APART
 #define EL_OWN_PANELS
+#define EL_OWN_PACK_TURNED
 #define EL_OWN_PACK_COLS
 #define EL_OWN_PACK_ROW
 #define EL_OWN_PACK_ROWS
 
+/* cycles, see block.h */
+#define EL_TILE_COST 230
+#define EL_ROWS_COST 150
+#define EL_PACK_COST 8
+#define EL_APART_COST 0
+
 #include "../product/block.h"
+#include "turned.h"
 
 enum { EL_MOST_TERMS = 72 };
 

@@ -24,8 +24,16 @@ static inline void el_term(float *sum, const float *column, const float *row)
 #define EL_TILE_WIDTH 4
 #define EL_ROWS_APART
 #define EL_OWN_PANELS
+#define EL_OWN_PACK_TURNED
+
+/* cycles, see block.h */
+#define EL_TILE_COST 230
+#define EL_ROWS_COST 150
+#define EL_PACK_COST 8
+#define EL_APART_COST 20
 
 #include "../product/block.h"
+#include "turned.h"
 
 EL_INLINE void el_tile_store(int32_t rows, int32_t cols, int32_t count, const float *a, int32_t lda, const float *b,
                              const float *from, int32_t pitch, float *y, int32_t ldy)
