@@ -61,8 +61,17 @@ EL_INLINE el_line_s8 el_window_s8(const el_window *s, const int32_t unit, int32_
     const int32_t cg = s->in_c / s->groups;
     const int32_t length = s->k_w * cg;
     const int inside = iy >= 0 && iy + s->k_h <= s->in_h && ix >= 0 && ix + s->k_w <= s->in_w;
-    if (s->groups == 1 && inside && (s->k_h == 1 || (unit != 0 && length % unit == 0))) {
-        return (el_line_s8){x + (iy * s->in_w + ix) * s->in_c, s->k_h, length, s->in_w * s->in_c};
+    if (s->groups == 1 && inside) {
+        const el_line_s8 there = {x + (iy * s->in_w + ix) * s->in_c, s->k_h, length, s->in_w * s->in_c};
+        if (s->k_h == 1 || (unit != 0 && length % unit == 0)) {
+            return there;
+        }
+        int8_t *end = to;
+        const int8_t *from = there.from;
+        for (int32_t k = 0; k < there.pieces; k++, from += there.step) {
+            end = el_copy_s8(end, from, length);
+        }
+        return (el_line_s8){to, 1, s->k_h * length, 0};
     }
     el_gather_s8(s, x_zero, x, iy, ix, g * cg, cg, to);
     return (el_line_s8){to, 1, s->k_h * length, 0};
