@@ -36,6 +36,7 @@ LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps bu
 DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and there is nothing left to compare
 # In half precision a sum that float32 rounds the other way makes the neighbouring half, 2^-10 away.
 HALF_LOSS_TOLERANCE, HALF_OUTPUT_TOLERANCE = 2e-2, 5e-3
+IN_HALVES = 4  # times as much where kernels sum short blocks in halves: their results are 1.3e-3 off, not 2.8e-4
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
 INFERRED = 8  # held-out samples whose predictions are compared
 
@@ -295,9 +296,15 @@ class Session:
         self.outcome.spent_per_sample = round(spent / self.outcome.samples) or None
         self._check_losses(follower)
 
+    def _allowed(self, floats: float, halves: float) -> float:
+        """How far off the reference a number may be that this plan computes."""
+        if not is_scaled(self.plan.graph):
+            return floats
+        return halves * (IN_HALVES if any(kernel.halves for kernel in self.plan.chosen) else 1)
+
     def _check_losses(self, follower: _Follower) -> None:
         """The board's first losses, and what it kept, against the reference's."""
-        allowed = HALF_LOSS_TOLERANCE if is_scaled(self.plan.graph) else LOSS_TOLERANCE
+        allowed = self._allowed(LOSS_TOLERANCE, HALF_LOSS_TOLERANCE)
         self.outcome.loss_error = follower.worst
         self._emit("checked", what="losses", error=follower.worst, tolerance=allowed)
         if follower.worst > allowed:
@@ -372,7 +379,7 @@ class Session:
             error = np.abs(self.link.infer(sample) - truth).max() / max(float(np.abs(truth).max()), 1e-6)
             worst = max(worst, float(error))
         self.outcome.output_error = worst
-        allowed = HALF_OUTPUT_TOLERANCE if is_scaled(self.plan.graph) else OUTPUT_TOLERANCE
+        allowed = self._allowed(OUTPUT_TOLERANCE, HALF_OUTPUT_TOLERANCE)
         self._emit("checked", what="predictions", error=worst, tolerance=allowed)
         if not worst <= allowed:
             raise NumbersError(

@@ -37,6 +37,7 @@ class Kernel:
     isa: str
     source: str
     scratch: int
+    halves: bool = False  # sums of products are rounded to halves for short blocks
 
 
 def has_pitch(s: Sizes) -> bool:
@@ -70,7 +71,7 @@ class Entry:
 
     def bind(self, s: Sizes) -> Kernel:
         """The kernel for one shape."""
-        return Kernel(self.symbol, self.isa, self.source, self.scratch(s))
+        return Kernel(self.symbol, self.isa, self.source, self.scratch(s), self.halves)
 
 
 def rows(
