@@ -1,4 +1,4 @@
-/* The number format that a file of reference kernels is compiled for. Files stand here for f32; <name>_f16.c defines
+/* The number format that a file of portable kernels is compiled for. Files stand here for f32; <name>_f16.c defines
  * EL_HALVES and includes <name>.c. Both compute in floats: what differs is how operands lie in memory, and that a
  * result that is a half is rounded when it is stored, once. */
 #ifndef EL_REAL_H
@@ -9,6 +9,7 @@
 #ifdef EL_HALVES
 
 #define EL_REF(STEP) el_##STEP##_f16__ref
+#define EL_BLK(STEP) el_##STEP##_f16__blk
 typedef el_f16 el_real;
 
 static inline float get(const el_real *from)
@@ -24,6 +25,7 @@ static inline void put(el_real *to, float value)
 #else
 
 #define EL_REF(STEP) el_##STEP##_f32__ref
+#define EL_BLK(STEP) el_##STEP##_f32__blk
 typedef float el_real;
 
 static inline float get(const el_real *from)

@@ -71,7 +71,8 @@ static inline uint16_t el_to_half_at_random(float real, uint32_t random)
     return (uint16_t)(sign | ((size - (112u << 23) + (random & 0x1FFFu)) >> 13));
 }
 
-#if defined(__ARM_FP16_FORMAT_IEEE) && (__ARM_FP & 2)
+/* Every FPU of a Cortex-M converts, whatever bit 1 of __ARM_FP says: GCC leaves it out for the single ones. */
+#if defined(__ARM_FP16_FORMAT_IEEE) && defined(__ARM_FP)
 typedef __fp16 el_f16;
 #define EL_F16_NATIVE 1
 #elif defined(__riscv_zfh) || defined(__riscv_zfhmin) || (defined(__F16C__) && defined(__FLT16_MANT_DIG__))
@@ -86,6 +87,10 @@ static inline float el_f16_load(const el_f16 *from)
 {
 #if EL_F16_NATIVE
     return (float)*from;
+#elif defined(EL_XF16)
+    float real;
+    __asm(".insn i 0x07, 1, %0, 0(%1)\n\t.insn r 0x53, 0, 0x20, %0, %0, f2" : "=f"(real) : "r"(from), "m"(*from));
+    return real;
 #else
     return el_from_half(*from);
 #endif
@@ -95,6 +100,11 @@ static inline void el_f16_store(el_f16 *to, float real)
 {
 #if EL_F16_NATIVE
     *to = (el_f16)real;
+#elif defined(EL_XF16)
+    float half;
+    __asm(".insn r 0x53, 0, 0x22, %1, %2, f0\n\t.insn s 0x27, 1, %1, 0(%3)"
+          : "=m"(*to), "=&f"(half)
+          : "f"(real), "r"(to));
 #else
     *to = el_to_half(real);
 #endif

@@ -23,20 +23,20 @@ static el_window flatten(const el_window *s)
 }
 
 /* to[ky][kx][c] = the window at (iy, ix), channels [c0, c0 + cg), zeros in the padding */
-static void gather(const el_window *s, const float *x, int32_t iy, int32_t ix, int32_t c0, int32_t cg, float *to)
+static void gather(const el_window *s, const el_real *x, int32_t iy, int32_t ix, int32_t c0, int32_t cg, el_real *to)
 {
     for (int32_t ky = 0; ky < s->k_h; ky++, iy++) {
         const int row_inside = iy >= 0 && iy < s->in_h;
         for (int32_t kx = 0; kx < s->k_w; kx++) {
             const int inside = row_inside && ix + kx >= 0 && ix + kx < s->in_w;
             if (inside) {
-                const float *from = x + (iy * s->in_w + ix + kx) * s->in_c + c0;
-                for (const float *end = from + cg; from != end;) {
+                const el_real *from = x + (iy * s->in_w + ix + kx) * s->in_c + c0;
+                for (const el_real *end = from + cg; from != end;) {
                     *to++ = *from++;
                 }
             } else {
-                for (const float *end = to + cg; to != end;) {
-                    *to++ = 0.0f;
+                for (const el_real *end = to + cg; to != end;) {
+                    put(to++, 0.0f);
                 }
             }
         }
@@ -45,12 +45,12 @@ static void gather(const el_window *s, const float *x, int32_t iy, int32_t ix, i
 
 /* Where the windows of up to four positions lie: a[i] + piece*step + [0, len) for piece < pieces. */
 typedef struct {
-    const float *a[4];
+    const el_real *a[4];
     int32_t pieces, len, step;
 } windows;
 
-EL_INLINE void forward_tile(int rows, int cols, const windows *v, const float *w, int32_t k, const float *b, float *y,
-                            int32_t ldy)
+EL_INLINE void forward_tile(int rows, int cols, const windows *v, const el_real *w, int32_t k, const el_real *b,
+                            el_real *y, int32_t ldy)
 {
     el_tile t = el_tile_start(cols, b);
     int32_t at = 0;
@@ -61,8 +61,8 @@ EL_INLINE void forward_tile(int rows, int cols, const windows *v, const float *w
     el_tile_store(&t, rows, cols, y, ldy);
 }
 
-EL_INLINE void forward_channels(int rows, const windows *v, int32_t channels, const float *w, int32_t k, const float *b,
-                                float *y, int32_t ldy)
+EL_INLINE void forward_channels(int rows, const windows *v, int32_t channels, const el_real *w, int32_t k,
+                                const el_real *b, el_real *y, int32_t ldy)
 {
     int32_t o = 0;
     for (; o + 4 <= channels; o += 4) {
@@ -73,7 +73,8 @@ EL_INLINE void forward_channels(int rows, const windows *v, int32_t channels, co
     }
 }
 
-void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
+void EL_BLK(conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y,
+                        void *scratch)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -102,17 +103,17 @@ void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, 
                 if (direct) {
                     v.a[i] = x + (iy[j] * s->in_w + ix[j]) * s->in_c;
                 } else {
-                    v.a[i] = (float *)scratch + j * k;
+                    v.a[i] = (el_real *)scratch + j * k;
                     if (i < n) {
-                        gather(s, x, iy[i], ix[i], g * cg, cg, (float *)scratch + i * k);
+                        gather(s, x, iy[i], ix[i], g * cg, cg, (el_real *)scratch + i * k);
                     }
                 }
             }
             v.pieces = direct ? s->k_h : 1;
             v.len = direct ? s->k_w * cg : k;
             v.step = s->in_w * s->in_c;
-            float *to = y + p * s->out_pitch + g * og;
-            const float *bias = b != 0 ? b + g * og : 0;
+            el_real *to = y + p * s->out_pitch + g * og;
+            const el_real *bias = b != 0 ? b + g * og : 0;
             if (n == 4) {
                 forward_channels(4, &v, og, w + g * og * k, k, bias, to, s->out_pitch);
             } else {
@@ -125,8 +126,8 @@ void el_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, 
 
 /* dx at rows x cols of (positions start, start + stride_w, ..., channels c...): sum over the taps of its stride phase.
  * dy and w point at the group's first output channel; w at channel c. */
-EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, int32_t start, const float *dy,
-                           const float *w, const float *zeros, float *dx)
+EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, int32_t start, const el_real *dy,
+                           const el_real *w, const el_real *zeros, el_real *dx)
 {
     const int32_t cg = s->groups == 1 ? s->in_pitch : s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -144,10 +145,10 @@ EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, i
             if (ox + rows <= 0 || ox >= s->out_w) {
                 continue;
             }
-            const float *d0 = zeros;
-            const float *d1 = zeros;
-            const float *d2 = zeros;
-            const float *d3 = zeros;
+            const el_real *d0 = zeros;
+            const el_real *d1 = zeros;
+            const el_real *d2 = zeros;
+            const el_real *d3 = zeros;
             const int32_t at = (oy * s->out_w + ox) * s->out_c;
             if (ox >= 0 && ox + rows <= s->out_w) {
                 d0 = dy + at;
@@ -166,8 +167,8 @@ EL_INLINE void gather_tile(int rows, int cols, const el_window *s, int32_t iy, i
     el_tile_store(&t, rows, cols, dx, s->stride_w * s->in_pitch);
 }
 
-EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t start, const float *dy, const float *w,
-                               const float *zeros, float *dx)
+EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t start, const el_real *dy,
+                               const el_real *w, const el_real *zeros, el_real *dx)
 {
     const int32_t cg = s->in_c / s->groups;
     int32_t c = 0;
@@ -179,15 +180,15 @@ EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t
     }
 }
 
-void el_conv2d_bwd_x_f32__blk(const el_window *shape, const float *dy, const float *w, float *dx, void *scratch)
+void EL_BLK(conv2d_bwd_x)(const el_window *shape, const el_real *dy, const el_real *w, el_real *dx, void *scratch)
 {
     const el_window f = flatten(shape);
     const el_window *s = &f;
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
-    float *zeros = scratch;
+    el_real *zeros = scratch;
     for (int32_t o = 0; o < og; o++) {
-        zeros[o] = 0.0f;
+        put(&zeros[o], 0.0f);
     }
     for (int32_t g = 0; g < s->groups; g++, dy += og, dx += cg, w += og * s->k_h * s->k_w * cg) {
         for (int32_t iy = 0; iy < s->in_h; iy++) {
@@ -223,15 +224,15 @@ static columns columns_of(const el_window *s, int32_t kx_low, int32_t kx_high)
     return c;
 }
 
-EL_INLINE float inside(const float *row, int32_t at, int32_t size)
+EL_INLINE float inside(const el_real *row, int32_t at, int32_t size)
 {
-    return at >= 0 && at < size ? row[at] : 0.0f;
+    return at >= 0 && at < size ? get(&row[at]) : 0.0f;
 }
 
 /* dw[0..rows)[0..cols) for elements e.. of window row ky. Where they belong to different taps, their columns differ at
  * the map's edges; there each element is tested on its own. */
-EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns *c, float scale, const float *x,
-                           const float *dy, int32_t ky, int32_t e, int32_t k, float *dw)
+EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns *c, float scale, const el_real *x,
+                           const el_real *dy, int32_t ky, int32_t e, int32_t k, el_real *dw)
 {
     const int32_t hop = s->stride_w * s->in_pitch;
     const int32_t size = s->in_w * s->in_pitch;
@@ -242,8 +243,8 @@ EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns
         if (iy < 0 || iy >= s->in_h) {
             continue;
         }
-        const float *row = x + iy * size;
-        const float *d = dy + oy * s->out_w * s->out_pitch;
+        const el_real *row = x + iy * size;
+        const el_real *d = dy + oy * s->out_w * s->out_pitch;
         el_tile_outer(&t, rows, cols, c->to - c->from, d + c->from * s->out_pitch, s->out_pitch,
                       row + (origin + c->from * hop), hop);
         if (c->any_from == c->from && c->any_to == c->to) {
@@ -252,17 +253,17 @@ EL_INLINE void weight_tile(int rows, int cols, const el_window *s, const columns
         for (int32_t ox = c->any_from == c->from ? c->to : c->any_from; ox < c->any_to;
              ox = ox + 1 == c->from ? c->to : ox + 1) {
             const int32_t at = origin + ox * hop;
-            const float *dp = d + ox * s->out_pitch;
-            el_tile_mac(&t, rows, cols, dp[0], rows > 1 ? dp[1] : 0.0f, rows > 2 ? dp[2] : 0.0f,
-                        rows > 2 ? dp[3] : 0.0f, inside(row, at, size), inside(row, at + 1, size),
+            const el_real *dp = d + ox * s->out_pitch;
+            el_tile_mac(&t, rows, cols, get(&dp[0]), rows > 1 ? get(&dp[1]) : 0.0f, rows > 2 ? get(&dp[2]) : 0.0f,
+                        rows > 2 ? get(&dp[3]) : 0.0f, inside(row, at, size), inside(row, at + 1, size),
                         inside(row, at + 2, size), inside(row, at + 3, size));
         }
     }
     el_tile_add(&t, rows, cols, scale, dw, k);
 }
 
-EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const float *x, const float *dy, int32_t ky,
-                               int32_t e, int32_t k, float *dw)
+EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const el_real *x, const el_real *dy,
+                               int32_t ky, int32_t e, int32_t k, el_real *dw)
 {
     const int32_t og = s->out_c / s->groups;
     const columns c = columns_of(s, e / s->in_pitch, (e + cols - 1) / s->in_pitch);
@@ -275,7 +276,7 @@ EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const 
     }
 }
 
-void el_conv2d_bwd_w_f32__blk(const el_window *shape, float scale, const float *x, const float *dy, float *dw)
+void EL_BLK(conv2d_bwd_w)(const el_window *shape, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     const el_window f = flatten(shape);
     const el_window *s = &f;

@@ -2,7 +2,7 @@
 #include "el/kernels.h"
 #include "tile.h"
 
-void el_dense_fwd_f32__blk(int32_t in, int32_t out, const float *x, const float *w, const float *b, float *y)
+void EL_BLK(dense_fwd)(int32_t in, int32_t out, const el_real *x, const el_real *w, const el_real *b, el_real *y)
 {
     int32_t o = 0;
     for (; o + 4 <= out; o += 4, w += 4 * in) {
@@ -17,7 +17,7 @@ void el_dense_fwd_f32__blk(int32_t in, int32_t out, const float *x, const float 
     }
 }
 
-void el_dense_bwd_x_f32__blk(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
+void EL_BLK(dense_bwd_x)(int32_t in, int32_t out, const el_real *dy, const el_real *w, el_real *dx)
 {
     int32_t i = 0;
     for (; i + 4 <= in; i += 4) {
@@ -33,46 +33,46 @@ void el_dense_bwd_x_f32__blk(int32_t in, int32_t out, const float *dy, const flo
 }
 
 /* Tiles of 4 outputs x 4 inputs: each is read, changed and written once, and shares its loads of x. */
-void el_dense_bwd_w_f32__blk(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw)
+void EL_BLK(dense_bwd_w)(int32_t in, int32_t out, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     int32_t o = 0;
     for (; o + 4 <= out; o += 4, dw += 4 * in) {
-        const float d0 = scale * dy[o];
-        const float d1 = scale * dy[o + 1];
-        const float d2 = scale * dy[o + 2];
-        const float d3 = scale * dy[o + 3];
-        float *w0 = dw;
-        float *w1 = w0 + in;
-        float *w2 = w1 + in;
-        float *w3 = w2 + in;
-        const float *p = x;
-        for (const float *end = x + (in & ~3); p != end; p += 4, w0 += 4, w1 += 4, w2 += 4, w3 += 4) {
-            const float v0 = p[0];
-            const float v1 = p[1];
-            const float v2 = p[2];
-            const float v3 = p[3];
+        const float d0 = scale * get(&dy[o]);
+        const float d1 = scale * get(&dy[o + 1]);
+        const float d2 = scale * get(&dy[o + 2]);
+        const float d3 = scale * get(&dy[o + 3]);
+        el_real *w0 = dw;
+        el_real *w1 = w0 + in;
+        el_real *w2 = w1 + in;
+        el_real *w3 = w2 + in;
+        const el_real *p = x;
+        for (const el_real *end = x + (in & ~3); p != end; p += 4, w0 += 4, w1 += 4, w2 += 4, w3 += 4) {
+            const float v0 = get(&p[0]);
+            const float v1 = get(&p[1]);
+            const float v2 = get(&p[2]);
+            const float v3 = get(&p[3]);
             el_row_add(4, d0, v0, v1, v2, v3, w0);
             el_row_add(4, d1, v0, v1, v2, v3, w1);
             el_row_add(4, d2, v0, v1, v2, v3, w2);
             el_row_add(4, d3, v0, v1, v2, v3, w3);
         }
-        for (const float *end = x + in; p != end; p++, w0++, w1++, w2++, w3++) {
-            const float v = *p;
-            *w0 += d0 * v;
-            *w1 += d1 * v;
-            *w2 += d2 * v;
-            *w3 += d3 * v;
+        for (const el_real *end = x + in; p != end; p++, w0++, w1++, w2++, w3++) {
+            const float v = get(p);
+            add(w0, d0 * v);
+            add(w1, d1 * v);
+            add(w2, d2 * v);
+            add(w3, d3 * v);
         }
     }
     for (; o < out; o++, dw += in) {
-        const float d = scale * dy[o];
+        const float d = scale * get(&dy[o]);
         for (int32_t i = 0; i < in; i++) {
-            dw[i] += d * x[i];
+            add(&dw[i], d * get(&x[i]));
         }
     }
 }
 
-void el_bias_bwd_f32__blk(int32_t rows, int32_t channels, float scale, const float *dy, float *db)
+void EL_BLK(bias_bwd)(int32_t rows, int32_t channels, float scale, const el_real *dy, el_real *db)
 {
     int32_t c = 0;
     for (; c + 4 <= channels; c += 4, dy += 4) {
@@ -80,17 +80,17 @@ void el_bias_bwd_f32__blk(int32_t rows, int32_t channels, float scale, const flo
         float sum1 = 0.0f;
         float sum2 = 0.0f;
         float sum3 = 0.0f;
-        const float *p = dy;
+        const el_real *p = dy;
         for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
             float s0 = 0.0f;
             float s1 = 0.0f;
             float s2 = 0.0f;
             float s3 = 0.0f;
             for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
-                s0 += p[0];
-                s1 += p[1];
-                s2 += p[2];
-                s3 += p[3];
+                s0 += get(&p[0]);
+                s1 += get(&p[1]);
+                s2 += get(&p[2]);
+                s3 += get(&p[3]);
             }
             sum0 += s0;
             sum1 += s1;
@@ -101,14 +101,14 @@ void el_bias_bwd_f32__blk(int32_t rows, int32_t channels, float scale, const flo
     }
     for (; c < channels; c++, dy++) {
         float sum = 0.0f;
-        const float *p = dy;
+        const el_real *p = dy;
         for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
             float part = 0.0f;
             for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
-                part += *p;
+                part += get(p);
             }
             sum += part;
         }
-        db[c] += scale * sum;
+        add(&db[c], scale * sum);
     }
 }

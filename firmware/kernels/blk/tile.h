@@ -6,6 +6,8 @@
 #ifndef EL_BLK_TILE_H
 #define EL_BLK_TILE_H
 
+#include "../real.h"
+
 #include <stdint.h>
 
 #define EL_INLINE static inline __attribute__((always_inline))
@@ -28,17 +30,17 @@ EL_INLINE int32_t el_max(int32_t a, int32_t b)
 }
 
 /* Each row starts with b[0..cols). */
-EL_INLINE el_tile el_tile_start(int cols, const float *b)
+EL_INLINE el_tile el_tile_start(int cols, const el_real *b)
 {
     el_tile t = {0};
     if (b != 0) {
-        t.c00 = t.c10 = t.c20 = t.c30 = b[0];
+        t.c00 = t.c10 = t.c20 = t.c30 = get(&b[0]);
         if (cols > 1) {
-            t.c01 = t.c11 = t.c21 = t.c31 = b[1];
+            t.c01 = t.c11 = t.c21 = t.c31 = get(&b[1]);
         }
         if (cols > 2) {
-            t.c02 = t.c12 = t.c22 = t.c32 = b[2];
-            t.c03 = t.c13 = t.c23 = t.c33 = b[3];
+            t.c02 = t.c12 = t.c22 = t.c32 = get(&b[2]);
+            t.c03 = t.c13 = t.c23 = t.c33 = get(&b[3]);
         }
     }
     return t;
@@ -85,16 +87,17 @@ EL_INLINE void el_tile_mac(el_tile *t, int rows, int cols, float a0, float a1, f
 #endif
 
 /* t[i][j] += sum over k < count of a_i[k] * b_j[k]: both operands contiguous along the sum. */
-EL_INLINE void el_tile_dot(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
-                           const float *a2, const float *a3, const float *b0, const float *b1, const float *b2,
-                           const float *b3)
+EL_INLINE void el_tile_dot(el_tile *t, int rows, int cols, int32_t count, const el_real *a0, const el_real *a1,
+                           const el_real *a2, const el_real *a3, const el_real *b0, const el_real *b1,
+                           const el_real *b2, const el_real *b3)
 {
 #define EL_TERM(k)                                                                                                     \
-    el_tile_mac(t, rows, cols, a0[k], rows > 1 ? a1[k] : 0.0f, rows > 2 ? a2[k] : 0.0f, rows > 2 ? a3[k] : 0.0f,       \
-                b0[k], cols > 1 ? b1[k] : 0.0f, cols > 2 ? b2[k] : 0.0f, cols > 2 ? b3[k] : 0.0f)
+    el_tile_mac(t, rows, cols, get(&a0[k]), rows > 1 ? get(&a1[k]) : 0.0f, rows > 2 ? get(&a2[k]) : 0.0f,              \
+                rows > 2 ? get(&a3[k]) : 0.0f, get(&b0[k]), cols > 1 ? get(&b1[k]) : 0.0f,                             \
+                cols > 2 ? get(&b2[k]) : 0.0f, cols > 2 ? get(&b3[k]) : 0.0f)
 #define EL_ADVANCE(n) (a0 += n, a1 += n, a2 += n, a3 += n, b0 += n, b1 += n, b2 += n, b3 += n)
-    const float *end = a0 + count;
-    for (const float *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
+    const el_real *end = a0 + count;
+    for (const el_real *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
         EL_TERM(0);
         EL_TERM(1);
         EL_TERM(2);
@@ -110,15 +113,16 @@ EL_INLINE void el_tile_dot(el_tile *t, int rows, int cols, int32_t count, const 
 }
 
 /* t[i][j] += sum over k < count of a_i[k] * b[k*ldb + j]: the second operand contiguous across the tile. */
-EL_INLINE void el_tile_rows(el_tile *t, int rows, int cols, int32_t count, const float *a0, const float *a1,
-                            const float *a2, const float *a3, const float *b, int32_t ldb)
+EL_INLINE void el_tile_rows(el_tile *t, int rows, int cols, int32_t count, const el_real *a0, const el_real *a1,
+                            const el_real *a2, const el_real *a3, const el_real *b, int32_t ldb)
 {
 #define EL_TERM(k)                                                                                                     \
-    el_tile_mac(t, rows, cols, a0[k], rows > 1 ? a1[k] : 0.0f, rows > 2 ? a2[k] : 0.0f, rows > 2 ? a3[k] : 0.0f, b[0], \
-                cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);                               \
+    el_tile_mac(t, rows, cols, get(&a0[k]), rows > 1 ? get(&a1[k]) : 0.0f, rows > 2 ? get(&a2[k]) : 0.0f,              \
+                rows > 2 ? get(&a3[k]) : 0.0f, get(&b[0]), cols > 1 ? get(&b[1]) : 0.0f, cols > 2 ? get(&b[2]) : 0.0f, \
+                cols > 2 ? get(&b[3]) : 0.0f);                                                                         \
     b += ldb
-    const float *end = a0 + count;
-    for (const float *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
+    const el_real *end = a0 + count;
+    for (const el_real *fours = EL_BY_FOUR ? a0 + (count & ~3) : a0; a0 != fours;) {
         EL_TERM(0);
         EL_TERM(1);
         EL_TERM(2);
@@ -132,29 +136,30 @@ EL_INLINE void el_tile_rows(el_tile *t, int rows, int cols, int32_t count, const
 }
 
 /* t[i][j] += sum over k < count of a[k*lda + i] * b[k*ldb + j]: both contiguous across the tile. */
-EL_INLINE void el_tile_outer(el_tile *t, int rows, int cols, int32_t count, const float *a, int32_t lda, const float *b,
-                             int32_t ldb)
+EL_INLINE void el_tile_outer(el_tile *t, int rows, int cols, int32_t count, const el_real *a, int32_t lda,
+                             const el_real *b, int32_t ldb)
 {
     for (; count > 0; count--, a += lda, b += ldb) {
-        el_tile_mac(t, rows, cols, a[0], rows > 1 ? a[1] : 0.0f, rows > 2 ? a[2] : 0.0f, rows > 2 ? a[3] : 0.0f, b[0],
-                    cols > 1 ? b[1] : 0.0f, cols > 2 ? b[2] : 0.0f, cols > 2 ? b[3] : 0.0f);
+        el_tile_mac(t, rows, cols, get(&a[0]), rows > 1 ? get(&a[1]) : 0.0f, rows > 2 ? get(&a[2]) : 0.0f,
+                    rows > 2 ? get(&a[3]) : 0.0f, get(&b[0]), cols > 1 ? get(&b[1]) : 0.0f,
+                    cols > 2 ? get(&b[2]) : 0.0f, cols > 2 ? get(&b[3]) : 0.0f);
     }
 }
 
-EL_INLINE void el_row_store(int cols, float c0, float c1, float c2, float c3, float *y)
+EL_INLINE void el_row_store(int cols, float c0, float c1, float c2, float c3, el_real *y)
 {
-    y[0] = c0;
+    put(&y[0], c0);
     if (cols > 1) {
-        y[1] = c1;
+        put(&y[1], c1);
     }
     if (cols > 2) {
-        y[2] = c2;
-        y[3] = c3;
+        put(&y[2], c2);
+        put(&y[3], c3);
     }
 }
 
 /* y[i*ld + j] = t[i][j] */
-EL_INLINE void el_tile_store(const el_tile *t, int rows, int cols, float *y, int32_t ld)
+EL_INLINE void el_tile_store(const el_tile *t, int rows, int cols, el_real *y, int32_t ld)
 {
     el_row_store(cols, t->c00, t->c01, t->c02, t->c03, y);
     if (rows > 1) {
@@ -166,20 +171,20 @@ EL_INLINE void el_tile_store(const el_tile *t, int rows, int cols, float *y, int
     }
 }
 
-EL_INLINE void el_row_add(int cols, float scale, float c0, float c1, float c2, float c3, float *y)
+EL_INLINE void el_row_add(int cols, float scale, float c0, float c1, float c2, float c3, el_real *y)
 {
-    y[0] += scale * c0;
+    add(&y[0], scale * c0);
     if (cols > 1) {
-        y[1] += scale * c1;
+        add(&y[1], scale * c1);
     }
     if (cols > 2) {
-        y[2] += scale * c2;
-        y[3] += scale * c3;
+        add(&y[2], scale * c2);
+        add(&y[3], scale * c3);
     }
 }
 
 /* y[i*ld + j] += scale * t[i][j] */
-EL_INLINE void el_tile_add(const el_tile *t, int rows, int cols, float scale, float *y, int32_t ld)
+EL_INLINE void el_tile_add(const el_tile *t, int rows, int cols, float scale, el_real *y, int32_t ld)
 {
     el_row_add(cols, scale, t->c00, t->c01, t->c02, t->c03, y);
     if (rows > 1) {

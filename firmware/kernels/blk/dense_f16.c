@@ -1,0 +1,3 @@
+/* dense.c for halves. */
+#define EL_HALVES
+#include "dense.c"
