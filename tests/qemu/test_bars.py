@@ -12,7 +12,7 @@ from edgelearn.build.toolchain import find_compiler
 from tools.bench import bars, counting, nets
 from tools.bench.__main__ import RECORD
 
-BOARDS = ("qemu-m4", "qemu-m7", "qemu-rv32", "qemu-rv32v")
+BOARDS = ("qemu-m4", "qemu-m55", "qemu-m7", "qemu-rv32", "qemu-rv32v")
 MACS = {"resnet8": 37_062_528, "ds-cnn": 7_650_304, "mobilenet": 21_971_328}  # of a training step, by hand
 
 

@@ -3,7 +3,7 @@
 #ifndef EL_MVE_DENSE_H
 #define EL_MVE_DENSE_H
 
-enum { EL_ROWS = 6, EL_SUM_STEPS = 64 };
+enum { EL_ROWS = 6, EL_SUM_STEPS = EL_LANES < 8 ? 256 : 64 };
 
 #define EL_SIX(X) X(0) X(1) X(2) X(3) X(4) X(5)
 
@@ -39,6 +39,7 @@ EL_INLINE void el_dense_rows(int32_t in, int32_t rows, const el_t *x, const el_t
     while (left >= EL_LANES) {
         int32_t steps = el_lower(left / EL_LANES, EL_SUM_STEPS);
         left -= steps * EL_LANES;
+#pragma GCC unroll 2
         for (; steps > 0; steps--, x += EL_LANES) {
             const el_v v = el_load(x, EL_ALL);
             EL_SIX(EL_ROW_TERMS)
@@ -78,6 +79,7 @@ static void el_dense_columns(int32_t in, int32_t out, const el_t *dy, const el_t
     while (out > 0) {
         int32_t steps = el_lower(out, EL_SUM_STEPS);
         out -= steps;
+#pragma GCC unroll 4
         for (; steps > 0; steps--, p += in) {
             const uint32_t d = el_word_of(dy++);
             EL_SIX(EL_COLUMN_TERMS)
