@@ -27,7 +27,7 @@ from edgelearn import boards, kernels
 from edgelearn.boards import UNIT_WORDS
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
-from tools.bench import bars, probe
+from tools.bench import bars, prefixes, probe
 from tools.bench.cases import Bench, single_kernels, small_kernels, training_step
 from tools.bench.counting import Choice, Method, choose, has_groups
 
@@ -109,6 +109,11 @@ def compare(board: str, old: Counts, new: Counts) -> list[str]:
     ]
     unit = boards.load(board).unit
     flat += [(name, row[unit], new["step"].get(name, {}).get(unit)) for name, row in old["step"].items()]
+    flat += [
+        (f"{name} {fmt} forward", row[fmt], new["prefixes"].get(name, {}).get(fmt))
+        for name, row in old.get("prefixes", {}).items()
+        for fmt in prefixes.FORMATS
+    ]
     for name, before, now in flat:
         if now is None:
             problems.append(f"{board}: {name} is not measured any more")
@@ -150,10 +155,11 @@ def main() -> int:
                 print(f"{board}: not compared, recorded with {theirs}, installed is {compiler}")
                 continue
             method = _choice(board, options.count).method
-            now = {
+            now: Counts = {
                 "compiler": compiler,
                 "kernels": measure_kernels(board, method),
                 "step": measure_step(board, method),
+                "prefixes": {} if boards.load(board).simulated else prefixes.measure(board, method),
             }
             figures = bars.measure(board) if bars.bars(board) else {}
             now["bars"] = {name: figure.count for name, figure in figures.items()}
@@ -162,6 +168,7 @@ def main() -> int:
                 compared.append(board)
             else:
                 show(board, now, method)
+                prefixes.show(now["prefixes"], boards.load(board).unit)
                 if figures:
                     bars.show(board, figures)
                 if options.write:
