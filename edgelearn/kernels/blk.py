@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows, single
 from edgelearn.kernels.int8 import four_channels, line, padded_lines, terms
 
@@ -25,6 +27,11 @@ def _group_of_zeros(s: Sizes) -> int:
     return s["out_c"] // s["groups"] * FLOAT
 
 
+def _in_halves(scratch: Callable[[Sizes], int]) -> Callable[[Sizes], int]:
+    """Half as many bytes, in whole words."""
+    return lambda s: -(-scratch(s) // 8) * 4
+
+
 TABLE: tuple[Entry, ...] = (
     Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows, pitched=True),
     Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros, pitched=True),
@@ -32,8 +39,8 @@ TABLE: tuple[Entry, ...] = (
     *rows("blk", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
           supports=single, pitched=True),
     *rows("blk", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd"),
-    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_f16.c", _four_windows, fmt="f16", pitched=True),
-    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d_f16.c", _group_of_zeros, fmt="f16", pitched=True),
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_f16.c", _in_halves(_four_windows), fmt="f16", pitched=True),
+    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d_f16.c", _in_halves(_group_of_zeros), fmt="f16", pitched=True),
     *rows("blk", "conv2d_f16.c", "conv2d_bwd_w", fmt="f16", pitched=True),
     *rows("blk", "dense_f16.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt="f16"),
     *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
