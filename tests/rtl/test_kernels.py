@@ -67,3 +67,13 @@ def _pointer(value: Any, ctype: str) -> Any:
     if value is None:
         return None
     return ctypes.c_float(value) if ctype == "float" else ctypes.c_int32(value)
+
+
+def test_the_core_converts_halves_as_the_portable_code_does() -> None:
+    """Overflow, ties, subnormal numbers, infinities and NaN among them."""
+    steps = ("narrow_fwd", "widen_fwd")
+    pairs = [(c, e) for c, e in calls_of(all_cases(), (kernels.REF,)) if e.step in steps and e.isa == kernels.REF]
+    results = probe.run(BOARD, [probe.call_of(case.args, entry.bind(case.sizes)) for case, entry in pairs])
+    assert pairs
+    for (case, entry), result in zip(pairs, results, strict=True):
+        case.check(result.arrays, entry.symbol)
