@@ -2,10 +2,7 @@
 #ifndef EL_MVE_ELEMENTWISE_H
 #define EL_MVE_ELEMENTWISE_H
 
-enum {
-    EL_GROUP = 4 /* vectors of channels that are summed at a time */,
-    EL_SUMMED = 128 /* rows that are summed apart */
-};
+enum { EL_SUMMED = 128 /* rows that are summed apart */ };
 
 EL_INLINE void el_add_strip(int32_t at, el_n n, const el_t *a, const el_t *b, el_t *y)
 {
