@@ -11,6 +11,7 @@ from edgelearn.kernels.product import Tile, conv2d
 GROUP = 4 * 256 // 8  # bytes of a group of four registers, VLEN at most 256; all such cores run the same image
 HEIGHT = 7
 COSTS = (90, 40, 0, 0)
+BLOCK = {"f32": 8192, "f16": 5632}  # bytes of packed operands
 
 
 def _across_channels(s: Sizes) -> bool:
@@ -28,7 +29,9 @@ def _edge_and_tile(s: Sizes) -> int:
 
 
 def _windows(fmt: str, size: int, tail: str) -> Iterator[Entry]:
-    tile = Tile(HEIGHT, (GROUP // 2 // size, GROUP // size), row_bytes=size, element_bytes=size, costs=COSTS)
+    tile = Tile(
+        HEIGHT, (GROUP // 2 // size, GROUP // size), row_bytes=size, element_bytes=size, bytes=BLOCK[fmt], costs=COSTS
+    )
     yield from conv2d("rvv", tile, fmt, ("conv2d_fwd", "conv2d_bwd_x"), f"conv2d{tail}.c")
     yield Entry("conv2d_bwd_w", "rvv", f"kernels/rvv/conv2d_weights{tail}.c", _edge_and_tile if tail else _edge,
                 fmt=fmt, pitched=True)  # fmt: skip
