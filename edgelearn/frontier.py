@@ -83,7 +83,7 @@ def frontier_svg(fit: Fit, limit: int, width: int = 720, height: int = 320) -> s
     parts.append(f'<polyline points="{" ".join(f"{x:.1f},{y:.1f}" for x, y, _ in spots)}" fill="none" stroke="{INK}"/>')
     for x, y, row in spots:
         size, fill = (6, LOSS) if row is fit.pick else (3.5, INK)
-        label = f"{row.plan.ram:,} bytes, {row.weights:,} weights, {row.cost:,.0f} MACs: {row_flags(fit, row)}"
+        label = f"{row.plan.ram:,} bytes, {row.weights:,} weights, {row.cost:,.0f} {fit.unit}: {row_flags(fit, row)}"
         parts.append(
             f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{fill}"><title>{escape(label)}</title></circle>'
         )
@@ -101,7 +101,7 @@ def frontier_page(fit: Fit, limit: int, importance: Importance | None) -> str:
     """One HTML file with picture and table."""
     plan = fit.pick.plan
     title = escape(f"{plan.graph.name} on {plan.board.id}")
-    head = "".join(f"<th>{name}</th>" for name in ("RAM", "weights", "MACs", "gain", "flags"))
+    head = "".join(f"<th>{name}</th>" for name in ("RAM", "weights", fit.unit, "gain", "flags"))
     lines = [
         f"<tr{' class=pick' if row is fit.pick else ''}><td>{row.plan.ram:,}</td><td>{row.weights:,}</td>"
         f"<td>{row.cost:,.0f}</td><td>{escape(gain_text(row.gain))}</td><td>{escape(row_flags(fit, row))}</td></tr>"
@@ -131,7 +131,12 @@ def fit_figures(fit: Fit, importance: Importance | None) -> dict[str, Any]:
     return {
         "model": plan.graph.name,
         "board": plan.board.id,
-        "limits": {"ram": plan.limits.ram, "flash": plan.limits.flash, "macs": fit.budget.macs},
+        "limits": {
+            "ram": plan.limits.ram,
+            "flash": plan.limits.flash,
+            "macs": fit.budget.macs,
+            "insn": fit.budget.insn,
+        },
         "gain": {"by": importance.rank if importance else "macs", "meaning": meaning(importance)},
         "other_optimizer": fit.thrifty,
         "tried": fit.tried,
@@ -144,7 +149,8 @@ def fit_figures(fit: Fit, importance: Importance | None) -> dict[str, Any]:
                 "ram": row.plan.ram,
                 "flash": row.plan.model_flash,
                 "weights": row.weights,
-                "macs": row.cost,
+                "macs": row.plan.training_macs,
+                "insn": None if (insn := row.plan.training_insn) is None else round(insn),
                 "gain": row.gain,
                 "pick": row is fit.pick,
             }

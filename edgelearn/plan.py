@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -24,6 +24,7 @@ from edgelearn.memory import Arena, aligned
 from edgelearn.ops import OPS
 from edgelearn.ops.parts import Parts
 from edgelearn.passes.samples import AUTO
+from edgelearn.predict import calls, predict, select
 from edgelearn.recompute import is_again
 from edgelearn.replay import Latents
 from edgelearn.schedule import Schedule, Step, make_schedule
@@ -55,7 +56,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Plan:
-    """A training program placed on a board. `sizes[k]`, `chosen[k]` and `parts[k]` belong to `schedule.steps[k]`."""
+    """A training program placed on a board. `sizes[k]`, `chosen[k]` and `parts[k]` belong to `schedule.steps[k]`.
+
+    `spared` are the steps that would have taken another kernel, with more scratch, if there were RAM for it.
+    """
 
     graph: Graph
     imported: Graph
@@ -70,6 +74,7 @@ class Plan:
     params: Block
     state: Block
     consts: Block
+    spared: tuple[str, ...] = ()
     hash: str = field(default="")
 
     @property
@@ -172,6 +177,27 @@ class Plan:
         """Multiply-accumulates of one training sample: forward, input and weight gradients."""
         return self.macs(Phase.FORWARD, Phase.BACKWARD)
 
+    def insn(self, index: int) -> float | None:
+        """Instructions of one call of a step, as recorded costs predict them; None where nothing is known of it."""
+        node = self.schedule.steps[index].node
+        return predict(self.board, self.chosen[index], OPS[node.op].kernel, self.sizes[index])
+
+    def insn_of(self, indices: Iterable[int]) -> float | None:
+        """Predicted instructions of these steps for one sample, updates as often as they run; None: unknown."""
+        steps, batch = self.schedule.steps, self.config.batch
+        known = [(insn, k) for k in indices if (insn := self.insn(k)) is not None]
+        return sum(insn * calls(steps[k].node.phase, batch) for insn, k in known) if known else None
+
+    @property
+    def training_insn(self) -> float | None:
+        """Predicted instructions of one training sample, its share of the update included; None: unknown."""
+        return self.insn_of(range(len(self.schedule.steps)))
+
+    @property
+    def unpredicted(self) -> list[str]:
+        """The steps that the prediction leaves out."""
+        return [step.node.name for step in self.schedule.steps if self.insn(step.index) is None]
+
     @property
     def recomputed_macs(self) -> int:
         """Of these, what computes dropped activations a second time."""
@@ -232,12 +258,15 @@ def _mixed_block(tensors: list[Tensor]) -> Block:
     return Block(tuple(placed), offset)
 
 
-def _select(graph: Graph, board: Board) -> dict[str, tuple[dict[str, int], kernels.Kernel, Parts]]:
-    """Shape arguments, kernel and parts of each node, by its name."""
+Selected = dict[str, tuple[dict[str, int], kernels.Kernel, Parts]]
+
+
+def _select(graph: Graph, board: Board, most: int | None = None) -> Selected:
+    """Shape arguments, kernel and parts of each node, by its name; see `predict.select`."""
     found = {}
     for node in graph.nodes:
         sizes, op = step_sizes(graph, node), OPS[node.op]
-        kernel = kernels.select(op.kernel, op.fmt.name, board.kernels, sizes)
+        kernel = select(board, op.kernel, op.fmt.name, sizes, most)
         found[node.name] = sizes, *divide(op, sizes, kernel, board)
     return found
 
@@ -247,10 +276,46 @@ def make_plan(
 ) -> Plan:
     """Plan training of an imported model on a board, without asking whether it fits (see `check_fit`).
 
-    `ram` and `flash` lower the board's limits, in bytes.
+    Where RAM does not suffice for the kernels that take least, kernels with less scratch are taken: as little less as
+    fits, and as little as there is where nothing does. `ram` and `flash` lower the board's limits, in bytes.
     """
     graph = training_graph(source, config)
-    chosen = _select(graph, board)
+    limits = Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes))
+    wanted = _select(graph, board)
+    plan = _placed(graph, source, config, board, limits, wanted)
+    if plan.over()[0] > 0:
+        plan = _spare(plan, wanted)
+    return replace(plan, hash=_digest(plan))
+
+
+def _spare(plan: Plan, wanted: Selected) -> Plan:
+    """The same with less scratch."""
+
+    def with_at_most(most: int) -> Plan:
+        taken = _select(plan.graph, plan.board, most)
+        spared = tuple(name for name, (_, kernel, _) in taken.items() if kernel.name != wanted[name][1].name)
+        return (
+            _placed(plan.graph, plan.imported, plan.config, plan.board, plan.limits, taken, spared) if spared else plan
+        )
+
+    best = with_at_most(0)
+    bounds = sorted({kernel.scratch for _, kernel, _ in wanted.values() if kernel.scratch})
+    low, high = 0, len(bounds) - 1  # bounds[high] is as much as was wanted
+    while best.over()[0] <= 0 and low < high:
+        middle = (low + high) // 2
+        tried = with_at_most(bounds[middle])
+        if tried.over()[0] <= 0:
+            best, low = tried, middle + 1
+        else:
+            high = middle
+    return best if best.ram < plan.ram else plan
+
+
+def _placed(
+    graph: Graph, source: Graph, config: TrainConfig, board: Board, limits: Limits, chosen: Selected,
+    spared: tuple[str, ...] = (),
+) -> Plan:  # fmt: skip
+    """The plan with these kernels, without its hash."""
     schedule = make_schedule(graph, {name: kernel.scratch for name, (_, kernel, _) in chosen.items()})
     rows = [chosen[step.node.name] for step in schedule.steps]
     used = {name for node in graph.nodes for name in node.inputs}
@@ -261,12 +326,12 @@ def make_plan(
         "store": aligned(config.store * slot_size(graph, config), BLOCK),
         "replay": aligned(Latents.of(graph, config.latents).nbytes(config.replay, stored=config.store_latents), BLOCK),
     }
-    plan = Plan(
+    return Plan(
         graph=graph,
         imported=source,
         config=config,
         board=board,
-        limits=Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes)),
+        limits=limits,
         schedule=schedule,
         places=place(schedule, board, arrays),
         sizes=tuple(size for size, _, _ in rows),
@@ -275,8 +340,8 @@ def make_plan(
         params=params,
         state=state,
         consts=_mixed_block([t for t in graph.of_role(Role.CONST) if t.name in used]),
+        spared=spared,
     )
-    return replace(plan, hash=_digest(plan))
 
 
 def _digest(plan: Plan) -> str:

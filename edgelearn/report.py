@@ -33,7 +33,8 @@ _PRODUCTS = {f"{op}_f16" for op in ("conv2d", "depthwise_conv2d", "dense")}
 class Layer:
     """One layer of the forward pass and what training it costs, in multiply-accumulates a sample.
 
-    Of its `weights`, `shared` are those of an earlier layer, and so are `shared_trained` of the trained ones.
+    Of its `weights`, `shared` are those of an earlier layer, and so are `shared_trained` of the trained ones. `insn` is
+    what recorded costs predict of a sample's instructions, without updates; None where the board has none.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Layer:
     kernels: tuple[str, ...]
     shared: int = 0
     shared_trained: int = 0
+    insn: int | None = None
 
 
 def layers(plan: Plan) -> list[Layer]:
@@ -63,7 +65,7 @@ def layers(plan: Plan) -> list[Layer]:
         macs = {s.index: OPS[s.node.op].macs(dict(plan.sizes[s.index])) for s in own}
         used = dict.fromkeys(name for name in node.inputs if name and name not in factors)
         tensors = [t for t in map(plan.graph.tensors.__getitem__, used) if t.role in (Role.PARAM, Role.CONST)]
-        again = [t for t in tensors if t.name in seen]
+        again, insn = [t for t in tensors if t.name in seen], plan.insn_of(s.index for s in own)
         seen.update(t.name for t in tensors)
         rows.append(
             Layer(
@@ -77,6 +79,7 @@ def layers(plan: Plan) -> list[Layer]:
                 kernels=tuple(plan.chosen[s.index].name for s in own),
                 shared=sum(t.count for t in again),
                 shared_trained=sum(t.count for t in again if t.role is Role.PARAM),
+                insn=None if insn is None else round(insn),
             )
         )
     return rows
@@ -150,13 +153,34 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
             ],
         },
         "macs": {"forward": plan.macs(Phase.FORWARD), "training": plan.training_macs},
+        "insn": insn_figures(plan),
         "layers": [asdict(layer) for layer in layers(plan)],
         "int8_prefix": cut_figures(cut) if cut else None,
         "steps": [
-            {"index": s.index, "name": s.node.name, "program": s.program.value, "kernel": k.name}
+            {
+                "index": s.index,
+                "name": s.node.name,
+                "program": s.program.value,
+                "kernel": k.name,
+                "insn": _whole(plan.insn(s.index)),
+            }
             for s, k in zip(plan.schedule.steps, plan.chosen, strict=True)
         ],
     }
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
+
+
+def insn_figures(plan: Plan) -> dict[str, Any] | None:
+    """Predicted instructions of a training sample, what they leave out, and the steps whose kernels are not those that
+    take least; None where the board has no costs.
+    """
+    total = plan.training_insn
+    if total is None:
+        return None
+    return {"training": round(total), "without_steps": plan.unpredicted, "less_scratch": list(plan.spared)}
 
 
 def precision_figures(plan: Plan) -> dict[str, Any]:
@@ -223,6 +247,7 @@ def run_figures(
         "samples": outcome.samples,
         "seconds": round(outcome.seconds, 3),
         f"{plan.board.unit}_per_sample": outcome.spent_per_sample,
+        "insn_predicted": _whole(plan.training_insn),
         "ram": image_figures(image)["ram"] if image.board.emulated else {"total": plan.ram},
         "flash": image_figures(image)["flash"],
         "stack_used": outcome.stack_used,
@@ -309,6 +334,7 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
         ("updates", f"{figures['steps']:,}"),
         ("time here", f"{figures['seconds']:.1f} s"),
         (f"{UNIT_WORDS[unit]} for one training sample", f"{spent:,} {unit}" if spent else "not counted"),
+        *([("predicted", f"{predicted:,} insn")] if (predicted := figures["insn_predicted"]) else []),
         ("RAM", f"{figures['ram']['total']:,} of {plan.limits.ram:,} bytes"),
         ("flash", f"{figures['flash']['total']:,} of {plan.limits.flash:,} bytes"),
         ("stack used", f"{figures['stack_used']:,} of {plan.board.stack:,} bytes"),

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edgelearn.cli.settings import Job
     from edgelearn.config import TrainConfig
     from edgelearn.data import Dataset
-    from edgelearn.fit import Fit
+    from edgelearn.fit import Budget, Fit
     from edgelearn.graph import Graph
     from edgelearn.importance import Choice, Importance
     from edgelearn.plan import Plan
@@ -34,7 +34,7 @@ def choice_of(config: TrainConfig, rank: str | None, samples: int | None) -> Cho
 
 
 def fit_job(
-    job: Job, graph: Graph, config: TrainConfig, choice: Choice | None = None, macs: float | None = None
+    job: Job, graph: Graph, config: TrainConfig, choice: Choice | None = None, budget: Budget | None = None
 ) -> tuple[Fit, Importance | None]:
     """The frontier of a job, with the importance of its layers where there are samples to measure it with.
 
@@ -54,7 +54,7 @@ def fit_job(
         timer = Timer()
         with Progress("planning") as progress:
             fit = search(
-                graph, config, job.board, Budget(job.ram, job.flash, macs), importance, progress=progress
+                graph, config, job.board, budget or Budget(job.ram, job.flash), importance, progress=progress
             )  # fmt: skip
     except EdgelearnError as error:
         error.where = error.where or graph.name

@@ -22,6 +22,7 @@ def show_fit(
     flags: dict[str, Any],
     as_json: bool,
     max_macs: float | None,
+    max_insn: float | None,
     rank: str | None,
     rank_samples: int | None,
     plot: str | None,
@@ -32,6 +33,7 @@ def show_fit(
     from edgelearn.cli.pipeline import import_job
     from edgelearn.cli.settings import make_job
     from edgelearn.errors import UsageError
+    from edgelearn.fit import Budget
     from edgelearn.frontier import fit_figures, frontier_page, frontier_svg
 
     given = [name for name in ALONE if flags.get(name) is not None]
@@ -40,12 +42,15 @@ def show_fit(
     if plot and Path(plot).suffix not in (".svg", ".html"):
         raise UsageError(f"'{plot}' is neither .svg nor .html", where="--plot", hint="--plot frontier.svg")
     job = make_job(flags)
+    if max_macs and max_insn:
+        raise UsageError("a budget is in MACs or in instructions", where="--max-insn", hint="leave one of them out")
     if (rank or rank_samples) and job.data is None:
         from edgelearn.passes.quantize import NO_SAMPLES
 
         raise UsageError("layers are ranked with samples, and none are given", where="--rank", hint=NO_SAMPLES)
     graph, config = import_job(job)
-    fit, importance = fit_job(job, graph, config, choice_of(config, rank, rank_samples), max_macs)
+    budget = Budget(job.ram, job.flash, max_macs, max_insn)
+    fit, importance = fit_job(job, graph, config, choice_of(config, rank, rank_samples), budget)
     limit = fit.pick.plan.limits.ram
     if as_json:
         emit(fit_figures(fit, importance))
@@ -67,9 +72,9 @@ def _lines(job: Job, fit: Fit, importance: Importance | None) -> list[str]:
 
     pick, rows = fit.pick, shown(fit)
     limits = pick.plan.limits
-    macs = f", {fit.budget.macs:,.0f} MACs a sample" if fit.budget.macs is not None else ""
+    cost = f", {fit.budget.cost:,.0f} {fit.unit} a sample" if fit.budget.cost is not None else ""
     lines = wrap(
-        f"{pick.plan.graph.name} on {job.board.id} within {limits.ram:,} bytes of RAM, {limits.flash:,} of flash{macs};"
+        f"{pick.plan.graph.name} on {job.board.id} within {limits.ram:,} bytes of RAM, {limits.flash:,} of flash{cost};"
         f" gain is {meaning(importance)}"
     )
     if job.flash:
@@ -87,14 +92,14 @@ def _lines(job: Job, fit: Fit, importance: Importance | None) -> list[str]:
         )
         for row in rows
     ]
-    lines += ["", *table(("", "RAM", "weights", "MACs", "gain", "flags"), cells, right=(1, 2, 3, 4))]
+    lines += ["", *table(("", "RAM", "weights", fit.unit, "gain", "flags"), cells, right=(1, 2, 3, 4))]
     if len(fit.rows) > len(rows):
         lines.append(f"and {len(fit.rows) - len(rows)} more between them; --json lists them all")
     lines += ["", *frontier_text(fit.rows, limits.ram), ""]
     total = pick.plan.weights
     lines += wrap(
-        f"pick: trains {pick.weights:,} of {total:,} weights in {pick.plan.ram:,} bytes of RAM, {pick.cost:,.0f} MACs a"
-        " sample"
+        f"pick: trains {pick.weights:,} of {total:,} weights in {pick.plan.ram:,} bytes of RAM, {pick.cost:,.0f}"
+        f" {fit.unit} a sample"
     )
     flags = flags_of(fit.base, pick.config)
     lines += [f"flags: {flags}" if flags else "flags: none, the settings as they are"]

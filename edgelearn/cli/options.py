@@ -86,6 +86,7 @@ rank_options = _all(
 fit_options = _all(
     click.option("--fit", is_flag=True, help="Find what can learn within --ram, --flash and --max-macs."),
     click.option("--max-macs", type=Count(), metavar="N", help="Budget of one training sample, e.g. 5M."),
+    click.option("--max-insn", type=Count(), metavar="N", help="The same in instructions, where costs are recorded."),
     rank_options,
     click.option("--plot", metavar="FILE", help="Draw what --fit found, .svg or .html."),
     click.option("--write", is_flag=True, help="Write what --fit picks into edgelearn.toml."),

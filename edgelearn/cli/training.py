@@ -125,9 +125,18 @@ def train(
         metrics.close()
     if not run.outcome.stopped:
         say(f"trained {run.outcome.samples:,} samples on {plan.board.id}, {image.carrier}, in {timer}")
+        _say_spent(plan, run.outcome)
         _warn_if_worse(run.outcome)
     run.files.append(metrics.path)
     return run
+
+
+def _say_spent(plan: Plan, outcome: Outcome) -> None:
+    """What a sample took beside what the plan said, where it was counted."""
+    if outcome.spent_per_sample:
+        predicted = plan.training_insn if plan.board.unit == "insn" else None
+        beside = f", {predicted:,.0f} predicted" if predicted else ""
+        say(f"counted {outcome.spent_per_sample:,} {plan.board.unit} for a training sample{beside}")
 
 
 def _warn_if_worse(outcome: Outcome) -> None:

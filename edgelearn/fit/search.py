@@ -1,4 +1,4 @@
-"""Searches for the settings that are worth most within RAM, flash and a budget of multiply-accumulates.
+"""Searches for the settings that are worth most within RAM, flash and a budget of multiply-accumulates or instructions.
 
 Bounds come first and leave out what can't fit or can't be better than what is there; what remains is planned, so that
 every row of the answer is a plan that was made. Recomputation is looked at only for what does not fit without.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from edgelearn import methods
 from edgelearn.boards import Board
@@ -17,10 +18,11 @@ from edgelearn.costs import node_macs
 from edgelearn.errors import InputError
 from edgelearn.fit.candidates import DEAREST_RECOMPUTE, RECOMPUTE, THRIFTY, Chain, chains, thinned
 from edgelearn.fit.sketch import Sketch, Weigh, sketch
-from edgelearn.graph import Graph, Phase
+from edgelearn.graph import Graph
 from edgelearn.importance import Importance, weight_macs
 from edgelearn.passes.dequantize import is_quantized
 from edgelearn.plan import Plan, make_plan
+from edgelearn.predict import node_insn, table
 
 INTEGERS = "; with --data samples.npz the frozen part is tried in int8, too, which takes less"
 PLACES = 12  # of a chain that are looked at before it is halved where it stops fitting
@@ -33,11 +35,24 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Budget:
-    """Bytes, None for all that the board has, and the cost of one training sample."""
+    """Bytes, None for all that the board has, and the cost of one training sample, in multiply-accumulates or in
+    instructions.
+    """
 
     ram: int | None = None
     flash: int | None = None
     macs: float | None = None
+    insn: float | None = None
+
+    @property
+    def cost(self) -> float | None:
+        """The limit of one training sample, None for any."""
+        return self.macs if self.insn is None else self.insn
+
+    @property
+    def unit(self) -> str:
+        """What a cost is counted in."""
+        return "MACs" if self.insn is None else "insn"
 
 
 @dataclass(frozen=True)
@@ -73,6 +88,11 @@ class Fit:
     made: int
 
     @property
+    def unit(self) -> str:
+        """What the costs of rows are counted in."""
+        return self.budget.unit
+
+    @property
     def pick(self) -> Row:
         return self.rows[-1]
 
@@ -84,13 +104,15 @@ def search(
     budget: Budget,
     importance: Importance | None = None,
     *,
-    weigh: Weigh = node_macs,
+    weigh: Weigh | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Fit:
     """The frontier of an imported graph on a board; InputError says what is least where nothing fits.
 
-    `weigh` gives the cost of one call of a node, in the unit of `budget.macs`: a calibrated table may stand there.
+    `weigh` gives the cost of a node for one sample, in the unit of the budget: by default its multiply-accumulates, or
+    with a budget of instructions what is predicted for the board.
     """
+    weigh = weigh or (node_macs if budget.insn is None else _predicted(board))
     values = importance.tensors if importance else {k: float(v) for k, v in weight_macs(graph, config).items()}
     total = sum(max(value, 0.0) for value in values.values()) or 1.0
     shares = {name: value / total for name, value in values.items()}
@@ -106,6 +128,15 @@ def search(
         raise own.nothing()
     frontier = pareto(own.found)
     return Fit(tuple(frontier), config, budget, thrifty, importance is None, len(own.sketches), own.made)
+
+
+def _predicted(board: Board) -> Weigh:
+    """Instructions of a node; InputError where nothing was recorded."""
+    if table(board) is None:
+        raise InputError(
+            f"nothing was recorded of what kernels cost on {board.id}", where="--max-insn", hint="--max-macs"
+        )
+    return partial(node_insn, board)
 
 
 def pareto(rows: Iterable[Row]) -> list[Row]:
@@ -135,7 +166,7 @@ class _Search:
         self.values, self.weigh, self.progress = values, weigh, progress
         self.ram = min(budget.ram or board.ram_bytes, board.ram_bytes)
         self.flash = min(budget.flash or board.flash_bytes, board.flash_bytes)
-        self.cost = math.inf if budget.macs is None else budget.macs
+        self.cost = math.inf if budget.cost is None else budget.cost
         self.known: dict[str, Sketch | None] = {}
         self.seen: dict[TrainConfig, Sketch | None] = {}
         self.sketches: list[Sketch] = []
@@ -195,8 +226,7 @@ class _Search:
         """The plan of a setting if it fits."""
         if config not in self.plans:
             plan = make_plan(self.graph, config, self.board, ram=self.budget.ram, flash=self.budget.flash)
-            phases = (Phase.FORWARD, Phase.BACKWARD)
-            cost = sum(self.weigh(plan.graph, s.node) for s in plan.schedule.steps if s.node.phase in phases)
+            cost = self._cost(plan)
             self.plans[config] = Row(config, plan, gain, cost)
             self.made += 1
             self._count()
@@ -205,6 +235,11 @@ class _Search:
                 self.found.append(row)
         row = self.plans[config]
         return row if row in self.found else None
+
+    def _cost(self, plan: Plan) -> float:
+        """A plan may have had to take kernels that cost more than what `weigh` knows."""
+        weighed = sum(self.weigh(plan.graph, step.node) for step in plan.schedule.steps)
+        return weighed if self.budget.insn is None else plan.training_insn or weighed
 
     def _plain(self) -> None:
         """What fits without recomputation, what is worth most first."""
@@ -258,11 +293,11 @@ class _Search:
         """What stands in the way, with the least that any setting needs: the smallest plans were made to know it."""
         affordable = [s for s in self.sketches if s.cost <= self.cost]
         if not affordable:
-            least = min(s.cost for s in self.sketches)
+            least, flag = min(s.cost for s in self.sketches), f"--max-{self.budget.unit.lower()}"
             return InputError(
-                f"no training step costs so little: the cheapest needs {least:,.0f} MACs a sample",
-                where="--max-macs",
-                hint=f"--max-macs {math.ceil(least)}",
+                f"no training step costs so little: the cheapest needs {least:,.0f} {self.budget.unit} a sample",
+                where=flag,
+                hint=f"{flag} {math.ceil(least)}",
             )
         possible = [s for s in affordable if s.flash <= self.flash] or affordable
         for item in sorted(possible, key=lambda s: s.lean):

@@ -18,9 +18,7 @@ from edgelearn.plan import BLOCK, slot_size
 from edgelearn.recompute import candidates
 from edgelearn.training import training_graph
 
-Weigh = Callable[
-    [Graph, Node], float
-]  # what one call of a node costs; multiply-accumulates unless a board was measured
+Weigh = Callable[[Graph, Node], float]  # what a node costs for one sample
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def sketch(
 
 
 def _cost(graph: Graph, weigh: Weigh) -> float:
-    return sum(weigh(graph, n) for n in graph.nodes if n.phase in (Phase.FORWARD, Phase.BACKWARD))
+    return sum(weigh(graph, n) for n in graph.nodes)
 
 
 def _droppable(graph: Graph) -> tuple[tuple[int, int], ...]:

@@ -28,13 +28,20 @@ def find(op_step: str, fmt: str, isa: str) -> Entry | None:
     return _INDEX.get((op_step, fmt, isa))
 
 
+def implementations(op_step: str, fmt: str, isas: Sequence[str], shape: Sizes) -> list[Kernel]:
+    """The kernels for one step (`conv2d_fwd`) of all `isas` that have it for this shape, in their order; the reference
+    comes last. InternalError where there is none.
+    """
+    rows = [find(op_step, fmt, isa) for isa in dict.fromkeys((*isas, REF))]
+    found = [entry.bind(shape) for entry in rows if entry is not None and entry.takes(shape)]
+    if not found:
+        raise InternalError(f"no kernel for {op_step} in {fmt}", hint="add it to a module of edgelearn/kernels")
+    return found
+
+
 def select(op_step: str, fmt: str, isas: Sequence[str], shape: Sizes) -> Kernel:
-    """The kernel for one step (`conv2d_fwd`): the first of `isas` that has it for this shape, else the reference."""
-    for isa in (*isas, REF):
-        entry = find(op_step, fmt, isa)
-        if entry is not None and entry.takes(shape):
-            return entry.bind(shape)
-    raise InternalError(f"no kernel for {op_step} in {fmt}", hint="add it to a module of edgelearn/kernels")
+    """The first of `implementations`: what a board prefers, whatever it costs."""
+    return implementations(op_step, fmt, isas, shape)[0]
 
 
 def sources(chosen: Iterable[Kernel]) -> list[str]:
@@ -50,6 +57,6 @@ def runnable(isas: Iterable[str]) -> list[Entry]:
 
 
 __all__ = [
-    "NEEDS", "PORTABLE", "REF", "TABLE", "Entry", "Kernel", "Sizes", "find", "no_scratch", "runnable", "select",
-    "sources",
+    "NEEDS", "PORTABLE", "REF", "TABLE", "Entry", "Kernel", "Sizes", "find", "implementations", "no_scratch",
+    "runnable", "select", "sources",
 ]  # fmt: skip

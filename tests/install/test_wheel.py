@@ -47,6 +47,7 @@ def test_the_wheel_carries_what_is_not_python(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     wanted = [
         "boards/qemu-m4.toml",
+        "boards/costs/qemu-m4.json",
         "firmware/include/el/model.h",
         "templates/model.c.j2",
         "templates/project/edgelearn.yml.j2",

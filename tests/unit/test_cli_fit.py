@@ -119,7 +119,7 @@ def test_build_takes_the_pick_where_everything_does_not_fit_and_says_so(capsys: 
     said = edgelearn(capsys, "build", MODEL, *limits, "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["plan"] == pick["plan"]
-    told = [line for line in said.err.splitlines() if "training everything needs 119,008 bytes of RAM" in line]
+    told = [line for line in said.err.splitlines() if "training everything needs 118,880 bytes of RAM" in line]
     assert len(told) == 1
     assert told[0].endswith(f"takes the pick of edgelearn plan --fit: {pick['flags']}")
     refused = edgelearn(capsys, "build", MODEL, *limits, "--train", "all")

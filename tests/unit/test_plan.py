@@ -37,7 +37,7 @@ def test_adam_at_batch_one_keeps_gradients_in_the_arena_only_while_needed() -> N
     assert plan.state.used == 2 * plan.params.used
     grads = [b for b in plan.schedule.buffers if b.name.endswith("_grad")]
     assert grads
-    assert all(b.last - b.first <= 5 for b in grads)
+    assert all(b.last - b.first <= 8 for b in grads)
 
 
 def test_relu_keeps_one_bit_an_element_and_max_pool_one_byte() -> None:
@@ -56,7 +56,7 @@ def test_ram_is_the_sum_of_its_parts() -> None:
 
 def test_too_little_ram_says_how_much_where_and_what_fits() -> None:
     source = NETS["conv1d_net"]()
-    plan = make_plan(source, TrainConfig(optimizer="adam", batch=4), BOARD)
+    plan = make_plan(source, TrainConfig(optimizer="adam", batch=4), BOARD, ram=1)  # with as little scratch as it can
     limit = plan.ram - 1
     with pytest.raises(InputError) as caught:
         compile_model(source, TrainConfig(optimizer="adam", batch=4), BOARD, ram=limit)
@@ -66,7 +66,7 @@ def test_too_little_ram_says_how_much_where_and_what_fits() -> None:
     assert error.hint
     assert error.hint.startswith("--recompute 0.3 fits: ")
     assert "edgelearn plan --fit" in error.hint
-    lean = make_plan(source, TrainConfig(optimizer="adam", batch=4, recompute=0.3), BOARD)
+    lean = make_plan(source, TrainConfig(optimizer="adam", batch=4, recompute=0.3), BOARD, ram=limit)
     assert f"{lean.ram:,} bytes" in error.hint
     compile_model(source, TrainConfig(optimizer="adam", batch=4, fold_norms=True), BOARD, ram=limit)
 

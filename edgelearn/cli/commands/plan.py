@@ -35,6 +35,7 @@ def command(
     as_json: bool,
     fit: bool,
     max_macs: float | None,
+    max_insn: float | None,
     rank: str | None,
     rank_samples: int | None,
     plot: str | None,
@@ -48,15 +49,16 @@ def command(
     measured by `edgelearn build`.
 
     With --fit: what of the model can learn within the board's RAM and flash, or
-    --ram, --flash and --max-macs, as a table of plans that were made. With
-    --data layers are ranked by what they are worth.
+    --ram, --flash and --max-macs or --max-insn, as a table of plans that were
+    made. With --data layers are ranked by what they are worth.
     """
     if fit:
         from edgelearn.cli.frontier import show_fit
 
-        show_fit(flags, as_json, max_macs, rank, rank_samples, plot, write)
+        show_fit(flags, as_json, max_macs, max_insn, rank, rank_samples, plot, write)
         return
-    only = {"--max-macs": max_macs, "--rank": rank, "--rank-samples": rank_samples, "--plot": plot, "--write": write}
+    only = {"--max-macs": max_macs, "--max-insn": max_insn, "--rank": rank, "--rank-samples": rank_samples,
+            "--plot": plot, "--write": write}  # fmt: skip
     if alone := next((flag for flag, value in only.items() if value), None):
         from edgelearn.errors import UsageError
 
@@ -109,21 +111,55 @@ def _short(text: str, width: int) -> str:
     return text if len(text) <= width else text[: width - 1] + "~"
 
 
-def _layers(plan: Plan) -> list[str]:
-    from edgelearn.report import layers
+def _thousands(count: float | None) -> str:
+    """A count in five columns."""
+    if count is None:
+        return ""
+    if count < 9_999.5:
+        return f"{count:,.0f}"
+    unit, letter = next((u, x) for u, x in ((1e9, "G"), (1e6, "M"), (1e3, "K")) if count >= 0.9995 * u)
+    return f"{count / unit:.3g}{letter}" if count < 999.5 * unit else f"{count / unit:,.0f}{letter}"
 
-    rows: list[tuple[object, ...]] = []
-    found = layers(plan)
+
+def _layers(plan: Plan) -> list[str]:
+    from edgelearn.report import insn_figures, layers
+
+    rows: list[tuple[str, ...]] = []
+    found, insn = layers(plan), insn_figures(plan)
     for layer in found:
         weights = f"{layer.weights:,}" if layer.trained else f"({layer.weights:,})" if layer.weights else ""
-        row = (_short(layer.name, 16), _short(layer.op, 14), _shape(layer.shape), weights)
         macs = (f"{layer.forward_macs:,}", f"{layer.backward_macs:,}")
-        rows.append((*row, *(m if m != "0" else "" for m in macs), _isas(layer.kernels)))
+        figures = (weights, *(m if m != "0" else "" for m in macs), *([_thousands(layer.insn)] if insn else []))
+        rows.append((layer.name, layer.op, _shape(layer.shape), *figures, _isas(layer.kernels)))
     totals = (f"{sum(x.forward_macs for x in found):,}", f"{sum(x.backward_macs for x in found):,}")
-    rows.append(("a sample", "", "", "", *totals, ""))
-    lines = table(("layer", "op", "output", "weights", "MACs fwd", "MACs bwd", "kernel"), rows, right=(3, 4, 5))
+    rows.append(("a sample", "", "", "", *totals, *([_thousands(insn["training"])] if insn else []), ""))
+    header = ("layer", "op", "output", "weights", "MACs fwd", "MACs bwd", *(["insn"] if insn else []), "kernel")
+    lines = table(header, _narrowed(rows, header), right=(3, 4, 5, 6) if insn else (3, 4, 5))
     frozen = any(x.weights and not x.trained for x in found)
-    return [*lines, "(weights in brackets are frozen)"] if frozen else lines
+    lines += ["(weights in brackets are frozen)"] if frozen else []
+    return [*lines, *(wrap(_about(plan, insn)) if insn else [])]
+
+
+def _narrowed(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Names of layers and ops as short as the line needs."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    kernels = min(widths[-1], 16)
+    room = WIDTH - sum(widths[2:-1]) - kernels - 2 * (len(widths) - 1)
+    name = min(widths[0], 16, max(8, room - widths[1]))
+    op = min(widths[1], 14, max(8, room - name))
+    return [(_short(row[0], name), _short(row[1], op), *row[2:]) for row in rows]
+
+
+def _about(plan: Plan, insn: dict[str, Any]) -> str:
+    """What the column insn is."""
+    text = (
+        f"insn: instructions of a sample as costs recorded on {plan.board.id} predict them, {insn['training']:,} in all"
+    )
+    if plan.config.batch > 1:
+        text += ", updates included"
+    if left := insn["without_steps"]:
+        text += f", without {len(left)} steps whose kernels have no costs"
+    return text
 
 
 def _memory(plan: Plan) -> list[str]:
@@ -195,6 +231,9 @@ def _savings(plan: Plan) -> list[str]:
             f"computed a second time: {', '.join(dropped)}: {plan.recomputed_macs:,} MACs a sample,"
             f" {percent(plan.recomputed_macs / before)} more"
         )
+    if plan.spared:
+        what = "1 step takes a kernel" if len(plan.spared) == 1 else f"{len(plan.spared)} steps take kernels"
+        lines += wrap(f"for want of RAM {what} with less scratch: {', '.join(plan.spared)}")
     if held := plan.graph.meta["held"]:
         lines += wrap(f"gradient held back until its layer's input is no longer needed: {', '.join(held)}")
     return lines
