@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edgelearn import boards
-from edgelearn.build.toolchain import find_compiler, find_emulator
+from edgelearn.build.toolchain import emulator_command, find_compiler, find_emulator
 from edgelearn.errors import ToolError
-from tools.bench import counting, probe
+from tools.bench import counting
 
 # Each program executes mark 1, ten NOPs, a jump, and mark 0 with one 16-bit instruction between it and a page's end.
 ARM = """.syntax unified
@@ -74,7 +74,8 @@ def test_a_mark_at_the_end_of_a_page(board_id: str, program: str, tmp_path: Path
     """QEMU 7.2 gives such an instruction the length of two; its mark was lost, and other costs came on top."""
     board = boards.load(board_id)
     try:
-        compiler, emulator = find_compiler(board).path, find_emulator(board)
+        compiler = find_compiler(board).path
+        find_emulator(board)
     except ToolError as error:
         pytest.skip(error.message)
     if shutil.which("cc") is None:
@@ -82,9 +83,7 @@ def test_a_mark_at_the_end_of_a_page(board_id: str, program: str, tmp_path: Path
     source, image, out = tmp_path / "marks.s", tmp_path / "marks.elf", tmp_path / "counts"
     source.write_text(program)
     link = ["-nostdlib", "-static", f"-Wl,-Ttext={board.boot.origin:#x},-e,{board.boot.origin:#x}"]
-    probe.run_tool([compiler, *board.build.flags, *link, source, "-o", image], "the program")
-    assert board.emulator is not None
-    command = [emulator, *board.emulator.args, "-kernel", str(image), *probe.HEADLESS]
-    command += counting.options(board, counting.Method.PLUGIN, out)
+    counting.run_tool([compiler, *board.build.flags, *link, source, "-o", image], "the program")
+    command = [*emulator_command(board, image), *counting.options(board, counting.Method.PLUGIN, out)]
     subprocess.run(command, check=True, timeout=30, stdin=subprocess.DEVNULL)
     assert out.read_text().split() == ["1", "11"]
