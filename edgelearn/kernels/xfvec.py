@@ -10,7 +10,7 @@ from edgelearn.kernels.product import Tile, conv2d
 
 _DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
 _DEPTHWISE = ("depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w")
-_FLOATS = Tile(6, (4,), costs=(230, 150, 8, 0))
+_FLOATS = Tile(6, (4,), costs=(230, 150, 8, 20))
 _HALVES = Tile(6, (8,), row_bytes=2, element_bytes=2, costs=(230, 150, 8, 0))
 MOST_TERMS = 72  # that are added as halves: EL_MOST_TERMS
 

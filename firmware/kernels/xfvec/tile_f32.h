@@ -30,7 +30,7 @@ static inline void el_term(float *sum, const float *column, const float *row)
 #define EL_TILE_COST 230
 #define EL_ROWS_COST 150
 #define EL_PACK_COST 8
-#define EL_APART_COST 0
+#define EL_APART_COST 20
 
 #include "../product/block.h"
 #include "turned.h"
