@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
@@ -22,8 +23,12 @@ FIGURES = {
 }
 
 
+# Portable kernels, whatever they cost: the scratch of others is not what these figures are about.
+BOARD = replace(load_board("qemu-m4"), id="portable", kernels=("blk", "ref"))
+
+
 def plan(name: str, **changes: float) -> Plan:
-    return make_plan(load(fetch_all([name])[name]), TrainConfig(**changes), load_board("qemu-m4"))
+    return make_plan(load(fetch_all([name])[name]), TrainConfig(**changes), BOARD)
 
 
 @pytest.mark.parametrize("name", FIGURES)
