@@ -74,6 +74,6 @@ def _plain(onnx: dict[str, dict[str, str]], tflite: list[str], device: list[dict
     for line in wrap(", ".join(tflite), 78):
         tell(f"  {line}")
     tell()
-    rows = [(d["op"], "yes" if d["weights"] else "", ",".join(d["kernels"]), d["summary"]) for d in device]
-    for line in table(("on the device", "weights", "kernels", "what"), rows):
+    rows = [(d["op"], "yes" if d["weights"] else "", d["summary"]) for d in device]
+    for line in table(("on the device", "weights", "what"), rows):
         tell(line)
