@@ -102,12 +102,36 @@ class Link(_Strict, frozen=True):
     baud: Positive = 115200
 
 
+class PlatformIO(_Strict, frozen=True):
+    """How PlatformIO knows the board: its development platform with a version, its board id, and the framework.
+
+    Without a framework the image is ours from the first instruction on, with our linker script; with one, the framework
+    starts up, owns the linker script, and calls us.
+    """
+
+    platform: Annotated[str, msgspec.Meta(pattern=r"\S")]  # `ststm32@19.0.0`, or the URL of one
+    board: Annotated[str, msgspec.Meta(pattern=r"^\S+$")]
+    source: str
+    framework: Literal["", "arduino", "espidf"] = ""
+    options: dict[str, str] = {}  # further lines of the environment in platformio.ini, such as `upload_protocol`
+
+
+UsbId = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-F]{4}:[0-9A-F]{4}$")]
+
+
+class Usb(_Strict, frozen=True):
+    """What the board, or the adapter on it, says it is on USB: `VID:PID` in capital hex digits."""
+
+    ids: Annotated[tuple[UsbId, ...], msgspec.Meta(min_length=1)]
+    source: str
+
+
 class Board(_Strict, frozen=True):
     """One target. `runtime_ram` is .data plus .bss of the runtime: no model arrays, no stack."""
 
     id: str
     description: str
-    arch: Literal["arm", "riscv", "host"]
+    arch: Literal["arm", "riscv", "xtensa", "host"]
     cpu: str
     source: str
     kernels: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]  # ISAs, preferred first
@@ -119,6 +143,8 @@ class Board(_Strict, frozen=True):
     hal: Hal
     link: Link
     emulator: Emulator | None = None
+    platformio: PlatformIO | None = None
+    usb: Usb | None = None
     harts: Positive = 1
 
     def region(self, name: str) -> Memory:
@@ -169,6 +195,11 @@ class Board(_Strict, frozen=True):
     def emulated(self) -> bool:
         """True where QEMU or a simulator runs the image."""
         return self.emulator is not None
+
+    @property
+    def framework(self) -> str:
+        """The framework that starts the board up and that only PlatformIO can build; "": the image is ours."""
+        return self.platformio.framework if self.platformio else ""
 
     @property
     def simulated(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgelearn.boards import Board
+from edgelearn.build.files import Files, image_files
 from edgelearn.build.image import Image, read_image
 from edgelearn.build.toolchain import Compiler, find_compiler
 from edgelearn.errors import InternalError, ToolError, UsageError
@@ -62,7 +63,7 @@ def build_image(
     out_dir = out_dir.resolve()
     (out_dir / "obj").mkdir(parents=True, exist_ok=True)
     generated = _write_sources(sources, board, out_dir)
-    units = _units(board, carrier, generated, kernel_sources)
+    units = _units(image_files(board, carrier, kernel_sources), generated, board)
     builder = _Builder(board, compiler, out_dir, SANITIZE if sanitize else ())
     with ThreadPoolExecutor(jobs) as pool:
         objects = list(pool.map(builder.compile, units))
@@ -103,22 +104,14 @@ def board_header(board: Board) -> str:
     return "\n".join([head, "#ifndef EL_BOARD_H", "#define EL_BOARD_H", "", *lines, "", "#endif", ""])
 
 
-def _units(
-    board: Board, carrier: str, generated: list[Path], kernel_sources: Iterable[Path | str] | None
-) -> list[_Unit]:
+def _units(files: Files, generated: list[Path], board: Board) -> list[_Unit]:
     firmware = firmware_dir()
-    if kernel_sources is None:
-        kernels = [p for isa in board.kernels for p in sorted((firmware / "kernels" / isa).glob("*.c"))]
-    else:
-        kernels = [firmware / p for p in kernel_sources]  # an absolute path stays what it is
-    hal = [firmware / "hal" / name for name in (*board.hal.common, *getattr(board.hal, carrier))]
-    runtime = sorted((firmware / "src").glob("*.c"))
     fast, small = (*FLOATS, board.build.kernel_optimize), (*FLOATS, board.build.optimize)
     return [
-        *(_Unit(path, fast, False) for path in kernels),
+        *(_Unit(firmware / name, fast, False) for name in files.kernels),  # an absolute path stays what it is
         *(_Unit(path, small, False) for path in generated),
-        *(_Unit(path, small, True) for path in (*runtime, *hal)),
-        *(_Unit(firmware / "hal" / name, small, False) for name in board.hal.library),
+        *(_Unit(firmware / name, small, True) for name in files.runtime),
+        *(_Unit(firmware / name, small, False) for name in files.library),
     ]
 
 

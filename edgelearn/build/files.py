@@ -1,0 +1,42 @@
+"""Which files below `firmware/` are in an image: those that a build compiles, and that a project gets copies of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgelearn.boards import Board
+from edgelearn.share import firmware_dir
+
+
+@dataclass(frozen=True)
+class Files:
+    """Paths relative to `firmware/`, or absolute ones of somebody's own."""
+
+    kernels: tuple[str, ...]  # compiled for speed
+    runtime: tuple[str, ...]  # and the HAL: what `runtime_ram` of the board counts
+    library: tuple[str, ...]  # functions that the compiler calls by itself
+
+
+def image_files(board: Board, carrier: str, kernel_sources: Iterable[Path | str] | None = None) -> Files:
+    """What an image for a board and a carrier is made of beside the generated files.
+
+    Without `kernel_sources` it has all kernels of the board's ISAs, and the linker drops what nobody calls.
+    """
+    firmware = firmware_dir()
+    if kernel_sources is None:
+        kernel_sources = [p for isa in board.kernels for p in sorted((firmware / "kernels" / isa).glob("*.c"))]
+    return Files(
+        kernels=tuple(_relative(Path(p)) for p in kernel_sources),
+        runtime=(
+            *(_relative(p) for p in sorted((firmware / "src").glob("*.c"))),
+            *(f"hal/{name}" for name in (*board.hal.common, *getattr(board.hal, carrier))),
+        ),
+        library=tuple(f"hal/{name}" for name in board.hal.library),
+    )
+
+
+def _relative(path: Path) -> str:
+    firmware = firmware_dir()
+    return str(path.relative_to(firmware) if path.is_relative_to(firmware) else path)
