@@ -90,6 +90,37 @@ class Hal(_Strict, frozen=True):
     source: str = ""
 
 
+class Store(_Strict, frozen=True):
+    """Flash for trained weights: `pages` times `page` bytes that are erased together, from `origin` on.
+
+    It lies outside of all memories, or at the end of the one that holds code, which is then so much smaller in a
+    program that saves. `driver` are files below `firmware/hal` that implement `el/flash.h`. What QEMU needs to know of
+    it is in `args`, where {file} is a file of `file_bytes` that keeps what the flash holds.
+    """
+
+    kind: Literal["flash", "ram"]  # ram: it stands in for a flash that the board or its emulator does not have
+    origin: Address
+    page: Positive
+    pages: Annotated[int, msgspec.Meta(ge=2)]
+    unit: Annotated[int, msgspec.Meta(gt=0, le=64)]  # bytes that are programmed together, a power of two
+    endurance: Positive  # erases of a page that the datasheet promises
+    driver: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    source: str
+    erased: Annotated[int, msgspec.Meta(ge=0, le=255)] = 255  # what an erased byte reads as
+    args: tuple[str, ...] = ()
+    file_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def size(self) -> int:
+        """All its bytes."""
+        return self.page * self.pages
+
+    @property
+    def volatile(self) -> bool:
+        """Whether it loses what it holds when the power, or the emulator, goes."""
+        return self.kind == "ram" and not self.file_bytes
+
+
 class Link(_Strict, frozen=True):
     """How bytes reach the board.
 
@@ -145,7 +176,9 @@ class Board(_Strict, frozen=True):
     emulator: Emulator | None = None
     platformio: PlatformIO | None = None
     usb: Usb | None = None
+    store: Store | None = None
     harts: Positive = 1
+    costs: str = ""  # the board with the same core whose recorded costs hold here too; "": its own, if there are any
 
     def region(self, name: str) -> Memory:
         """The memory called `name`; the loader has checked that the layout's names exist."""
@@ -197,6 +230,15 @@ class Board(_Strict, frozen=True):
         return self.emulator is not None
 
     @property
+    def real(self) -> bool:
+        """True where there is silicon, and PlatformIO to load it; QEMU may model it all the same."""
+        return self.platformio is not None
+
+    def on_silicon(self) -> Board:
+        """The board itself, where QEMU could run the same image."""
+        return msgspec.structs.replace(self, emulator=None)
+
+    @property
     def framework(self) -> str:
         """The framework that starts the board up and that only PlatformIO can build; "": the image is ours."""
         return self.platformio.framework if self.platformio else ""
@@ -208,8 +250,10 @@ class Board(_Strict, frozen=True):
 
     @property
     def unit(self) -> Unit:
-        """What figures of this board are in."""
-        return self.emulator.unit if self.emulator else "insn"
+        """What figures of this board are in: silicon counts cycles."""
+        if self.emulator:
+            return self.emulator.unit
+        return "cycles" if self.real else "insn"
 
 
 def available() -> list[str]:
@@ -288,6 +332,8 @@ def _check(path: Path, board: Board) -> None:
     for low, high in pairwise(regions):
         if board.arch != "host" and low.origin + low.size > high.origin:
             raise InputError(f"memories '{low.name}' and '{high.name}' overlap", where=f"{path}: memory")
+    if board.store:
+        _check_store(path, board, board.store)
     for carrier in board.link.carriers:
         if not getattr(board.hal, carrier):
             raise InputError(f"carrier '{carrier}' has no HAL files", where=f"{path}: hal.{carrier}")
@@ -297,3 +343,17 @@ def _check(path: Path, board: Board) -> None:
         raise InputError(f"{board.harts} harts do not get the same multiple of 16 bytes", where=f"{path}: stack")
     if board.ram.size <= board.stack + board.runtime_ram:
         raise InputError("stack and runtime leave no RAM to a model", where=f"{path}: stack")
+
+
+def _check_store(path: Path, board: Board, store: Store) -> None:
+    if store.unit & (store.unit - 1) or store.page % store.unit:
+        raise InputError("the unit is no power of two that divides a page", where=f"{path}: store.unit")
+    if store.origin % store.unit:
+        raise InputError("the store does not begin at a unit", where=f"{path}: store.origin")
+    if bool(store.file_bytes) != any("{file}" in arg for arg in store.args):
+        raise InputError("a file needs its size and a place in args", where=f"{path}: store.file_bytes")
+    end = store.origin + store.size
+    for memory in board.memory if board.arch != "host" else ():
+        behind = memory is board.flash and end == memory.origin + memory.size and store.origin > memory.origin
+        if store.origin < memory.origin + memory.size and memory.origin < end and not behind:
+            raise InputError(f"the store overlaps memory '{memory.name}'", where=f"{path}: store.origin")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 
 class Command(IntEnum):
@@ -23,6 +23,9 @@ class Command(IntEnum):
     POLL = 0x0A
     EXIT = 0x0B
     RUN = 0x0C
+    SAVE = 0x0D
+    RESTORE = 0x0E
+    SAMPLE = 0x0F
 
 
 class Reply(IntEnum):
@@ -45,6 +48,7 @@ class Ack(IntEnum):
     POLLED = 3
     BAD_COMMAND = 4
     BAD_ARGUMENT = 5
+    FAILED = 6
 
 
 class Op(IntEnum):
@@ -67,6 +71,21 @@ class Space(IntEnum):
     OUTPUT = 2
     STORE = 3
     REPLAY = 4
+    INPUT = 5
+    TARGET = 6
+    KEPT = 7
+
+
+class Feature(IntFlag):
+    """What a board's program was built with, and what it found in its flash."""
+
+    HAS_STORE = 1
+    HAS_SENSOR = 2
+    HAS_SET = 4
+    IS_RESTORED = 8
+    WAS_FOREIGN = 16
+    WAS_DAMAGED = 32
+    IS_VOLATILE = 64
 
 
 class Schedule(IntEnum):
@@ -78,11 +97,11 @@ class Schedule(IntEnum):
     WSD = 3
 
 
-HELLO_REPLY = "<II8sIIIIIIIIIIIII"
+HELLO_REPLY = "<II8sIIIIIIIIIIIIIIII"
 CONFIG = "<fffffffIIII"
 RESET = "<IIIIff"
 RESULT = "<HHIfIffIQ"
-STATUS = "<IIIIffffffIQIIIIII"
+STATUS = "<IIIIffffffIQIIIIIIIIIf"
 
 NOT_FINITE = 1  # status in a RESULT
 UPDATED, CORRECT, KEPT, SKIPPED = 1, 2, 4, 8  # flags in a RESULT
@@ -108,6 +127,9 @@ class Hello:
     store_slots: int
     sample_format: int
     replay_bytes: int
+    features: int = 0  # bits of Feature
+    saved_step: int = 0  # of the weights in its flash; 0: there are none
+    counter_hz: int = 0  # clock cycles a second where its counter counts them
 
     @classmethod
     def unpack(cls, payload: bytes) -> Hello:
@@ -194,6 +216,10 @@ class Status:
     overruns: int
     replay_kept: int = 0  # latents in the replay memory
     replayed: int = 0  # of them trained on again
+    saves: int = 0  # ever made into the board's flash
+    saved_step: int = 0  # of the latest; 0: there is none
+    best_step: int = 0
+    best_score: float = 0.0  # the loss of the best
     spent: int = 0
 
 

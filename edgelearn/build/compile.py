@@ -19,6 +19,7 @@ from edgelearn.errors import InternalError, ToolError, UsageError
 from edgelearn.share import firmware_dir, template
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcast-align", "-Werror")
+LENIENT = ("-Wno-error", "-Wno-pedantic", "-Wno-conversion", "-Wno-cast-align")  # what a user's own file may do
 # Floats may fuse into multiply-adds, and errno is nobody's; all else is strict IEEE, NaN and infinity included.
 FLOATS = ("-ffp-contract=fast", "-fno-math-errno")
 SECTIONS = ("-ffunction-sections", "-fdata-sections")
@@ -51,8 +52,9 @@ def build_image(
     """Compile `sources` (file name to C text) with the runtime into `out_dir`.
 
     `kernel_sources` are absolute or relative to `firmware/`; left out, all kernels of the board's ISAs are compiled
-    and the linker drops what nobody calls. `out_dir` receives `src/`, `linker.ld`, `image.elf`, `image.map` and
-    `build.log`.
+    and the linker drops what nobody calls. `out_dir` receives `src/`, `include/`, `linker.ld`, `image.elf`,
+    `image.map` and `build.log`. C files that somebody else has put into its `src/` are compiled too, and a `main.c`
+    among them in place of ours.
     """
     carrier = carrier or board.carrier
     if carrier not in board.link.carriers:
@@ -62,8 +64,12 @@ def build_image(
     compiler = find_compiler(board)
     out_dir = out_dir.resolve()
     (out_dir / "obj").mkdir(parents=True, exist_ok=True)
-    generated = _write_sources(sources, board, out_dir)
-    units = _units(image_files(board, carrier, kernel_sources), generated, board)
+    for name, text in generated_files(sources, board).items():
+        replace_text(out_dir / name, text)
+    generated = [out_dir / "src" / name for name in sources if name.endswith(".c")]
+    own = [path for path in sorted((out_dir / "src").glob("*.c")) if path not in generated]
+    files = image_files(board, carrier, kernel_sources, own_main="main.c" in {path.name for path in own})
+    units = _units(files, generated, own, board)
     builder = _Builder(board, compiler, out_dir, SANITIZE if sanitize else ())
     with ThreadPoolExecutor(jobs) as pool:
         objects = list(pool.map(builder.compile, units))
@@ -73,7 +79,7 @@ def build_image(
     return read_image(elf, board, carrier, compiler.version, runtime)
 
 
-def _replace(path: Path, text: str) -> None:
+def replace_text(path: Path, text: str) -> None:
     """Write in one go; a file that is already right keeps its time stamp."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
@@ -83,31 +89,35 @@ def _replace(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def _write_sources(sources: Mapping[str, str], board: Board, out_dir: Path) -> list[Path]:
-    for name, text in sources.items():
+def generated_files(sources: Mapping[str, str], board: Board) -> dict[str, str]:
+    """What a build writes for a model and a board: texts by their paths in the build's folder."""
+    for name in sources:
         if Path(name).name != name or Path(name).suffix not in (".c", ".h"):
             raise InternalError(f"'{name}' is not a name for a generated C file")
-        _replace(out_dir / "src" / name, text)
-    _replace(out_dir / "src" / "board.h", board_header(board))
-    if board.arch != "host":
+    files = {f"src/{name}": text for name, text in sources.items()}
+    files["include/board.h"] = board_header(board)
+    if board.arch != "host" and not board.framework:
         regions = {m.name: m for m in (board.boot, board.flash, *board.rams)}.values()
-        text = template("linker.ld.j2").render(board=board, regions=regions)
-        _replace(out_dir / "linker.ld", text)
-    return [out_dir / "src" / name for name in sources if name.endswith(".c")]
+        files["linker.ld"] = template("linker.ld.j2").render(board=board, regions=regions)
+    return files
 
 
 def board_header(board: Board) -> str:
     """board.h: the addresses that a board's HAL files compile against, and how many harts there are."""
     lines = [f"#define {name} 0x{value:08X}u" for name, value in board.hal.constants.items()]
-    lines.append(f"#define EL_HARTS {board.harts}u")
+    lines += [f"#define EL_HARTS {board.harts}u", f"#define EL_UART_BAUD {board.link.baud}u"]
+    if board.store:
+        places = ("origin", "page", "pages", "unit", "erased")
+        lines += [f"#define EL_STORE_{name.upper()} 0x{getattr(board.store, name):X}u" for name in places]
     head = f"/* Addresses of {board.id}, from its board file. Written by edgelearn. */"
     return "\n".join([head, "#ifndef EL_BOARD_H", "#define EL_BOARD_H", "", *lines, "", "#endif", ""])
 
 
-def _units(files: Files, generated: list[Path], board: Board) -> list[_Unit]:
+def _units(files: Files, generated: list[Path], own: list[Path], board: Board) -> list[_Unit]:
     firmware = firmware_dir()
     fast, small = (*FLOATS, board.build.kernel_optimize), (*FLOATS, board.build.optimize)
     return [
+        *(_Unit(path, (*small, *LENIENT), False) for path in own),
         *(_Unit(firmware / name, fast, False) for name in files.kernels),  # an absolute path stays what it is
         *(_Unit(path, small, False) for path in generated),
         *(_Unit(firmware / name, small, True) for name in files.runtime),
@@ -141,9 +151,9 @@ class _Builder:
                 *(() if hosted else bare_flags(compiler)),
                 "-g",
             ),
-            *(f"-I{folder}" for folder in (firmware / "include", firmware / "hal", out_dir / "src")),
+            *(f"-I{folder}" for folder in (firmware / "include", firmware / "hal", out_dir / "include", out_dir / "src")),
         )
-        headers = [*sorted(firmware.rglob("*.h")), *sorted((out_dir / "src").glob("*.h"))]
+        headers = [*sorted(firmware.rglob("*.h")), *sorted((out_dir / "src").glob("*.h")), out_dir / "include" / "board.h"]
         self.headers = hashlib.sha256(b"\0".join(p.read_bytes() for p in headers)).digest()
 
     def compile(self, unit: _Unit) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 
 from edgelearn.device.base import Device
 from edgelearn.errors import DeviceError, InputError, InternalError
+from edgelearn.link.diagnosis import Heard, explain_silence
 from edgelearn.link.frames import Sent, decode_frame, encode_frame
 from edgelearn.link.window import FIRST_PATIENCE, MOST_PATIENCE, Window
 from edgelearn.wire import (
@@ -30,7 +31,7 @@ from edgelearn.wire import (
 
 __all__ = ["PROTOCOL", "Link", "Sample", "decode_frame", "encode_frame"]
 
-PROTOCOL = 2
+PROTOCOL = 3
 Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
 
 DATA_HEAD = 4
@@ -46,24 +47,29 @@ class Link(Window):
 
     # Session
 
-    def hello(self, expected_hash: bytes | str | None = None, *, timeout: float = 10.0) -> Hello:
-        """Open a session: numbers start anew on both sides. DeviceError if the board runs another plan."""
+    def hello(
+        self, expected_hash: bytes | str | None = None, *, timeout: float = 10.0, diagnose: bool = True
+    ) -> Hello:
+        """Open a session: numbers start anew on both sides. DeviceError if the board runs another plan, BoardSilent if
+        none answers; `diagnose` then finds out why, which takes seconds and may change the port's rate meanwhile.
+        """
         self._pending.clear()
         self._poll = None
         self._recovering = False
         self._nonce = secrets.randbelow((1 << 32) - 1) + 1
         self._seq = secrets.randbelow(256)
         frame = b"\0" + encode_frame(Command.HELLO, self._seq, struct.pack("<II", PROTOCOL, self._nonce))
-        payload = self._greet(frame, timeout)
+        payload = self._greet(frame, timeout, diagnose)
         self._seq = (self._seq + 1) & 0xFF
         self.info = Hello.unpack(payload)
         self._check(self.info, expected_hash)
         return self.info
 
-    def _greet(self, frame: bytes, timeout: float) -> bytes:
+    def _greet(self, frame: bytes, timeout: float, diagnose: bool) -> bytes:
         """The board may still be starting, and what comes before its UART is up is lost: repeat."""
         start = time.monotonic()
         patience = FIRST_PATIENCE
+        self.heard = Heard()
         while time.monotonic() - start < timeout:
             self.device.write(frame)
             until = time.monotonic() + patience
@@ -76,14 +82,14 @@ class Link(Window):
                         and self._nonce == int.from_bytes(payload[4:8], "little")
                     ):
                         return payload
-        raise DeviceError(
-            f"{self.device.name} is silent: no answer in {timeout:g} s",
-            hint="check that the image runs on the board and that port and baud rate are right",
-        )
+        raise explain_silence(self.device, self.heard, frame, timeout, probe=diagnose)
 
     def _check(self, info: Hello, expected_hash: bytes | str | None) -> None:
         if info.protocol != PROTOCOL:
-            raise DeviceError(f"{self.device.name} speaks protocol {info.protocol}, this edgelearn speaks {PROTOCOL}")
+            raise DeviceError(
+                f"{self.device.name} speaks protocol {info.protocol}, this edgelearn speaks {PROTOCOL}",
+                hint="build and load the image again",
+            )
         wanted = expected_hash.hex() if isinstance(expected_hash, bytes) else expected_hash
         if wanted is not None and info.hash.hex() != wanted:
             raise DeviceError(

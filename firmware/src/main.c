@@ -6,6 +6,9 @@ int main(void)
 {
     el_hal_init();
     el_run_init();
+    if (el_model.extras != 0 && el_model.extras->boot != 0) {
+        el_model.extras->boot();
+    }
     el_serve();
     el_hal_exit(EL_EXIT_OK);
 }

@@ -61,6 +61,18 @@ static void send_result(uint8_t seq, const el_result *r)
     el_link_end();
 }
 
+/* What is known of the flash; all zero where there is none. */
+static const el_saved *saved(void)
+{
+    static const el_saved nothing;
+    return el_model.extras != 0 && el_model.extras->saved != 0 ? el_model.extras->saved : &nothing;
+}
+
+static uint32_t features(void)
+{
+    return (el_model.extras != 0 ? el_model.extras->features : 0) | saved()->flags;
+}
+
 /* A HELLO that comes twice must not set the numbers back: the nonce tells it from a new session's. */
 static void hello(const el_frame *f)
 {
@@ -92,6 +104,9 @@ static void hello(const el_frame *f)
     el_link_u32(el_model.store.bytes / el_slot_bytes());
     el_link_u32(el_model.sample_format);
     el_link_u32(el_model.replay.bytes);
+    el_link_u32(features());
+    el_link_u32(saved()->step);
+    el_link_u32(el_hal_counter_hz());
     el_link_end();
 }
 
@@ -146,6 +161,36 @@ static uint8_t run_kept(const el_frame *f, uint32_t *op)
     return EL_DONE;
 }
 
+/* Into flash, or out of it. */
+static uint8_t save(const el_frame *f)
+{
+    if (el_model.extras == 0 || el_model.extras->save == 0) {
+        return EL_BAD_COMMAND;
+    }
+    return f->length == 8 ? el_model.extras->save(word(f, 0), real(f, 1)) : EL_BAD_ARGUMENT;
+}
+
+static uint8_t restore(const el_frame *f)
+{
+    if (el_model.extras == 0 || el_model.extras->restore == 0) {
+        return EL_BAD_COMMAND;
+    }
+    return f->length == 4 ? el_model.extras->restore(word(f, 0)) : EL_BAD_ARGUMENT;
+}
+
+/* The operation on a sample that the board takes itself. */
+static uint8_t take_sample(const el_frame *f, uint32_t *op)
+{
+    if (el_model.extras == 0 || el_model.extras->sample == 0) {
+        return EL_BAD_COMMAND;
+    }
+    if (f->length != 12 || !is_known(word(f, 0))) {
+        return EL_BAD_ARGUMENT;
+    }
+    *op = word(f, 0);
+    return el_model.extras->sample(word(f, 1), word(f, 2));
+}
+
 static const el_region *region_of(uint32_t space)
 {
     switch (space) {
@@ -159,6 +204,12 @@ static const el_region *region_of(uint32_t space)
         return &el_model.store;
     case EL_SPACE_REPLAY:
         return &el_model.replay;
+    case EL_SPACE_INPUT:
+        return &el_model.input;
+    case EL_SPACE_TARGET:
+        return &el_model.target;
+    case EL_SPACE_KEPT:
+        return el_model.extras != 0 ? &el_model.extras->kept : 0;
     default:
         return 0;
     }
@@ -184,7 +235,8 @@ static void read_memory(const el_frame *f)
 static uint8_t write_memory(const el_frame *f)
 {
     const el_region *r = f->length >= 8 ? region_of(word(f, 0)) : 0;
-    if (r == &el_model.output || !is_inside(r, f->length >= 8 ? word(f, 1) : 0, f->length - 8u)) {
+    if (r == &el_model.output || r == &el_model.input || r == &el_model.target ||
+        !is_inside(r, f->length >= 8 ? word(f, 1) : 0, f->length - 8u)) {
         return EL_BAD_ARGUMENT;
     }
     if (f->length > 8) {
@@ -241,6 +293,10 @@ static void status(const el_frame *f)
     el_link_u32(el_hal_overruns());
     el_link_u32(replay == 0 ? 0 : replay->kept);
     el_link_u32(replay == 0 ? 0 : replay->replayed);
+    el_link_u32(saved()->saves);
+    el_link_u32(saved()->step);
+    el_link_u32(saved()->best_step);
+    el_link_f32(saved()->best_score);
     el_link_end();
 }
 
@@ -281,12 +337,19 @@ static void changes(const el_frame *f, answer *a)
         a->code = configure(f);
         break;
     case EL_DATA:
+        a->code = data(f, &op);
+        break;
     case EL_RUN:
-        a->code = f->type == EL_DATA ? data(f, &op) : run_kept(f, &op);
-        if (a->code == EL_DONE && op != EL_OP_NONE) {
-            a->result = el_run_sample(op, f->type == EL_RUN && el_model.stores_latents);
-            a->has_result = 1;
-        }
+        a->code = run_kept(f, &op);
+        break;
+    case EL_SAMPLE:
+        a->code = take_sample(f, &op);
+        break;
+    case EL_SAVE:
+        a->code = save(f);
+        break;
+    case EL_RESTORE:
+        a->code = restore(f);
         break;
     case EL_WRITE:
         a->code = write_memory(f);
@@ -303,6 +366,10 @@ static void changes(const el_frame *f, answer *a)
     default:
         a->code = EL_BAD_COMMAND;
         break;
+    }
+    if (a->code == EL_DONE && op != EL_OP_NONE) {
+        a->result = el_run_sample(op, f->type == EL_RUN && el_model.stores_latents);
+        a->has_result = 1;
     }
 }
 

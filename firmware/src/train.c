@@ -79,6 +79,9 @@ static uint16_t finish_batch(el_run *r, float skipped)
         return EL_FLAG_SKIPPED;
     }
     r->step++;
+    if (el_model.extras != 0 && el_model.extras->updated != 0) {
+        el_model.extras->updated();
+    }
     return EL_FLAG_UPDATED;
 }
 

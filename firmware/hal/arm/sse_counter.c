@@ -22,3 +22,8 @@ uint64_t el_hal_ticks(void)
     } while (high != counter->value_high);
     return (uint64_t)high << 32 | low;
 }
+
+uint32_t el_hal_counter_hz(void)
+{
+    return 0; /* an emulator's: the host makes instructions of its ticks */
+}

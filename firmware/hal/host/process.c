@@ -11,6 +11,11 @@ uint64_t el_hal_ticks(void)
     return 0;
 }
 
+uint32_t el_hal_counter_hz(void)
+{
+    return 0;
+}
+
 uint32_t el_hal_overruns(void)
 {
     return 0;

@@ -13,3 +13,8 @@ uint64_t el_hal_ticks(void)
     } while (high != again);
     return (uint64_t)high << 32 | low;
 }
+
+uint32_t el_hal_counter_hz(void)
+{
+    return 0; /* a simulated core's: cycles without a clock */
+}

@@ -17,6 +17,9 @@ void el_hal_write(const uint8_t *from, uint32_t count);
 /* A counter that only grows: instructions, or ticks that the host can turn into instructions; 0 if there is none. */
 uint64_t el_hal_ticks(void);
 
+/* Ticks a second of that counter where they are clock cycles; 0 where they count instructions, or the host knows. */
+uint32_t el_hal_counter_hz(void);
+
 /* Received bytes that the hardware had to drop. */
 uint32_t el_hal_overruns(void);
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 enum {
-    EL_PROTOCOL = 2,      /* version */
+    EL_PROTOCOL = 3,      /* version */
     EL_MAX_PAYLOAD = 480, /* bytes; a multiple of 4, so that data chunks end on words */
     EL_WINDOW = 4,        /* frames the host may have under way */
     EL_FRAME_HEAD = 2,    /* type, seq */
@@ -28,6 +28,9 @@ enum { /* frame types: commands, and the answers to them */
        EL_POLL = 0x0A,
        EL_EXIT = 0x0B,
        EL_RUN = 0x0C,
+       EL_SAVE = 0x0D,
+       EL_RESTORE = 0x0E,
+       EL_SAMPLE = 0x0F,
        EL_ACK = 0x80,
        EL_HELLO_REPLY = 0x81,
        EL_RESULT = 0x83,
@@ -42,7 +45,8 @@ enum { /* code in an ACK */
        EL_GAP = 2,
        EL_POLLED = 3,
        EL_BAD_COMMAND = 4,
-       EL_BAD_ARGUMENT = 5
+       EL_BAD_ARGUMENT = 5,
+       EL_FAILED = 6
 };
 
 enum { /* top four bits of DATA's first word */
@@ -60,8 +64,26 @@ enum { /* READ and WRITE */
        EL_SPACE_STATE = 1,
        EL_SPACE_OUTPUT = 2,
        EL_SPACE_STORE = 3,
-       EL_SPACE_REPLAY = 4
+       EL_SPACE_REPLAY = 4,
+       EL_SPACE_INPUT = 5,
+       EL_SPACE_TARGET = 6,
+       EL_SPACE_KEPT = 7
 };
+
+enum { /* bits of `features` in a HELLO reply: what the program was built with, and what it found in its flash */
+       EL_HAS_STORE = 1,
+       EL_HAS_SENSOR = 2,
+       EL_HAS_SET = 4,
+       EL_IS_RESTORED = 8,
+       EL_WAS_FOREIGN = 16,
+       EL_WAS_DAMAGED = 32,
+       EL_IS_VOLATILE = 64
+};
+
+enum { EL_SAVE_HELD_OUT = 1, EL_SAVE_FORGET = 2 }; /* bits in SAVE */
+enum { EL_LATEST = 0, EL_BEST = 1 };               /* RESTORE */
+enum { EL_SOURCE_SENSOR = 0, EL_SOURCE_SET = 1 };  /* SAMPLE */
+#define EL_NO_LABEL 0xFFFFFFFFu                    /* SAMPLE: the board says the label */
 
 enum { EL_RESET_MODEL = 1, EL_RESET_COUNTERS = 2 };                                       /* bits */
 enum { EL_SAMPLE_OK = 0, EL_SAMPLE_NOT_FINITE = 1 };                                      /* status in a RESULT */

@@ -50,6 +50,8 @@ enum {
 #define EL_MOST_SCALE 16777216.0f        /* 2^24 */
 #define EL_MOST_UPDATES 16777215.0f      /* then they are counted from zero again */
 
+struct el_extras; /* el/rt.h */
+
 typedef struct {
     uint8_t hash[8];  /* of the plan; the host refuses a stale image */
     el_region input;  /* one sample, channels-last: int8 in EL_SAMPLE_S8, f16 with half_input, else f32 */
@@ -74,6 +76,8 @@ typedef struct {
     /* Where gradients are halves. */
     const float *scaling; /* see EL_SCALING; NULL where there are none */
     uint32_t half_input;  /* 1: the input is f16 */
+    /* Flash for trained weights, samples of the board's own. */
+    const struct el_extras *extras; /* NULL where there are none */
 } el_model_info;
 
 extern const el_model_info el_model;

@@ -50,6 +50,28 @@ typedef struct {
     uint32_t ticks_high;
 } el_result;
 
+/* What is known of the flash that trained weights are saved in. */
+typedef struct {
+    uint32_t flags; /* EL_IS_RESTORED, EL_WAS_FOREIGN, EL_WAS_DAMAGED, EL_IS_VOLATILE */
+    uint32_t saves; /* ever made */
+    uint32_t step;  /* of the latest; 0: there is none */
+    uint32_t best_step;
+    float best_score; /* its loss */
+} el_saved;
+
+/* What a program is built with beyond the runtime; the generated model names it. A function that is NULL is a feature
+   that is not there, and its command is refused. They answer with a code of an ACK. */
+typedef struct el_extras {
+    uint32_t features;     /* EL_HAS_STORE, EL_HAS_SENSOR, EL_HAS_SET */
+    const el_saved *saved; /* NULL without a store */
+    el_region kept;        /* what the sensor's code wants kept with the weights */
+    void (*boot)(void);    /* go on from what was saved, if there is anything whole of this plan */
+    void (*updated)(void); /* after each step: saves every so many of them */
+    uint8_t (*save)(uint32_t what, float score);
+    uint8_t (*restore)(uint32_t which);
+    uint8_t (*sample)(uint32_t source, uint32_t argument); /* one into the model's input and target */
+} el_extras;
+
 /* A sample as it travels and is kept: its values in el_model.sample_format, padded to 4 bytes, then the target. */
 uint32_t el_sample_bytes(void); /* the values with their padding */
 uint32_t el_slot_bytes(void);   /* and the target */
