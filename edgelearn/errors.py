@@ -96,6 +96,14 @@ class DeviceError(EdgelearnError):
     exit_code = 4
 
 
+class BoardSilent(DeviceError):
+    """The link is up and nothing that is an answer comes: the board computes, was reset, or runs something else."""
+
+
+class PortLost(DeviceError):
+    """The port or the connection is gone: unplugged, or its other end was closed."""
+
+
 class NumbersError(EdgelearnError):
     """Everything ran, and a number is not what it must be."""
 

@@ -11,7 +11,8 @@ import time
 from collections import deque
 
 from edgelearn.device.base import Device
-from edgelearn.errors import DeviceError, InternalError
+from edgelearn.errors import BoardSilent, DeviceError, InternalError
+from edgelearn.link.diagnosis import Heard
 from edgelearn.link.frames import Sent, Statistics, decode_frame, encode_frame
 from edgelearn.wire import Ack, Command, Hello, Reply
 
@@ -27,6 +28,7 @@ class Window:
         self.timeout = timeout
         self.statistics = Statistics()
         self.info: Hello | None = None
+        self.heard = Heard()
         self._received = bytearray()
         self._pending: deque[Sent] = deque()
         self._seq = 0
@@ -77,7 +79,7 @@ class Window:
                 return
             now = time.monotonic()
             if now - start > self.timeout:
-                raise DeviceError(
+                raise BoardSilent(
                     f"{self.device.name} is silent: no answer in {self.timeout:g} s",
                     hint="a sample that takes longer needs a longer timeout",
                 )
@@ -92,6 +94,7 @@ class Window:
         data = self.device.read(timeout)
         self._received += data
         if b"\0" not in data:
+            self.heard.add(data, 0)
             return []
         *whole, rest = bytes(self._received).split(b"\0")
         self._received = bytearray(rest)
@@ -105,6 +108,7 @@ class Window:
                 self._recover()
             else:
                 frames.append(frame)
+        self.heard.add(data, len(frames))
         return frames
 
     def _handle(self, kind: int, seq: int, payload: bytes) -> None:
