@@ -45,11 +45,12 @@ def measure_kernels(board: str, method: Method) -> Counts:
     """{"name": {isa: instructions or cycles, "macs": n}} of the single kernels."""
     loaded = boards.load(board)
     isas = dict.fromkeys((*loaded.kernels, *kernels.PORTABLE))
+    halves = any(e.fmt == "f16" for e in kernels.TABLE if e.isa in loaded.kernels and e.isa not in kernels.PORTABLE)
     if loaded.simulated:  # what a plan would choose, and nothing that takes minutes
         chosen = [(b, kernels.select(b.step, b.fmt, loaded.kernels, b.sizes)) for b in small_kernels()]
         pairs = [(bench, kernel.isa, kernel) for bench, kernel in chosen]
     else:
-        bound = [(b, isa, _bind(b, isa)) for b in single_kernels() for isa in isas]
+        bound = [(b, isa, _bind(b, isa)) for b in single_kernels(halves) for isa in isas]
         pairs = [(bench, isa, kernel) for bench, isa, kernel in bound if kernel is not None]
     results = probe.run(board, [probe.call_of(bench.args, kernel) for bench, _, kernel in pairs], count=method)
     counts: Counts = {}
@@ -161,16 +162,22 @@ def main() -> int:
                 "step": measure_step(board, method),
                 "prefixes": {} if boards.load(board).simulated else prefixes.measure(board, method),
             }
-            figures = bars.measure(board) if bars.bars(board) else {}
-            now["bars"] = {name: figure.count for name, figure in figures.items()}
+            figures = {fmt: bars.measure(board, fmt) for fmt in bars.formats(board)}
+            now["bars"] = {fmt: bars.record(found) for fmt, found in figures.items()}
             if before is not None and options.check:
-                problems += compare(board, before, now) + bars.problems(board, figures, before.get("bars", {}))
+                problems += compare(board, before, now)
+                for fmt, found in figures.items():
+                    problems += bars.problems(board, fmt, found, before.get("bars", {}).get(fmt, {}))
+                if "f16" in figures:
+                    problems += bars.ratio_problems(board, figures["f32"], figures["f16"])
                 compared.append(board)
             else:
                 show(board, now, method)
                 prefixes.show(now["prefixes"], boards.load(board).unit)
-                if figures:
-                    bars.show(board, figures)
+                for fmt, found in figures.items():
+                    bars.show(board, fmt, found)
+                if "f16" in figures:
+                    bars.show_ratios(board, figures["f32"], figures["f16"])
                 if options.write:
                     record.parent.mkdir(exist_ok=True)
                     record.write_text(json.dumps(now, indent=1) + "\n")

@@ -10,13 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from edgelearn import boards, kernels
+from edgelearn.predict import select
 from tools.bench import counting, nets, probe
-from tools.bench.cases import Bench, single_kernels
+from tools.bench.cases import Bench, product_layers, small_kernels
 from tools.bench.counting import Method
 
 TABLE = Path(__file__).with_name("bars.toml")
 STEPS = ("fwd", "bwd_w", "bwd_x")
+PRECISIONS: Mapping[str, nets.Precision] = {
+    "f32": "fp32",
+    "f16": "fp16",
+}  # whole training steps in a format, and the setting that makes them
+SUFFIX = {"f32": "", "f16": " f16", "s8": " int8"}  # of names of single kernels
 TOLERANCE = 0.01  # what a figure may lose against the recorded one
+
+Names = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -31,9 +39,17 @@ class Figure:
         return self.count / self.macs if cycles else self.macs / self.count
 
 
+Figures = Mapping[str, Figure]
+
+
 @functools.cache
 def _table() -> dict[str, Any]:
     return tomllib.loads(TABLE.read_text())
+
+
+def formats(board: str) -> tuple[str, ...]:
+    """The number formats that the board has bars for."""
+    return tuple(fmt for fmt in SUFFIX if bars(board, fmt))
 
 
 def bars(board: str, fmt: str = "f32") -> dict[str, float]:
@@ -41,7 +57,8 @@ def bars(board: str, fmt: str = "f32") -> dict[str, float]:
     table = _table().get(board, {}).get(fmt, {})
     found: dict[str, float] = {}
     for layer, bar in table.get("layers", {}).items():
-        found |= {f"{layer} {step}": bar[step] if isinstance(bar, dict) else bar for step in STEPS}
+        each = bar if isinstance(bar, dict) else dict.fromkeys(STEPS, bar)
+        found |= {f"{layer} {step}": least for step, least in each.items()}
     return found | {f"step {net}": bar for net, bar in table.get("steps", {}).items()}
 
 
@@ -50,17 +67,24 @@ def short(board: str, fmt: str = "f32") -> dict[str, float]:
     return dict(_table().get(board, {}).get(fmt, {}).get("short", {}))
 
 
-def in_cycles(board: str) -> bool:
-    """Whether a board's figures are cycles for a MAC."""
+def ratios(board: str) -> tuple[dict[str, float], dict[str, float]]:
+    """How many times less halves have to take than floats, by layer or net, and what is short of that."""
+    table = dict(_table().get(board, {}).get("ratios", {}))
+    return {name: bar for name, bar in table.items() if name != "short"}, table.get("short", {})
+
+
+def in_cycles(board: str, fmt: str = "f32") -> bool:
+    """Whether a board's figures are cycles for a MAC: a core's own, or of floats modelled ones."""
     loaded = boards.load(board)
-    return loaded.simulated or counting.has_model(loaded)
+    return loaded.simulated or (counting.has_model(loaded) and fmt == "f32")
 
 
-def measure(board: str) -> dict[str, Figure]:
+def measure(board: str, fmt: str = "f32") -> dict[str, Figure]:
     """Every figure that the board has a bar for, with the kernels that a plan would choose."""
-    wanted = bars(board)
-    method = Method.MODEL if counting.has_model(boards.load(board)) else counting.choose(boards.load(board)).method
-    layers = dict(_layers(board, wanted))
+    wanted, loaded = bars(board, fmt), boards.load(board)
+    modelled = in_cycles(board, fmt) and not loaded.simulated
+    method = Method.MODEL if modelled else counting.choose(loaded).method
+    layers = dict(_layers(loaded, fmt, wanted))
     results = probe.run(board, [probe.call_of(b.args, k) for b, k in layers.values()], count=method)
     found = {
         name: Figure(bench.macs, result.instructions or 0)
@@ -68,40 +92,84 @@ def measure(board: str) -> dict[str, Figure]:
     }
     for name in nets.NETS:
         if f"step {name}" in wanted:
-            step = nets.measure(name, board, method)
+            step = nets.measure(name, board, method, PRECISIONS[fmt])
             found[f"step {name}"] = Figure(step.macs, step.count)
     return found
 
 
-def _layers(board: str, wanted: Mapping[str, float]) -> Iterator[tuple[str, tuple[Bench, kernels.Kernel]]]:
-    isas = boards.load(board).kernels
-    for bench in single_kernels():
-        if bench.name in wanted and bench.fmt == "f32":
-            yield bench.name, (bench, kernels.select(bench.step, bench.fmt, isas, bench.sizes))
+def _layers(board: boards.Board, fmt: str, wanted: Names) -> Iterator[tuple[str, tuple[Bench, kernels.Kernel]]]:
+    for bench in small_kernels() if board.simulated else product_layers():
+        name = bench.name.removesuffix(SUFFIX[fmt])
+        if name in wanted and bench.fmt == fmt:
+            yield name, (bench, select(board, bench.step, bench.fmt, bench.sizes))
 
 
-def problems(board: str, found: Mapping[str, Figure], recorded: Mapping[str, float]) -> list[str]:
+def missed(where: str, value: float, bar: float, least: float | None, words: str, *, fewer: bool = False) -> list[str]:
+    """What is wrong with one figure: it misses its bar, or `least` in place of a bar that it does not reach yet, or it
+    reaches a bar that it is said not to. `fewer`: less is better.
+    """
+    sign = -1 if fewer else 1
+    if sign * value < sign * (bar if least is None else least):
+        return [f"{where}: {value:.3f} {words}, the bar is {bar if least is None else least}"]
+    if least is not None and sign * value >= sign * bar:
+        return [f"{where}: {value:.3f} {words} reaches its bar, {bar}, and is not short any more"]
+    return []
+
+
+def problems(board: str, fmt: str, found: Figures, recorded: Mapping[str, Mapping[str, int]]) -> list[str]:
     """Figures that miss their bar, or, where that is known, what they have to reach until then; and what got worse."""
-    cycles = in_cycles(board)
-    waiting = short(board)
-    wrong = []
-    for name, bar in bars(board).items():
-        value, least = found[name].value(cycles), waiting.get(name, bar)
+    cycles, waiting, wrong = in_cycles(board, fmt), short(board, fmt), []
+    wanted = bars(board, fmt)
+    wrong += [f"{board} {fmt}: {name} has no bar that it could be short of" for name in waiting if name not in wanted]
+    for name, bar in wanted.items():
         words = "cycles/MAC" if cycles else "MAC/insn"
-        if (value > least) if cycles else (value < least):
-            wrong.append(f"{board}: {name}: {value:.3f} {words}, the bar is {least}")
-        elif name in waiting and ((value <= bar) if cycles else (value >= bar)):
-            wrong.append(f"{board}: {name}: {value:.3f} {words} reaches its bar, {bar}, and is not short any more")
+        where, value = f"{board} {fmt}: {name}", found[name].value(cycles)
+        wrong += missed(where, value, bar, waiting.get(name), words, fewer=cycles)
         before = recorded.get(name)
-        if before and found[name].count > before * (1 + TOLERANCE):
-            wrong.append(f"{board}: {name} takes {found[name].count:,}, recorded are {before:,}")
+        if before and found[name].count > before["count"] * (1 + TOLERANCE):
+            wrong.append(f"{where} takes {found[name].count:,}, recorded are {before['count']:,}")
     return wrong
 
 
-def show(board: str, found: Mapping[str, Figure]) -> None:
+def ratio(name: str, floats: Figures, halves: Figures) -> float:
+    """How many times less halves take than floats: for a layer's three steps, or one training step of a net."""
+    parts = [part for part in floats if part == name or part.rpartition(" ")[0] == name]
+    return sum(floats[p].count for p in parts) / sum(halves[p].count for p in parts)
+
+
+def ratio_problems(board: str, floats: Figures, halves: Figures) -> list[str]:
+    """Ratios that miss their bar, likewise."""
+    wanted, waiting = ratios(board)
+    wrong = []
+    for name, bar in wanted.items():
+        value = ratio(name, floats, halves)
+        wrong += missed(f"{board}: {name}", value, bar, waiting.get(name), "times less in halves")
+    return wrong
+
+
+def record(found: Figures) -> dict[str, dict[str, int]]:
+    """As it is kept in tools/bench/recorded."""
+    return {name: {"macs": figure.macs, "count": figure.count} for name, figure in found.items()}
+
+
+def restored(rows: Mapping[str, Mapping[str, int]]) -> dict[str, Figure]:
+    """What `record` kept."""
+    return {name: Figure(row["macs"], row["count"]) for name, row in rows.items()}
+
+
+def show(board: str, fmt: str, found: Figures) -> None:
     """A table of figures and bars."""
-    cycles = in_cycles(board)
-    print(f"\n{board}: {'modelled cycles/MAC, at most' if cycles else 'MAC/insn, at least'} the bar")
-    for name, bar in bars(board).items():
-        mark = "  short" if name in short(board) else ""
+    cycles = in_cycles(board, fmt)
+    unit = "cycles/MAC, at most" if cycles else "MAC/insn, at least"
+    print(f"\n{board}, {fmt}: {unit} the bar")
+    for name, bar in bars(board, fmt).items():
+        mark = "  short" if name in short(board, fmt) else ""
         print(f"{name:40}{found[name].value(cycles):8.3f}{bar:8.2f}{mark}")
+
+
+def show_ratios(board: str, floats: Figures, halves: Figures) -> None:
+    """How many times less halves take."""
+    wanted, waiting = ratios(board)
+    for name, bar in wanted.items():
+        mark = "  short" if name in waiting else ""
+        print(f"{name + ', f32 / f16':40}{ratio(name, floats, halves):8.3f}{bar:8.2f}{mark}")

@@ -12,8 +12,8 @@ import numpy as np
 
 from edgelearn import boards, importers, kernels
 from edgelearn.config import TrainConfig
-from edgelearn.formats import BIT, F32, U32, Format
-from edgelearn.graph import Phase
+from edgelearn.formats import BIT, F16, F32, U32, Format
+from edgelearn.graph import Graph, Phase, Tensor
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.update import MINUS_LR
@@ -45,8 +45,8 @@ def _random(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _array(shape: tuple[int, ...], fmt: Format) -> np.ndarray:
-    if fmt is F32:
-        return _random(shape)
+    if fmt in (F32, F16):
+        return _random(shape).astype(fmt.dtype)
     if fmt is U32:
         return np.zeros(shape, np.uint32)
     count = fmt.nbytes(int(np.prod(shape)))
@@ -66,7 +66,7 @@ def _make(
 ) -> Bench:  # fmt: skip
     op = OPS[op_name]
     lead: list[Any] = [sizes] if op.struct else list(sizes.values())
-    return Bench(name, op.kernel, sizes, (*lead, *scalars, *arrays), op.macs(sizes), share, kernel)
+    return Bench(name, op.kernel, sizes, (*lead, *scalars, *arrays), op.macs(sizes), share, kernel, op.fmt.name)
 
 
 def _window(h: int, w: int, c: int, co: int, k: tuple[int, int], s: int, pad: tuple[int, int]) -> dict[str, int]:
@@ -78,7 +78,9 @@ def _window(h: int, w: int, c: int, co: int, k: tuple[int, int], s: int, pad: tu
     }  # fmt: skip
 
 
+PRODUCT = {"product 64x64x64": ("conv2d", _window(8, 8, 64, 64, (1, 1), 1, (0, 0)))}  # what inner loops are worth
 LAYERS = {
+    **PRODUCT,
     "conv 1x5 s2, 6>16, 128": ("conv2d", _window(1, 128, 6, 16, (1, 5), 2, (0, 2))),
     "conv 1x5 s2, 16>32, 64": ("conv2d", _window(1, 64, 16, 32, (1, 5), 2, (0, 2))),
     "conv 3x3, 16>32, 32x32": ("conv2d", _window(32, 32, 16, 32, (3, 3), 1, (1, 1))),
@@ -107,6 +109,7 @@ def _int8(op: str, name: str, s: dict[str, int]) -> Bench:
 
 # Layers that a simulator finishes: a thousand times fewer of them a second than in an emulator.
 SMALL = {
+    **PRODUCT,
     "conv 3x3, 16>32, 16x16": ("conv2d", _window(16, 16, 16, 32, (3, 3), 1, (1, 1))),
     "pointwise 64>64, 25x5": LAYERS["pointwise 64>64, 25x5"],
     "depthwise 3x3, 64, 25x5": LAYERS["depthwise 3x3, 64, 25x5"],
@@ -123,7 +126,7 @@ def small_kernels() -> Iterator[Bench]:
 
 def in_halves(bench: Bench) -> Bench:
     """The same call with numbers in 16 bits."""
-    args = tuple(a.astype(np.float16) if isinstance(a, np.ndarray) else a for a in bench.args)
+    args = tuple(a.astype(np.float16) if isinstance(a, np.ndarray) and a.dtype == np.float32 else a for a in bench.args)
     return replace(bench, name=f"{bench.name} f16", args=args, fmt="f16")
 
 
@@ -143,14 +146,21 @@ def _dense(n: int, m: int) -> Iterator[Bench]:
     yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
 
 
-def single_kernels() -> Iterator[Bench]:
-    """Typical layers, each with its three kernels, and the forward one in int8."""
-    for name, (op, s) in LAYERS.items():
-        yield from _layer(name, op, s)
-        yield _int8(op, name, s)
-    for n, m in ((640, 128), (32, 7)):
-        yield from _dense(n, m)
-        yield _int8("dense", f"dense {n}>{m}", {"in": n, "out": m})
+def product_layers() -> Iterator[Bench]:
+    """Typical layers, each with its three kernels in float32 and in halves, and the forward one in int8."""
+    floats = [(list(_layer(name, op, s)), _int8(op, name, s)) for name, (op, s) in LAYERS.items()]
+    floats += [
+        (list(_dense(n, m)), _int8("dense", f"dense {n}>{m}", {"in": n, "out": m})) for n, m in ((640, 128), (32, 7))
+    ]
+    for steps, integers in floats:
+        yield from steps
+        yield from map(in_halves, steps)
+        yield integers
+
+
+def single_kernels(halves: bool = True) -> Iterator[Bench]:
+    """Typical layers, and what is elementwise; `halves`: in half precision, too."""
+    yield from (bench for bench in product_layers() if halves or bench.fmt != "f16")
     rows = {"rows": 64, "channels": 32}
     yield _make("bias_bwd", rows, (1.0,), (_random((64, 32)), _random((32,))), "bias_bwd 64x32")
     n, v = 1024, _random((1024,))
@@ -175,6 +185,13 @@ def training_step(board_id: str) -> Iterator[Bench]:
     return step_of(_demo(board_id))
 
 
+def _operand(tensor: Tensor, graph: Graph) -> np.ndarray:
+    """What a tensor holds: a loss scale as it is before the first update, for others shapes are enough."""
+    if tensor.name == graph.meta.get("scaling"):
+        return np.array(tensor.data)
+    return _array(tensor.shape, tensor.format)
+
+
 def step_of(plan: Plan) -> Iterator[Bench]:
     """Each kernel call of a plan, with its calls per sample."""
     tensors = plan.graph.tensors
@@ -185,8 +202,7 @@ def step_of(plan: Plan) -> Iterator[Bench]:
             scalars.append(-0.01 if node.attrs["scale"] == MINUS_LR else node.attrs["scale"])
         if op.kind is Kind.STEP and op.uses_optim:
             scalars.append(_settings())
-        names = [*node.inputs, *node.outputs]
-        arrays = [_array(tensors[n].shape, tensors[n].format) if n else None for n in names]
+        arrays = [_operand(tensors[n], plan.graph) if n else None for n in (*node.inputs, *node.outputs)]
         if op.kind is Kind.PURE:
             arrays += [None] * (len(op.formats) - len(node.outputs))
         share = 1 / plan.config.batch if step.program is Program.UPDATE else 1.0

@@ -1,5 +1,5 @@
 """Whole training steps: the nets of MLPerf Tiny (Banbury et al., 2021) with norms folded into their convolutions, all
-weights trained by SGD at batch 1, so that every gradient goes into its weight at once.
+weights trained by SGD at batch 1, so that every gradient goes into its weight at once; in halves it is looked at first.
 
 Weights are random: what a kernel does depends on shapes alone, but for the share of ReLUs that are open.
 """
@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from tools.bench import probe
 from tools.bench.cases import Bench, step_of
 from tools.bench.counting import Method
 
+Precision = Literal["fp32", "fp16", "mixed"]
 EVEN = (0, 0, 1, 1)  # of "same" padding at stride 2 on an even map
 
 
@@ -81,9 +83,9 @@ NETS: Mapping[str, Callable[[], Graph]] = MappingProxyType(
 
 
 @functools.cache
-def plan_of(name: str, board: str) -> Plan:
+def plan_of(name: str, board: str, precision: Precision = "fp32") -> Plan:
     """The training step of one of NETS on a board."""
-    return make_plan(NETS[name](), TrainConfig(batch=1, lr=0.01), boards.load(board))
+    return make_plan(NETS[name](), TrainConfig(batch=1, lr=0.01, precision=precision), boards.load(board))
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,10 @@ class Step:
     kernels: Mapping[str, int]
 
 
-def measure(name: str, board: str, method: Method) -> Step:
+def measure(name: str, board: str, method: Method, precision: Precision = "fp32") -> Step:
     """Equal calls are made once, because their counts are equal."""
     groups: dict[object, list[Bench]] = {}
-    for bench in step_of(plan_of(name, board)):
+    for bench in step_of(plan_of(name, board, precision)):
         if bench.kernel is not None:
             shapes = tuple(np.shape(a) if isinstance(a, np.ndarray) else a is None for a in bench.args)
             groups.setdefault((bench.kernel.name, *bench.sizes.items(), shapes), []).append(bench)
