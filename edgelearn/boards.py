@@ -244,6 +244,11 @@ class Board(_Strict, frozen=True):
         return self.platformio.framework if self.platformio else ""
 
     @property
+    def bare(self) -> bool:
+        """True where the image is ours from the first instruction on: our start-up code and our linker script."""
+        return self.arch != "host" and not self.framework
+
+    @property
     def simulated(self) -> bool:
         """True where a simulator runs the image, cycle by cycle: exact, and a thousand times slower than QEMU."""
         return self.emulator is not None and bool(self.emulator.recipe)

@@ -96,7 +96,7 @@ def generated_files(sources: Mapping[str, str], board: Board) -> dict[str, str]:
             raise InternalError(f"'{name}' is not a name for a generated C file")
     files = {f"src/{name}": text for name, text in sources.items()}
     files["include/board.h"] = board_header(board)
-    if board.arch != "host" and not board.framework:
+    if board.bare:
         regions = {m.name: m for m in (board.boot, board.flash, *board.rams)}.values()
         files["linker.ld"] = template("linker.ld.j2").render(board=board, regions=regions)
     return files
@@ -151,9 +151,16 @@ class _Builder:
                 *(() if hosted else bare_flags(compiler)),
                 "-g",
             ),
-            *(f"-I{folder}" for folder in (firmware / "include", firmware / "hal", out_dir / "include", out_dir / "src")),
+            *(
+                f"-I{folder}"
+                for folder in (firmware / "include", firmware / "hal", out_dir / "include", out_dir / "src")
+            ),
         )
-        headers = [*sorted(firmware.rglob("*.h")), *sorted((out_dir / "src").glob("*.h")), out_dir / "include" / "board.h"]
+        headers = [
+            *sorted(firmware.rglob("*.h")),
+            *sorted((out_dir / "src").glob("*.h")),
+            out_dir / "include" / "board.h",
+        ]
         self.headers = hashlib.sha256(b"\0".join(p.read_bytes() for p in headers)).digest()
 
     def compile(self, unit: _Unit) -> Path:

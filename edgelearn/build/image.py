@@ -74,14 +74,14 @@ class Image:
 
 
 def read_image(elf: Path, board: Board, carrier: str, compiler: str, runtime_objects: list[Path]) -> Image:
-    """Take an ELF file apart. A native process has no RAM of its own, so there its objects are added up."""
+    """Take an ELF file apart. Only where the image is all ours it has RAM of its own; else its objects are added up."""
     with elf.open("rb") as stream:
         file = ELFFile(stream)
         symbols = _symbols(file)
         sections = {s.name: int(s["sh_size"]) for s in file.iter_sections() if s["sh_flags"] & _ALLOC}
         flash = _flash(file, symbols)
     arrays = {name: _array(symbols, f"el_{name}") for name in MODEL_ARRAYS}
-    if board.arch == "host":
+    if not board.bare:
         runtime = sum(_variables(path) for path in runtime_objects)
         stack = 0
     else:

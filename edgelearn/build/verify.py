@@ -22,7 +22,7 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
         "kept latents (RAM)": (plan.replay_bytes, image.ram.replay),
         "weights (flash)": (plan.model_flash, image.flash.consts),
     }
-    if plan.board.emulated:
+    if plan.board.bare:
         pairs["stack (RAM)"] = (plan.board.stack, image.ram.stack)
     wrong = [
         f"{name}: planned {planned:,} bytes, linked {linked:,}"

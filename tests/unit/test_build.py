@@ -74,8 +74,8 @@ def test_unchanged_files_are_not_compiled_again(tmp_path: Path) -> None:
 def test_the_project_is_readable(tmp_path: Path) -> None:
     build_image(LinearModel().sources(), boards.load("qemu-m55"), tmp_path, carrier="uart", kernel_sources=[])
     names = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file() and p.suffix != ".o"}
-    assert names == {"src/model.c", "src/board.h", "linker.ld", "image.elf", "image.map", "build.log"}
-    assert "EL_UART_BASE 0x59303000u" in (tmp_path / "src/board.h").read_text()
+    assert names == {"src/model.c", "include/board.h", "linker.ld", "image.elf", "image.map", "build.log"}
+    assert "EL_UART_BASE 0x59303000u" in (tmp_path / "include/board.h").read_text()
 
 
 def test_wrong_wishes_are_usage_errors(tmp_path: Path) -> None:
