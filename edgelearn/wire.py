@@ -101,7 +101,7 @@ HELLO_REPLY = "<II8sIIIIIIIIIIIIIIII"
 CONFIG = "<fffffffIIII"
 RESET = "<IIIIff"
 RESULT = "<HHIfIffIQ"
-STATUS = "<IIIIffffffIQIIIIIIIIIf"
+STATUS = "<IIIIffffffIQIIIIIIIIIffIf"
 
 NOT_FINITE = 1  # status in a RESULT
 UPDATED, CORRECT, KEPT, SKIPPED = 1, 2, 4, 8  # flags in a RESULT
@@ -220,6 +220,9 @@ class Status:
     saved_step: int = 0  # of the latest; 0: there is none
     best_step: int = 0
     best_score: float = 0.0  # the loss of the best
+    grad_norm: float = 0.0  # of the last update, before clipping; 0: not computed
+    left_out: int = 0  # updates, because a gradient in half precision was not finite
+    loss_scale: float = 0.0  # 0: gradients are float32
     spent: int = 0
 
 

@@ -264,6 +264,7 @@ static uint8_t reset(const el_frame *f)
         r->last_loss = 0.0f;
         r->mean_loss = 0.0f;
         r->accuracy = 0.0f;
+        r->optim.grad_norm = 0.0f;
     }
     return EL_DONE;
 }
@@ -297,6 +298,9 @@ static void status(const el_frame *f)
     el_link_u32(saved()->step);
     el_link_u32(saved()->best_step);
     el_link_f32(saved()->best_score);
+    el_link_f32(r->optim.grad_norm);
+    el_link_u32(el_model.scaling == 0 ? 0 : (uint32_t)el_model.scaling[EL_SKIPPED]);
+    el_link_f32(el_model.scaling == 0 ? 0.0f : el_model.scaling[EL_SCALE]);
     el_link_end();
 }
 

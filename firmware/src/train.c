@@ -57,7 +57,7 @@ static float left_out(void)
 }
 
 /* Settings of the update that the running batch ends in. 1 - beta^t follows from 1 - beta^(t-1) without cancellation;
-   the kept value moves on only when the update is done. */
+   the kept value moves on only when the update is done. The gradient's norm stays until there is a new one. */
 static void prepare(el_run *r, float *bias1, float *bias2)
 {
     el_optim *o = &r->optim;
@@ -67,7 +67,9 @@ static void prepare(el_run *r, float *bias1, float *bias2)
     o->bias1 = o->bias1 * o->momentum + (1.0f - o->momentum);
     o->bias2 = o->bias2 * o->beta2 + (1.0f - o->beta2);
     o->grad_scale = el_model.scaling ? 1.0f / el_model.scaling[EL_SCALE] : 1.0f;
-    o->grad_norm = 0.0f;
+    if (r->in_batch + 1u >= el_model.batch) {
+        o->grad_norm = 0.0f;
+    }
 }
 
 /* The update, where there were `skipped` before it; what it did, as a flag. One that is left out is no step. */
@@ -113,7 +115,7 @@ static void learn(el_run *r, el_result *out)
         r->optim.bias2 = bias2;
     }
     out->flags = (uint16_t)(out->flags | done);
-    out->grad_norm = r->optim.grad_norm;
+    out->grad_norm = done ? r->optim.grad_norm : 0.0f;
 }
 
 /* The running sample, and after it some that were kept: others than itself, which may have been taken up. */
@@ -189,6 +191,7 @@ el_result el_run_flush(void)
 
     if (r->in_batch > 0) {
         prepare(r, &bias1, &bias2);
+        r->optim.grad_norm = 0.0f;
         out.flags = finish_batch(r, left_out());
         if (out.flags != EL_FLAG_UPDATED) {
             r->optim.bias1 = bias1;
