@@ -22,8 +22,7 @@ from edgelearn.share import firmware_dir, template
 RUNTIME, KERNELS, PLATFORM = "edgelearn", "edgelearn_kernels", "platform"
 ELF = ".pio/build/{}/firmware.elf"  # where PlatformIO leaves the image of a board
 NO_WARNING = "-Wl,--no-warn-rwx-segments"  # which older linkers do not know, and clang's never says
-# What the user starts from and then owns, by framework.
-MAINS = {"": MAIN, "arduino": "main.cpp", "espidf": MAIN}
+MAINS = {"arduino": "main.cpp"}  # the file that the user starts from and then owns, where it is not main.c
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ def make_project(
 ) -> Project:
     """The project of a model for a board. Pure: the same model and board give the same bytes."""
     files = image_files(board, carrier, kernels, own_main=True)
-    main = MAINS[board.framework]
+    main = MAINS.get(board.framework, MAIN)
     context = {
         "title": f"{title} on {board.id}, {board.description}",
         "name": title,
@@ -51,8 +50,8 @@ def make_project(
         "flash_hint": f"--board {board.id}",
     }
     generated = generated_files(sources, board)
-    for name, path in (("platformio.ini", "platformio.ini"), ("README.md", "README.md"), (".gitignore", "gitignore")):
-        generated[name] = template(f"platformio/{path}.j2").render(context)
+    for name in ("platformio.ini", "README.md"):
+        generated[name] = template(f"platformio/{name}.j2").render(context)
     if board.bare:
         generated["machine.py"] = template("platformio/machine.py.j2").render(context)
     if board.platformio is None:
@@ -65,7 +64,7 @@ def make_project(
         KERNELS, "The kernels that the model calls.", files.kernels, {"flags": [board.build.kernel_optimize]}
     )
     generated = {name: text for name, text in generated.items() if name not in _doubles(generated)}
-    own = {f"src/{main}": template(f"platformio/{main}.j2").render(context) if main != MAIN else _main(board)}
+    own = {f"src/{main}": _main(board), ".gitignore": template("platformio/gitignore.j2").render()}
     return Project(dict(sorted(generated.items())), own)
 
 
@@ -146,6 +145,6 @@ def _local_platform(board: Board) -> dict[str, str]:
 
 def _main(board: Board) -> str:
     if board.framework:
-        return template(f"platformio/{board.framework}.c.j2").render()
+        return template(f"platformio/{board.framework}.j2").render()
     note = "/* Where the program starts. This file is yours: edgelearn wrote it once and leaves it alone. */\n"
     return note + (firmware_dir() / "src" / MAIN).read_text(encoding="utf-8")

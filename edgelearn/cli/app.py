@@ -30,7 +30,7 @@ COMMANDS = {
     "test": "Train on an emulated board and hold limits, for your own CI.",
     "monitor": "Watch a running device.",
     "export": "Write weights that a run saved back into the model file.",
-    "flash": "Load the program onto real hardware (not there yet).",
+    "flash": "Load a program that edgelearn build wrote onto its board.",
     "boards": "List the boards.",
     "ops": "List the operators a model may use.",
     "doctor": "Check which tools are installed and say what to type for the rest.",

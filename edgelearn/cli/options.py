@@ -66,6 +66,7 @@ data_option = click.option(
     " arrays of type int8 are its own integers.",
 )
 carrier_option = click.option("--carrier", type=click.Choice(("pipe", "uart")), help="How bytes reach the board.")
+port_option = click.option("--port", metavar="PORT", help="Serial port of the board, such as /dev/ttyACM0.")
 limit_options = _all(
     click.option("--ram", type=Size(), metavar="SIZE", help="Use no more RAM than this, e.g. 64K."),
     click.option("--flash", type=Size(), metavar="SIZE", help="Use no more flash than this."),

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from edgelearn.cli.output import Timer, percent, say
 
 if TYPE_CHECKING:
-    from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
     from edgelearn.config import TrainConfig
     from edgelearn.cut import Cut
@@ -113,31 +112,3 @@ def read_data(path: Path, graph: Graph, loss: str) -> Dataset:
         low, high = found[1]
         say(f"warning: {percent(found[0])} of x_train is outside {low:.4g}..{high:.4g}, what the int8 input can hold")
     return data
-
-
-def check_tools(job: Job) -> None:
-    """ToolError right away if the compiler or the emulator of the job's board is missing."""
-    from edgelearn.build import find_compiler, find_emulator
-
-    find_compiler(job.board)
-    if job.board.emulated:
-        find_emulator(job.board, say)
-
-
-def build_plan(job: Job, plan: Plan, folder: Path) -> Image:
-    """Write the C, compile it, and hold the image to the plan."""
-    from edgelearn.build import build_image
-    from edgelearn.build.verify import verify_image
-    from edgelearn.cli.files import lock_folder
-    from edgelearn.codegen import generate
-
-    timer = Timer()
-    sources = generate(plan)
-    lock_folder(folder)
-    image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
-    verify_image(plan, image)
-    say(
-        f"built {folder / 'image.elf'}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM,"
-        f" as planned, in {timer}"
-    )
-    return image

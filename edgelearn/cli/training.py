@@ -83,9 +83,13 @@ def train(
     folder: Path,
     *,
     count: bool = False,
+    port: str | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
-    """Start the board, train, and keep what came of it whatever happens; nothing is raised for a run that broke off."""
+    """Start the board, or attach to its `port`, train, and keep what came of it whatever happens.
+
+    Nothing is raised for a run that broke off.
+    """
     from edgelearn.device import open_device
     from edgelearn.link import Link
     from edgelearn.session import Outcome, Session
@@ -108,7 +112,7 @@ def train(
     try:
         with (
             contextlib.closing(display),
-            contextlib.closing(Link(open_device(image, count_instructions=count))) as link,
+            contextlib.closing(Link(open_device(image, port=port, count_instructions=count))) as link,
         ):
             session = Session(plan, link, data, on_event)
             session.run()

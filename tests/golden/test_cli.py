@@ -124,6 +124,7 @@ ERRORS: dict[str, tuple[str, ...]] = {
     "no-data": ("run", "model.onnx"),
     "missing-data": ("run", "model.onnx", "--data", "nowhere.npz"),
     "flash": ("flash", "--port", "x"),
+    "flash-emulated": ("flash", "emulated"),
     "folder-not-empty": ("new", "."),
     "no-example": ("new", "mine", "--example", "fridge"),
     "no-weights": ("export", "nowhere.npz", "--model", "model.onnx"),
@@ -134,6 +135,8 @@ ERRORS: dict[str, tuple[str, ...]] = {
 def test_errors(name: str, tmp_path: Path, golden: Golden, capsys: Capture) -> None:
     shutil.copy(MODEL, tmp_path / "model.onnx")
     (tmp_path / "broken.onnx").write_bytes(MODEL.read_bytes()[:5000])
+    (tmp_path / "emulated").mkdir()
+    (tmp_path / "emulated" / "platformio.ini").write_text("[platformio]\ndefault_envs = qemu-m4\n")
     said = edgelearn(capsys, *ERRORS[name])
     assert said.code in (1, 2)
     assert said.out == ""

@@ -20,7 +20,8 @@ Capture = pytest.CaptureFixture[str]
 @pytest.fixture(scope="module")
 def elf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An image of the native board that speaks on its standard input and output."""
-    from edgelearn.cli.pipeline import build_plan, plan_job
+    from edgelearn.cli.building import build_plan
+    from edgelearn.cli.pipeline import plan_job
     from edgelearn.cli.settings import make_job
 
     job = make_job({"model": str(MODEL), "board": "host", "carrier": "uart"})

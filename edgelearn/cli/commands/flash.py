@@ -1,17 +1,29 @@
-"""`edgelearn flash`: its place."""
+"""`edgelearn flash`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from edgelearn.errors import UsageError
+from edgelearn.cli.options import json_option, port_option
+from edgelearn.cli.output import emit
 
 
-@click.command("flash", context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def command(arguments: tuple[str, ...]) -> None:
-    """Load the program onto real hardware (not there yet)."""
-    raise UsageError(
-        "flashing real hardware comes with PlatformIO support, which this version does not have",
-        hint="edgelearn run trains on an emulated board; edgelearn build leaves readable C and an ELF file",
-    )
+@click.command("flash")
+@click.argument("folder", default="build")
+@port_option
+@json_option
+def command(folder: str, port: str | None, as_json: bool) -> None:
+    """Load a program that edgelearn build wrote onto its board.
+
+    FOLDER is the project, build/ if none is named. PlatformIO does it, with the
+    uploader of the board; it finds the port by itself if none is named.
+    """
+    from edgelearn.cli.building import load_program, project_board
+
+    root = Path(folder)
+    board = project_board(root)
+    load_program(root, board, port)
+    if as_json:
+        emit({"board": board.id, "folder": folder, "port": port})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import course_options, session_options
+from edgelearn.cli.options import course_options, port_option, session_options
 from edgelearn.cli.output import emit, table, tell
 
 if TYPE_CHECKING:
@@ -16,27 +16,34 @@ if TYPE_CHECKING:
 
 @click.command("run")
 @session_options
+@port_option
+@click.option("--no-flash", is_flag=True, help="The program is on the board already.")
 @course_options
-def command(as_json: bool, **flags: Any) -> None:
+def command(as_json: bool, port: str | None, no_flash: bool, **flags: Any) -> None:
     """Train on the board: plan, build, start, train, check, export.
 
     Evaluates on held-out samples before and after, compares the board with the
     desktop reference, and writes trained.onnx or trained.tflite, metrics.jsonl,
     curve.png and report.html. Where the runtime of such a file is installed,
     the accuracy of what was written is measured too. With --json every event is
-    one line of JSON, the last one sums up.
+    one line of JSON, the last one sums up. An emulated board is started; a real
+    one is loaded first and trains on its port.
     """
-    from edgelearn.cli.pipeline import build_plan, check_tools, load_data, plan_job
+    from edgelearn.cli.building import build_plan, check_tools, load_program, on_port
+    from edgelearn.cli.pipeline import load_data, plan_job
     from edgelearn.cli.settings import make_job
     from edgelearn.cli.training import finish, save, train
 
-    job = make_job(flags)
-    check_tools(job)
+    job, port = on_port(make_job(flags), port)
+    builder = check_tools(job, starts=port is None)
     plan = plan_job(job, instead=True)
     data = load_data(job, plan)
     folder = job.out
-    image = build_plan(job, plan, folder / "build")
-    run = train(job, plan, image, data, folder, on_line=emit if as_json else None)
+    loads = port is not None and not no_flash and job.board.platformio is not None
+    image = build_plan(job, plan, folder / "build", builder=builder, project=loads)
+    if loads:
+        load_program(folder / "build", job.board, port)
+    run = train(job, plan, image, data, folder, port=port, on_line=emit if as_json else None)
     save(job, run, data, folder)
     if as_json:
         emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})

@@ -80,8 +80,9 @@ def _check_units(job: Job) -> None:
 
 def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
     """Train and judge; an error that ended it is a case of its own."""
+    from edgelearn.cli.building import build_plan, check_tools
     from edgelearn.cli.limits import failed_case, judge
-    from edgelearn.cli.pipeline import build_plan, check_tools, load_data, plan_job
+    from edgelearn.cli.pipeline import load_data, plan_job
     from edgelearn.cli.training import save, train
 
     folder = job.out

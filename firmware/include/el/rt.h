@@ -132,4 +132,7 @@ el_result el_run_flush(void); /* update with an incomplete batch; nothing if the
 /* Answer commands until the host says EXIT or is gone. */
 void el_serve(void);
 
+/* All of it: what main does before it exits. */
+void el_program(void);
+
 #endif

@@ -1,0 +1,150 @@
+"""Building at the terminal: who compiles, what is written, and how a program gets onto a board."""
+
+from __future__ import annotations
+
+import configparser
+import dataclasses
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgelearn.cli.output import Timer, say
+
+if TYPE_CHECKING:
+    from edgelearn.boards import Board
+    from edgelearn.build.image import Image
+    from edgelearn.cli.settings import Job
+    from edgelearn.plan import Plan
+
+BUILDERS = ("system", "platformio")
+INI = "platformio.ini"
+PORT_COMES_BACK = 10.0  # seconds that a board which is its own USB device may be away after it was loaded
+
+
+def check_tools(job: Job, builder: str | None = None, *, starts: bool = True) -> str:
+    """Who compiles for the job's board; ToolError right away if that one, or the emulator that `starts` it, is missing.
+
+    A board with a framework is PlatformIO's. Else it is the compiler that is installed, and PlatformIO where there is
+    none; `builder` asks for one of the two.
+    """
+    from edgelearn.build import find_emulator
+    from edgelearn.errors import UsageError
+
+    board = job.board
+    if starts and not board.emulated and board.arch != "host":
+        raise UsageError(f"nothing emulates {board.id}", hint="edgelearn run trains on the real board")
+    chosen = _builder(board, builder)
+    if starts and board.emulated:
+        find_emulator(board, say)
+    return chosen
+
+
+def _builder(board: Board, wanted: str | None) -> str:
+    from edgelearn.build import find_compiler
+    from edgelearn.build.pio import find_pio
+    from edgelearn.errors import ToolError, UsageError
+
+    if board.framework and wanted == "system":
+        reason = f"{board.id} is built with the {board.framework} framework, which PlatformIO brings"
+        raise UsageError(reason, hint="leave --builder out")
+    if not board.framework and wanted != "platformio":
+        try:
+            find_compiler(board)
+            return "system"
+        except ToolError:
+            if wanted == "system" or board.platformio is None:
+                raise
+    find_pio()
+    return "platformio"
+
+
+def build_plan(
+    job: Job, plan: Plan, folder: Path, *, builder: str = "system", project: bool = False, overwrite: bool = False
+) -> Image:
+    """Write the C, compile it, and hold the image to the plan.
+
+    `project` leaves a PlatformIO project around it, which what PlatformIO builds is anyway; `overwrite` replaces files
+    of it that somebody has changed.
+    """
+    from edgelearn.build import build_image
+    from edgelearn.build.pio import compile_project
+    from edgelearn.build.verify import verify_image
+    from edgelearn.cli.files import lock_folder
+    from edgelearn.codegen import generate
+
+    timer = Timer()
+    sources = generate(plan)
+    lock_folder(folder)
+    if project or builder == "platformio":
+        write_project(job, plan, folder, overwrite=overwrite)
+    if builder == "platformio":
+        image = compile_project(folder, job.board, job.carrier or job.board.carrier)
+    else:
+        image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
+    verify_image(plan, image)
+    elf = folder / "image.elf" if builder == "system" else image.elf
+    say(f"built {elf}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM, as planned, in {timer}")
+    return image
+
+
+def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
+    """Write the model as a PlatformIO project; InputError if a file of it was edited."""
+    from edgelearn.build.keep import write_generated, write_once
+    from edgelearn.build.platformio import make_project
+    from edgelearn.codegen import generate
+
+    sources = generate(plan)
+    carrier = job.carrier or job.board.carrier
+    made = make_project(sources.files, job.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
+    write_generated(folder, made.generated, force=overwrite)
+    write_once(folder, made.own)
+
+
+def project_board(folder: Path) -> Board:
+    """The board of a project that was written before; InputError if there is no project of ours."""
+    from edgelearn import boards
+    from edgelearn.errors import InputError
+
+    ini = configparser.ConfigParser(interpolation=None)
+    try:
+        ini.read_string((folder / INI).read_text(encoding="utf-8"))
+        name = ini["platformio"]["default_envs"]
+    except (OSError, UnicodeDecodeError, configparser.Error, KeyError):
+        raise InputError(
+            "there is no project of edgelearn's here",
+            where=str(folder),
+            hint="edgelearn build MODEL --board BOARD writes one, into build/ if no --out is given",
+        ) from None
+    return boards.load(name)
+
+
+def load_program(folder: Path, board: Board, port: str | None) -> None:
+    """Load a project's program onto its board, which PlatformIO does, and wait until its port is there again."""
+    from edgelearn.build.pio import run_pio
+    from edgelearn.errors import UsageError
+
+    if board.platformio is None:
+        what = "is emulated" if board.emulated else "is this computer"
+        raise UsageError(f"{board.id} {what}: nothing is loaded onto it", hint="edgelearn run starts the program")
+    timer = Timer()
+    upload = port if port and "://" not in port else None
+    run_pio(folder, "upload", board=board.id, local=False, port=upload)
+    say(f"loaded {folder.name} onto {board.id} in {timer}")
+    deadline = time.monotonic() + PORT_COMES_BACK
+    while upload and not Path(upload).exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def on_port(job: Job, port: str | None) -> tuple[Job, str | None]:
+    """The job as it runs on a real board, and the board's port; as it is, and None, where an emulator is started.
+
+    A board that nothing emulates is looked for on USB if no port is named: DeviceError if it is not there.
+    """
+    from edgelearn.ports import find_port
+
+    board = job.board
+    if port is None:
+        if board.emulated or board.arch == "host":
+            return job, None
+        port = find_port(board).port
+    return dataclasses.replace(job, carrier="uart"), port
