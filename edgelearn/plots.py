@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from html import escape
 from itertools import pairwise
 from string import ascii_letters
@@ -166,29 +167,49 @@ def _text(x: float, y: float, text: str, colour: str, anchor: str) -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
 
 
-def arena_svg(plan: Plan, width: int = 720, height: int = 300) -> str:
+def arena_svg(plan: Plan) -> str:
     """The arena as a picture: steps run to the right, addresses up; hovering names a buffer."""
-    steps, total = max(len(plan.schedule.steps), 1), max(plan.arena.nbytes, 1)
+    peak = max(plan.arena.peak_step, 0)
+    boxes = [Box(s.buffer.name, s.offset, s.size, s.buffer.first, s.buffer.last) for s in plan.arena.slots]
+    steps = plan.schedule.steps
+    return boxes_svg(boxes, len(steps), plan.arena.nbytes, peak, steps[peak].node.name)
+
+
+@dataclass(frozen=True)
+class Box:
+    """A buffer in the arena: its place in bytes, and the steps at which it is alive."""
+
+    name: str
+    offset: int
+    size: int
+    first: int
+    last: int
+
+
+def boxes_svg(
+    boxes: Sequence[Box], steps: int, total: int, peak_step: int, peak_name: str, width: int = 720, height: int = 300
+) -> str:
+    """The picture of `total` bytes over `steps` steps, with a line at the fullest one."""
+    steps, total = max(steps, 1), max(total, 1)
     left, base, top = 64, height - 30, 8
     sx, sy = (width - left - 8) / steps, (base - top) / total
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">']
     parts.append("<title>arena: which bytes are live at which step</title>")
-    for k, slot in enumerate(plan.arena.slots):
-        first, count = max(slot.buffer.first, 0), slot.buffer.last - max(slot.buffer.first, 0) + 1
-        box = f'x="{left + first * sx:.1f}" y="{base - slot.end * sy:.1f}" width="{count * sx:.1f}"'
-        label = f"{slot.buffer.name}: {slot.size:,} bytes at {slot.offset:,}, steps {first} to {slot.buffer.last}"
+    for k, slot in enumerate(boxes):
+        first, count = max(slot.first, 0), slot.last - max(slot.first, 0) + 1
+        box = f'x="{left + first * sx:.1f}" y="{base - (slot.offset + slot.size) * sy:.1f}" width="{count * sx:.1f}"'
+        label = f"{slot.name}: {slot.size:,} bytes at {slot.offset:,}, steps {first} to {slot.last}"
         parts.append(
             f'<rect {box} height="{slot.size * sy:.1f}" fill="{FILLS[k % len(FILLS)]}" stroke="{INK}"'
             f' stroke-width="0.5"><title>{escape(label)}</title></rect>'
         )
-        if slot.size * sy >= 13 and count * sx >= 7 * len(slot.buffer.name):
+        if slot.size * sy >= 13 and count * sx >= 7 * len(slot.name):
             x, y = left + (first + count / 2) * sx, base - (slot.offset + slot.size / 2) * sy + 4
-            parts.append(_text(x, y, slot.buffer.name, INK, "middle"))
-    peak = left + (max(plan.arena.peak_step, 0) + 0.5) * sx
+            parts.append(_text(x, y, slot.name, INK, "middle"))
+    peak = left + (peak_step + 0.5) * sx
     parts.append(f'<path d="M{peak:.1f} {top}V{base}" stroke="{INK}" stroke-dasharray="2 3"/>')
     parts += [_text(left - 6, base, "0", INK, "end"), _text(left - 6, top + 8, f"{total:,}", INK, "end")]
-    name = plan.schedule.steps[max(plan.arena.peak_step, 0)].node.name
-    parts.append(_text(peak, height - 10, f"fullest at {name}", INK, "middle"))
+    parts.append(_text(peak, height - 10, f"fullest at {peak_name}", INK, "middle"))
     return "\n".join([*parts, "</svg>"])
 
 

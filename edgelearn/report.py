@@ -268,7 +268,7 @@ def _scaling_facts(figures: dict[str, Any]) -> list[tuple[str, str]]:
     return [("precision", figures["precision"]), ("loss scale at the end", f"{figures['loss_scale']:,.0f}; {skipped}")]
 
 
-_STYLE = """
+STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1f2933; max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2rem }
 table { border-collapse: collapse; width: 100% } td, th { padding: .2rem .5rem; border-bottom: 1px solid #d9e2ec }
@@ -277,7 +277,8 @@ img, svg { width: 100%; height: auto } footer { margin-top: 3rem; color: #627d98
 """
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def html_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table; columns of numbers alone are right-aligned."""
     numeric = [all(isinstance(r[k], int | float) for r in rows) if rows else False for k in range(len(header))]
 
     def cell(tag: str, k: int, value: object) -> str:
@@ -303,7 +304,7 @@ def _scores(figures: dict[str, Any]) -> str:
         (f"accuracy, {phase}", *(f"{found[phase]:.4g}" if phase in found else "–" for found in shares.values()))
         for phase in shares["after"]
     ]
-    return _table(("held out", *columns), rows)
+    return html_table(("held out", *columns), rows)
 
 
 def _prefix_facts(prefix: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -353,14 +354,14 @@ def run_page(plan: Plan, figures: dict[str, Any], events: Sequence[dict[str, Any
     return "\n".join(
         [
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>',
-            f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{stopped}",
+            f"<style>{STYLE}</style></head><body><h1>{title}</h1>{stopped}",
             _scores(figures),
             f"<h2>Training</h2>{curve}",
-            _table(("what", "value"), facts),
+            html_table(("what", "value"), facts),
             f"<h2>Arena, {plan.arena_bytes:,} bytes</h2>{plots.arena_svg(plan)}",
             f"<p>The largest live set is {plan.arena.lower_bound:,} bytes, at {escape(peak_step(plan).node.name)}:"
             " no placement of these steps can need less.</p>",
-            f"<h2>Layers</h2>{_table(header, table)}",
+            f"<h2>Layers</h2>{html_table(header, table)}",
             f"<footer>Made by edgelearn {__version__}.</footer></body></html>\n",
         ]
     )

@@ -2,73 +2,115 @@
 
 from __future__ import annotations
 
-import math
-import time
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from edgelearn.cli.options import json_option
-from edgelearn.cli.output import Timer, emit, lively, say, tell
+from edgelearn.cli.output import say
 
 if TYPE_CHECKING:
-    from edgelearn.wire import Hello, Status
+    from edgelearn.boards import Board
+    from edgelearn.cli.settings import Settings
+    from edgelearn.device import Device
+
+DEFAULT_BAUD = 115200
 
 
 @click.command("monitor")
-@click.option("--port", required=True, metavar="PORT", help="Serial port, or a URL such as socket://host:port.")
-@click.option("--baud", type=click.IntRange(min=1), default=115200, show_default=True)
+@click.option("--port", metavar="PORT", help="Serial port, or socket://host:port.  [default: the board found on USB]")
+@click.option("--project", metavar="DIR", help="Folder of edgelearn.toml.  [default: this one]")
+@click.option("--board", metavar="ID", help="Board to look for on USB.  [default: the project's, else any]")
+@click.option(
+    "--baud", type=click.IntRange(min=1, max=2_000_000), help="Up to 2000000.  [default: the board's, else 115200]"
+)
+@click.option("--plan", metavar="FILE", help="plan.json of the build; a board with another plan is refused.")
 @click.option("--interval", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Seconds.")
 @click.option("--count", type=click.IntRange(min=1), help="End after this many readings.")
-@click.option("--timeout", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="Longest silence.")
+@click.option("--timeout", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="For a first answer.")
+@click.option(
+    "--give-up", type=click.FloatRange(min=0.1), help="How long a lost board may stay away.  [default: for ever]"
+)
+@click.option("--headless", is_flag=True, help="Lines of text, even on a terminal.")
+@click.option("--tensorboard", metavar="DIR", help="Write event files for TensorBoard.")
+@click.option("--report", metavar="HTML", help="Write a page with curves and the memory map at the end.")
 @json_option
-def command(port: str, baud: int, interval: float, count: int | None, timeout: float, as_json: bool) -> None:
+def command(
+    port: str | None,
+    project: str | None,
+    board: str | None,
+    baud: int | None,
+    plan: str | None,
+    interval: float,
+    count: int | None,
+    timeout: float,
+    give_up: float | None,
+    headless: bool,
+    tensorboard: str | None,
+    report: str | None,
+    as_json: bool,
+) -> None:
     """Watch a running device.
 
-    Reads counters, loss and accuracy again and again until Ctrl-C. It changes
-    nothing on the device. With --json every reading is one line of JSON.
+    Reads counters, loss and accuracy again and again until Ctrl-C, and draws
+    them on a terminal. It changes nothing on the device, and finds it again
+    when it was reset or plugged in anew. With --json every event is one line of
+    JSON. The memory map is that of the project's last build, or of --plan.
     """
-    from edgelearn.device import attach
-    from edgelearn.link import Link
+    from edgelearn.cli.settings import board_named, read_settings
+    from edgelearn.cli.watching import Watch, read_plan
+    from edgelearn.errors import EdgelearnError
+    from edgelearn.watch import Watcher
 
-    timer = Timer()
-    with attach(port, baud=baud) as device:
-        link = Link(device, timeout=timeout)
-        hello = link.hello(timeout=timeout)
-        say(f"attached to {port} in {timer}: plan {hello.hash.hex()}, protocol {hello.protocol}")
-        if as_json:
-            emit({"event": "connected", **_greeting(hello), "port": port})
-        taken = 0
-        previous: Status | None = None
-        while True:
-            start = time.monotonic()
-            status = link.status()
-            _show(status, previous, interval, as_json)
-            previous, taken = status, taken + 1
-            if taken == count:
-                break
-            time.sleep(max(0.0, interval - (time.monotonic() - start)))
-    if lively():
-        say("")
-
-
-def _greeting(hello: Hello) -> dict[str, Any]:
-    fields = asdict(hello)
-    del fields["nonce"]
-    return {**fields, "hash": hello.hash.hex()}
+    folder = Path(project or ".")
+    settings = read_settings(folder)
+    name = board or settings.board
+    chosen = board_named(name) if name else None
+    watch = Watch(as_json=as_json, headless=headless, tensorboard=tensorboard, report=report)
+    wanted = None
+    if plan is not None:
+        watch.candidate = (Path(plan), read_plan(Path(plan)))
+        wanted = str(watch.candidate[1]["plan"])
+    elif (built := _last_build(folder, settings)) is not None:
+        watch.candidate = (built, read_plan(built))
+    opener = _Opener(port, chosen, baud, named=board is not None)
+    watcher = Watcher(opener, watch.on_event, plan=wanted, timeout=timeout, give_up=give_up)
+    try:
+        watcher.run(interval, count)
+    except EdgelearnError as error:
+        watch.stopped = error.message
+        raise
+    finally:
+        watch.close()
 
 
-def _show(status: Status, previous: Status | None, interval: float, as_json: bool) -> None:
-    if as_json:
-        values = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(status).items()}
-        emit({"event": "status", **values})
-        return
-    pace = (status.samples - previous.samples) / interval if previous else 0.0
-    text = (
-        f"step {status.step:,}  samples {status.samples:,}  loss {status.mean_loss:.4g}"
-        f"  accuracy {status.accuracy:.3f}  lr {status.lr:.3g}  {pace:.1f} samples/s"
-    )
-    troubles = {"skipped": status.skipped, "damaged": status.damaged, "overruns": status.overruns}
-    text += "".join(f"  {name} {number}" for name, number in troubles.items() if number)
-    tell(text)
+class _Opener:
+    """Opens the port that was named, or finds the board on USB, each time anew: it may come back under another name."""
+
+    def __init__(self, port: str | None, board: Board | None, baud: int | None, *, named: bool) -> None:
+        # The project's board may be an emulated one while a real one is watched.
+        self.port, self.board = port, board if named or (board is not None and board.usb is not None) else None
+        self.baud = baud or (board.link.baud if board is not None else DEFAULT_BAUD)
+        self.serial = ""
+
+    def __call__(self) -> Device:
+        from edgelearn.device import attach
+        from edgelearn.ports import find_port
+
+        if self.port is not None:
+            return attach(self.port, baud=self.baud)
+        found = find_port(self.board, self.serial)
+        if not self.serial:
+            say(f"found {found}")
+        self.serial = found.serial
+        return attach(found.port, baud=self.baud)
+
+
+def _last_build(folder: Path, settings: Settings) -> Path | None:
+    """plan.json of the newest of the builds that `run` and `build` leave in a project."""
+    from edgelearn.cli.watching import PLAN_FILE
+
+    places = (folder / (settings.out or "out") / "build" / PLAN_FILE, folder / "build" / PLAN_FILE)
+    built = [path for path in places if path.is_file()]
+    return max(built, key=lambda p: p.stat().st_mtime, default=None)
