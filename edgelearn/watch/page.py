@@ -85,9 +85,7 @@ def note_words(note: Mapping[str, Any]) -> str:
 
 def _memory(plan: Mapping[str, Any]) -> list[str]:
     ram, arena = plan["ram"], plan["arena"]
-    boxes = [
-        Box(b["name"], b["offset"], b["bytes"], b["first_step"], b["last_step"]) for b in plan["arena"]["buffers"]
-    ]
+    boxes = [Box(b["name"], b["offset"], b["bytes"], b["first_step"], b["last_step"]) for b in plan["arena"]["buffers"]]
     fullest = arena["fullest_step"]
     picture = boxes_svg(boxes, len(plan["steps"]), arena["bytes"], fullest, arena["fullest_step_name"])
     parts = [(name, ram[name]) for name in RAM_PARTS if ram[name]]
