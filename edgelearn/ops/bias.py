@@ -6,11 +6,26 @@ map such as (1, 1, C). `bias_bwd` accumulates the gradient of a weight, `bias_bw
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from edgelearn.graph import Node
-from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Tape, as_rows, count, repeat_sums, repeated, repeats
-from edgelearn.ops.parts import along
+from edgelearn.ops.base import (
+    Arrays,
+    Attrs,
+    Example,
+    Kind,
+    Op,
+    Shape,
+    Tape,
+    as_rows,
+    count,
+    repeat_sums,
+    repeated,
+    repeats,
+)
+from edgelearn.ops.parts import along, some_columns
 
 
 def _forward(attrs: Attrs, x: np.ndarray, b: np.ndarray) -> Arrays:
@@ -19,6 +34,12 @@ def _forward(attrs: Attrs, x: np.ndarray, b: np.ndarray) -> Arrays:
 
 def _bias_bwd(attrs: Attrs, dy: np.ndarray) -> Arrays:
     return (dy.reshape(-1, attrs.get("channels", dy.shape[-1])).sum(axis=0),)
+
+
+def _sums(attrs: Attrs, ins: Sequence[Shape], outs: Sequence[Shape]) -> dict[str, int]:
+    """rows and channels of dy, and how far it is from one row to the next: a part of the call takes some channels."""
+    sizes = repeat_sums(attrs, ins, outs)
+    return {**sizes, "pitch": sizes["channels"]}
 
 
 def _bwd_x(attrs: Attrs, dy: np.ndarray) -> Arrays:
@@ -47,6 +68,6 @@ OPS = (
         ),
         split=along("rows", ("channels", 0), ("channels",)),
     ),
-    Op("bias_bwd", _bias_bwd, sizes=repeat_sums, kind=Kind.ACCUMULATE),
+    Op("bias_bwd", _bias_bwd, sizes=_sums, kind=Kind.ACCUMULATE, split=some_columns),
     Op("bias_bwd_x", _bwd_x, sizes=repeat_sums),
 )  # fmt: skip

@@ -61,6 +61,11 @@ def elements(inputs: int, outputs: int = 1) -> Split:
     return along("count", (1,) * inputs, (1,) * outputs, BITS)
 
 
+def some_columns(s: Sizes, parts: int) -> list[Parts]:
+    """bias_bwd: channels of rows that are a pitch apart. Operand dy."""
+    return [_channels(s, parts, ("channels",), (1,), (1,))]
+
+
 @dataclass(frozen=True)
 class _Axis:
     """One spatial axis of a window, by its names in `el_window`."""

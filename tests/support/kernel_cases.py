@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -171,7 +171,10 @@ def products(rng: np.random.Generator) -> Iterator[Case]:
         dy, x = _f32(rng, (rows, channels)), _f32(rng, (rows, channels))
         gamma, beta, mean, inv_std = (_f32(rng, (channels,)) for _ in range(4))
         name = f"{rows}x{channels}"
-        yield _linear("bias_bwd", {}, [dy], sizes, -0.5, f"bias_bwd {name}", rng)
+        yield _linear("bias_bwd", {}, [dy], {**sizes, "pitch": channels}, -0.5, f"bias_bwd {name}", rng)
+        columns = _linear("bias_bwd", {}, [dy], {**sizes, "pitch": channels + 3}, 0.75, f"bias_bwd {name} of more", rng)
+        wider = np.pad(dy, ((0, 0), (0, 3)), constant_values=np.nan)
+        yield replace(columns, args=[wider if a is dy else a for a in columns.args])
         case = _linear("batch_norm_bwd_w", {}, [x, dy, mean, inv_std], sizes, 0.5, f"batch_norm_bwd_w {name}", rng)
         spread = np.abs(dy) * (np.abs(x) + np.abs(mean)) * np.abs(inv_std)
         yield Case(case.name, case.step, sizes, case.args, case.want, {7: EPS * (spread.sum(axis=0) + 4)})

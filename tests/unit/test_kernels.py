@@ -12,7 +12,7 @@ from edgelearn.share import firmware_dir
 WINDOW = {
     "in_h": 8, "in_w": 8, "in_c": 4, "out_h": 8, "out_w": 8, "out_c": 6, "k_h": 3, "k_w": 3, "stride_h": 1,
     "stride_w": 1, "pad_top": 1, "pad_left": 1, "groups": 1, "count_pad": 0, "in_pitch": 4, "out_pitch": 6,
-    "hidden": 5, "in": 33, "out": 17, "rows": 9, "channels": 7, "count": 61,
+    "hidden": 5, "in": 33, "out": 17, "rows": 9, "channels": 7, "pitch": 7, "count": 61,
 }  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def product_layers() -> Iterator[Bench]:
 def single_kernels(halves: bool = True) -> Iterator[Bench]:
     """Typical layers, and what is elementwise; `halves`: in half precision, too."""
     yield from (bench for bench in product_layers() if halves or bench.fmt != "f16")
-    rows = {"rows": 64, "channels": 32}
+    rows = {"rows": 64, "channels": 32, "pitch": 32}
     yield _make("bias_bwd", rows, (1.0,), (_random((64, 32)), _random((32,))), "bias_bwd 64x32")
     n, v = 1024, _random((1024,))
     count = {"count": n}

@@ -115,6 +115,7 @@ def shapes_of(step: str, names: tuple[str, ...]) -> tuple[Sizes, ...]:
     by_names: dict[tuple[str, ...], tuple[Sizes, ...]] = {
         ("in", "out"): DENSE,
         ("rows", "channels"): ROWS,
+        ("rows", "channels", "pitch"): tuple({**s, "pitch": s["channels"]} for s in ROWS),
         ("count",): tuple({"count": n} for n in COUNTS),
         ("classes",): tuple({"classes": n} for n in (1, 2, 3, 5, 7, 10, 12, 20, 35, 50, 100)),
         ("every",): ({"every": 100},) * 4,

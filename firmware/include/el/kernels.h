@@ -41,8 +41,8 @@ enum { EL_SUM_ROWS = 128 };
     void el_dense_bwd_w_##FMT##__##ISA(int32_t in, int32_t out, float scale, const T *x, const T *dy, T *dw SCRATCH);
 
 #define EL_KERNELS(FMT, T, ISA)                                                                                        \
-    /* db[c] += scale * sum_r dy[r][c] */                                                                              \
-    void el_bias_bwd_##FMT##__##ISA(int32_t rows, int32_t channels, float scale, const T *dy, T *db);                  \
+    /* db[c] += scale * sum_r dy[r * pitch + c] */                                                                     \
+    void el_bias_bwd_##FMT##__##ISA(int32_t rows, int32_t channels, int32_t pitch, float scale, const T *dy, T *db);   \
     /* y = (x - mean) * inv_std * gamma + beta, statistics frozen */                                                   \
     void el_batch_norm_fwd_##FMT##__##ISA(int32_t rows, int32_t channels, const T *x, const T *gamma, const T *beta,   \
                                           const float *mean, const float *inv_std, T *y);                              \

@@ -1,4 +1,4 @@
-/* Fully connected layer with register tiles, and the gradient of a bias four channels at a time. */
+/* Fully connected layer with register tiles, and the gradient of a bias some channels at a time. */
 #include "el/kernels.h"
 #include "tile.h"
 
@@ -72,43 +72,64 @@ void EL_BLK(dense_bwd_w)(int32_t in, int32_t out, float scale, const el_real *x,
     }
 }
 
-void EL_BLK(bias_bwd)(int32_t rows, int32_t channels, float scale, const el_real *dy, el_real *db)
+typedef struct {
+    float c0, c1, c2, c3;
+} el_sums;
+
+/* s[c] += p[c] for columns 4, 2 or 1, a constant */
+EL_INLINE void el_sums_add(int columns, el_sums *s, const el_real *p)
+{
+    s->c0 += get(&p[0]);
+    if (columns > 1) {
+        s->c1 += get(&p[1]);
+    }
+    if (columns > 2) {
+        s->c2 += get(&p[2]);
+        s->c3 += get(&p[3]);
+    }
+}
+
+EL_INLINE void el_bias_columns(int columns, int32_t rows, int32_t pitch, float scale, const el_real *dy, el_real *db)
+{
+    el_sums sum = {0};
+    for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
+        el_sums part = {0};
+        int32_t r = el_min(left, EL_SUM_ROWS);
+        for (; r >= 4; r -= 4, dy += 4 * pitch) {
+            el_sums_add(columns, &part, dy);
+            el_sums_add(columns, &part, dy + pitch);
+            el_sums_add(columns, &part, dy + 2 * pitch);
+            el_sums_add(columns, &part, dy + 3 * pitch);
+        }
+        for (; r > 0; r--, dy += pitch) {
+            el_sums_add(columns, &part, dy);
+        }
+        sum.c0 += part.c0;
+        sum.c1 += part.c1;
+        sum.c2 += part.c2;
+        sum.c3 += part.c3;
+    }
+    add(&db[0], scale * sum.c0);
+    if (columns > 1) {
+        add(&db[1], scale * sum.c1);
+    }
+    if (columns > 2) {
+        add(&db[2], scale * sum.c2);
+        add(&db[3], scale * sum.c3);
+    }
+}
+
+void EL_BLK(bias_bwd)(int32_t rows, int32_t channels, int32_t pitch, float scale, const el_real *dy, el_real *db)
 {
     int32_t c = 0;
-    for (; c + 4 <= channels; c += 4, dy += 4) {
-        float sum0 = 0.0f;
-        float sum1 = 0.0f;
-        float sum2 = 0.0f;
-        float sum3 = 0.0f;
-        const el_real *p = dy;
-        for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
-            float s0 = 0.0f;
-            float s1 = 0.0f;
-            float s2 = 0.0f;
-            float s3 = 0.0f;
-            for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
-                s0 += get(&p[0]);
-                s1 += get(&p[1]);
-                s2 += get(&p[2]);
-                s3 += get(&p[3]);
-            }
-            sum0 += s0;
-            sum1 += s1;
-            sum2 += s2;
-            sum3 += s3;
-        }
-        el_row_add(4, scale, sum0, sum1, sum2, sum3, db + c);
+    for (; c + 4 <= channels; c += 4) {
+        el_bias_columns(4, rows, pitch, scale, dy + c, db + c);
     }
-    for (; c < channels; c++, dy++) {
-        float sum = 0.0f;
-        const el_real *p = dy;
-        for (int32_t left = rows; left > 0; left -= EL_SUM_ROWS) {
-            float part = 0.0f;
-            for (int32_t r = left < EL_SUM_ROWS ? left : EL_SUM_ROWS; r > 0; r--, p += channels) {
-                part += get(p);
-            }
-            sum += part;
-        }
-        add(&db[c], scale * sum);
+    if (c + 2 <= channels) {
+        el_bias_columns(2, rows, pitch, scale, dy + c, db + c);
+        c += 2;
+    }
+    if (c < channels) {
+        el_bias_columns(1, rows, pitch, scale, dy + c, db + c);
     }
 }

@@ -50,15 +50,14 @@ void EL_KERNEL(bias_fwd)(int32_t rows, int32_t channels, const el_t *x, const el
 }
 
 /* db += scale * the sum of rows, in floats; in 32-bit floats so many rows are summed apart */
-EL_INLINE void el_bias_gradient(int32_t at, el_n n, int32_t rows, int32_t channels, float scale, const el_t *dy,
-                                el_t *db)
+EL_INLINE void el_bias_gradient(int32_t at, el_n n, int32_t rows, int32_t pitch, float scale, const el_t *dy, el_t *db)
 {
     const el_t *p = dy + at;
     el_sum sum = el_sum_zero(n);
     while (rows > 0) {
         el_sum part = el_sum_zero(n);
         const int32_t some = rows < EL_SUMMED ? rows : EL_SUMMED;
-        for (int32_t r = some; r > 0; r--, p += channels) {
+        for (int32_t r = some; r > 0; r--, p += pitch) {
             part = el_sum_add(part, el_load(p, n), n);
         }
         sum = el_sum_plus(sum, part);
@@ -68,7 +67,7 @@ EL_INLINE void el_bias_gradient(int32_t at, el_n n, int32_t rows, int32_t channe
 }
 
 /* Two vectors of channels, which share the loop. */
-static void el_bias_pair(int32_t rows, int32_t channels, float scale, const el_t *dy, el_t *db)
+static void el_bias_pair(int32_t rows, int32_t pitch, float scale, const el_t *dy, el_t *db)
 {
     el_sum sum0 = el_sum_zero(EL_ALL);
     el_sum sum1 = sum0;
@@ -76,7 +75,7 @@ static void el_bias_pair(int32_t rows, int32_t channels, float scale, const el_t
         el_sum part0 = el_sum_zero(EL_ALL);
         el_sum part1 = part0;
         const int32_t some = rows < EL_SUMMED ? rows : EL_SUMMED;
-        for (int32_t r = some; r > 0; r--, dy += channels) {
+        for (int32_t r = some; r > 0; r--, dy += pitch) {
             part0 = el_sum_add(part0, el_load(dy, EL_ALL), EL_ALL);
             part1 = el_sum_add(part1, el_load(dy + EL_LANES, EL_ALL), EL_ALL);
         }
@@ -88,13 +87,13 @@ static void el_bias_pair(int32_t rows, int32_t channels, float scale, const el_t
     el_sum_into(db + EL_LANES, scale, sum1, EL_ALL);
 }
 
-void EL_KERNEL(bias_bwd)(int32_t rows, int32_t channels, float scale, const el_t *dy, el_t *db)
+void EL_KERNEL(bias_bwd)(int32_t rows, int32_t channels, int32_t pitch, float scale, const el_t *dy, el_t *db)
 {
     int32_t c = 0;
     for (; c + 2 * EL_LANES <= channels; c += 2 * EL_LANES) {
-        el_bias_pair(rows, channels, scale, dy + c, db + c);
+        el_bias_pair(rows, pitch, scale, dy + c, db + c);
     }
-    EL_STRIPS(channels - c, el_bias_gradient, rows, channels, scale, dy + c, db + c);
+    EL_STRIPS(channels - c, el_bias_gradient, rows, pitch, scale, dy + c, db + c);
 }
 
 /* The part [*from, *to) of a window's k elements along one axis that lies inside the map. */

@@ -35,14 +35,14 @@ void EL_REF(dense_bwd_w)(int32_t in, int32_t out, float scale, const el_real *x,
     }
 }
 
-void EL_REF(bias_bwd)(int32_t rows, int32_t channels, float scale, const el_real *dy, el_real *db)
+void EL_REF(bias_bwd)(int32_t rows, int32_t channels, int32_t pitch, float scale, const el_real *dy, el_real *db)
 {
     for (int32_t c = 0; c < channels; c++) {
         float sum = 0.0f;
         for (int32_t r = 0; r < rows;) {
             float part = 0.0f;
             for (const int32_t end = rows - r < EL_SUM_ROWS ? rows : r + EL_SUM_ROWS; r < end; r++) {
-                part += get(&dy[r * channels + c]);
+                part += get(&dy[r * pitch + c]);
             }
             sum += part;
         }

@@ -72,7 +72,7 @@ void el_dense_bwd_w_f32__rvv(int32_t in, int32_t out, float scale, const float *
 }
 
 /* EL_SUM_ROWS rows are summed apart. */
-void el_bias_bwd_f32__rvv(int32_t rows, int32_t channels, float scale, const float *dy, float *db)
+void el_bias_bwd_f32__rvv(int32_t rows, int32_t channels, int32_t pitch, float scale, const float *dy, float *db)
 {
     for (int32_t c = 0; c < channels;) {
         const size_t n = EL_VL(m8, channels - c);
@@ -81,8 +81,8 @@ void el_bias_bwd_f32__rvv(int32_t rows, int32_t channels, float scale, const flo
         for (int32_t left = rows; left > 0;) {
             vfloat32m8_t part = __riscv_vle32_v_f32m8(p, n);
             const int32_t count = lower(left, EL_SUM_ROWS);
-            p += channels;
-            for (int32_t r = 1; r < count; r++, p += channels) {
+            p += pitch;
+            for (int32_t r = 1; r < count; r++, p += pitch) {
                 part = __riscv_vfadd_vv_f32m8(part, __riscv_vle32_v_f32m8(p, n), n);
             }
             sum = __riscv_vfadd_vv_f32m8(sum, part, n);

@@ -50,7 +50,7 @@ void el_dense_bwd_w_f16__rvv(int32_t in, int32_t out, float scale, const el_f16 
 }
 
 /* EL_SUM_ROWS rows are summed apart. */
-void el_bias_bwd_f16__rvv(int32_t rows, int32_t channels, float scale, const el_f16 *dy, el_f16 *db)
+void el_bias_bwd_f16__rvv(int32_t rows, int32_t channels, int32_t pitch, float scale, const el_f16 *dy, el_f16 *db)
 {
     for (int32_t c = 0; c < channels;) {
         const size_t n = __riscv_vsetvl_e16m4((size_t)(channels - c));
@@ -59,7 +59,7 @@ void el_bias_bwd_f16__rvv(int32_t rows, int32_t channels, float scale, const el_
         for (int32_t left = rows; left > 0;) {
             const int32_t count = left < EL_SUM_ROWS ? left : EL_SUM_ROWS;
             vfloat32m8_t part = __riscv_vfmv_v_f_f32m8(0.0f, n);
-            for (int32_t r = 0; r < count; r++, p += channels) {
+            for (int32_t r = 0; r < count; r++, p += pitch) {
                 part = __riscv_vfwadd_wv_f32m8(part, __riscv_vle16_v_f16m4(p, n), n);
             }
             sum = __riscv_vfadd_vv_f32m8(sum, part, n);
