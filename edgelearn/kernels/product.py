@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from edgelearn.kernels.base import FLOAT, Entry, Sizes
 
 SCRATCH, MOST_CUTS = 8192, 8  # bytes of packed operands; cuts of the columns
+MOST_TERMS = 2**31 - 1  # of a block
 COSTS = (30, 70, 7, 0)  # EL_TILE_COST, EL_ROWS_COST, EL_PACK_COST, EL_APART_COST
 
 
@@ -26,13 +27,15 @@ class Product:
     panels: int
 
 
-def blocks(p: Product, panel: int, rows: int, room_for: int, costs: Sequence[int]) -> tuple[int, int]:
+def blocks(
+    p: Product, panel: int, rows: int, room_for: int, costs: Sequence[int], most: int = MOST_TERMS
+) -> tuple[int, int]:
     """(terms, panels) of a block: el_blocks_of(); (0, 0) where none fits."""
     best, least = (0, 0), 2**31 - 1
     tile, some_rows, term, apart = costs
     for cuts in range(1, min(MOST_CUTS, p.panels) + 1):
         wide = _ceil(p.panels, cuts)
-        room = room_for // (wide * panel + rows)
+        room = min(room_for // (wide * panel + rows), most)
         if room == 0:
             continue
         times = _ceil(p.terms, room)
@@ -81,7 +84,7 @@ _STEPS = {"conv2d_fwd": _forward, "conv2d_bwd_x": _backward_x, "conv2d_bwd_w": _
 @dataclass(frozen=True)
 class Tile:
     """What the tile header of an instruction set says: height, width (each that a CPU may answer), bytes of an element
-    of packed rows and of one of maps.
+    of packed rows (0: none is packed) and of one of maps.
     """
 
     height: int
@@ -91,14 +94,19 @@ class Tile:
     bytes: int = SCRATCH  # EL_SCRATCH_BYTES
     costs: Sequence[int] = COSTS
     least: int = 1  # positions of a product that is worth packing weights for
+    most_terms: int = MOST_TERMS  # EL_MOST_TERMS
 
     def _blocks(self, step: str, s: Sizes) -> Iterator[int]:
         """Bytes of scratch of each product; 0 where one does not fit."""
-        for width in self.widths:
+        for width in self.widths_for(step, s):
             for product in _STEPS[step](s, width):
                 panel, rows = width * self.element_bytes, self.height * self.row_bytes
-                count, wide = blocks(product, panel, rows, self.bytes, self.costs)
+                count, wide = blocks(product, panel, rows, self.bytes, self.costs, self.most_terms)
                 yield count * (wide * panel + rows)
+
+    def widths_for(self, step: str, s: Sizes) -> Sequence[int]:
+        """Widths of panels: EL_WIDTH_FOR()."""
+        return self.widths
 
     def scratch(self, step: str) -> Callable[[Sizes], int]:
         """Bytes that a step wants, in whole words."""

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from edgelearn.kernels.base import FLOAT, Entry, Sizes, rows
-from edgelearn.kernels.product import Tile, conv2d
+from edgelearn.kernels.base import FLOAT, Entry, Sizes, no_scratch, rows
+from edgelearn.kernels.product import MOST_TERMS, Tile, conv2d
 
-GROUP = 4 * 256 // 8  # bytes of a group of four registers, VLEN at most 256; all such cores run the same image
+PANEL = 128  # bytes of a row of packed columns, at most
 HEIGHT = 7
 COSTS = (90, 40, 0, 0)
-BLOCK = {"f32": 8192, "f16": 5632}  # bytes of packed operands
+TERMS = {"f32": MOST_TERMS, "f16": 72}  # of a block; halves are summed no further
 
 
 def _across_channels(s: Sizes) -> bool:
     return s["in_c"] == s["out_c"] and max(s["stride_h"], s["stride_w"]) <= 2 and max(s["k_h"], s["k_w"]) <= 24
 
 
-def _edge(s: Sizes) -> int:
-    """A row of a tile's columns."""
-    return GROUP
+def _tile(s: Sizes) -> int:
+    """A tile of halves and of floats."""
+    return 3 * HEIGHT * PANEL
 
 
-def _edge_and_tile(s: Sizes) -> int:
-    """The same, and a tile of halves and of floats."""
-    return GROUP + 3 * HEIGHT * GROUP
+class _Panels(Tile):
+    """Panels are as narrow as all columns allow."""
+
+    def widths_for(self, step: str, s: Sizes) -> Sequence[int]:
+        columns = s["in_c" if step == "conv2d_bwd_x" else "out_c"] // s["groups"]
+        return [next((w for w in self.widths if w >= columns), self.widths[-1])]
 
 
 def _windows(fmt: str, size: int, tail: str) -> Iterator[Entry]:
-    tile = Tile(
-        HEIGHT, (GROUP // 2 // size, GROUP // size), row_bytes=size, element_bytes=size, bytes=BLOCK[fmt], costs=COSTS
-    )
+    widths = [PANEL // parts // size for parts in (4, 2, 1)]
+    tile = _Panels(HEIGHT, widths, row_bytes=0, element_bytes=size, costs=COSTS, most_terms=TERMS[fmt])
     yield from conv2d("rvv", tile, fmt, ("conv2d_fwd", "conv2d_bwd_x"), f"conv2d{tail}.c")
-    yield Entry("conv2d_bwd_w", "rvv", f"kernels/rvv/conv2d_weights{tail}.c", _edge_and_tile if tail else _edge,
+    yield Entry("conv2d_bwd_w", "rvv", f"kernels/rvv/conv2d_weights{tail}.c", _tile if tail else no_scratch,
                 fmt=fmt, pitched=True)  # fmt: skip
     yield from rows("rvv", f"depthwise_conv2d{tail}.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x",
                     "depthwise_conv2d_bwd_w", fmt=fmt, supports=_across_channels)  # fmt: skip

@@ -28,6 +28,10 @@ EL_INLINE int32_t el_ceil_div(int32_t a, int32_t b)
 #define EL_SCRATCH_BYTES 8192 /* of packed operands */
 #endif
 
+#ifndef EL_MOST_TERMS
+#define EL_MOST_TERMS INT32_MAX /* of a block: how far its sums may go */
+#endif
+
 /* What el_blocks_of() weighs, in instructions: around the sum of a tile; around a panel of rows that is packed, and for
  * each of its terms; around a panel of rows that is read where it lies. */
 #ifndef EL_TILE_COST
@@ -61,7 +65,7 @@ static inline el_blocks el_blocks_of(int32_t terms, int32_t piece, int32_t panel
     int32_t least = INT32_MAX;
     for (int32_t cuts = 1; cuts <= EL_MOST_CUTS && cuts <= panels; cuts++) {
         const int32_t wide = el_ceil_div(panels, cuts);
-        const int32_t room = EL_SCRATCH_BYTES / (wide * panel + rows);
+        const int32_t room = el_min(EL_SCRATCH_BYTES / (wide * panel + rows), EL_MOST_TERMS);
         if (room == 0) {
             continue;
         }

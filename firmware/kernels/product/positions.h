@@ -6,6 +6,10 @@
 #include "pack.h"
 #include "shape.h"
 
+#ifndef EL_WIDTH_FOR
+#define EL_WIDTH_FOR(columns) EL_TILE_WIDTH /* of a panel, where there are so many columns */
+#endif
+
 #ifndef EL_OWN_PANELS
 /* el_tile_store for columns [0, cols) of y, whose packed panels follow each other at b. */
 EL_INLINE void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count,
@@ -179,12 +183,12 @@ EL_INLINE void el_product_forward(const el_window *shape, const el_t *x, const e
                                   void *scratch)
 {
     const el_window s = el_flatten(shape);
-    const int32_t width = EL_TILE_WIDTH;
     const int32_t cg = s.in_c / s.groups;
     const int32_t og = s.out_c / s.groups;
+    const int32_t width = EL_WIDTH_FOR(og);
     const int32_t terms = s.k_h * s.k_w * cg;
     const el_blocks cut = el_blocks_of(terms, s.in_pitch == cg ? s.k_w * cg : cg, el_ceil_div(og, width),
-                                       width * (int32_t)sizeof(el_t), EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t));
+                                       width * (int32_t)sizeof(el_t), EL_ROW_BYTES);
     const int32_t wide = cut.panels * width;
     el_t *const packed = el_columns_of(scratch, cut.terms);
     for (int32_t group = 0; group < s.groups; group++, x += cg, w += og * terms, y += og) {
@@ -247,8 +251,8 @@ EL_INLINE void el_pack_taps(const el_window *s, const el_phase *v, const el_phas
 EL_INLINE void el_product_phase(const el_window *s, int32_t top, int32_t left, const el_t *dy, const el_t *w, el_t *dx,
                                 void *scratch)
 {
-    const int32_t width = EL_TILE_WIDTH;
     const int32_t cg = s->in_c / s->groups;
+    const int32_t width = EL_WIDTH_FOR(cg);
     const int32_t og = s->out_c / s->groups;
     const el_phase v = el_phase_of(top, s->pad_top, s->stride_h, s->k_h);
     const el_phase h = el_phase_of(left, s->pad_left, s->stride_w, s->k_w);
@@ -266,8 +270,7 @@ EL_INLINE void el_product_phase(const el_window *s, int32_t top, int32_t left, c
         }
         return;
     }
-    const el_blocks cut = el_blocks_of(terms, og, el_ceil_div(cg, width), width * (int32_t)sizeof(el_t),
-                                       EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t));
+    const el_blocks cut = el_blocks_of(terms, og, el_ceil_div(cg, width), width * (int32_t)sizeof(el_t), EL_ROW_BYTES);
     const int32_t wide = cut.panels * width;
     el_t *const packed = el_columns_of(scratch, cut.terms);
     for (int32_t c = 0; c < cg; c += wide) {

@@ -4,10 +4,15 @@
 
 #include "el/ops.h"
 
+#ifndef EL_ROW_BYTES
+#define EL_ROW_BYTES (EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t)) /* of a term of packed rows; 0 where none is packed  \
+                                                                   */
+#endif
+
 /* A block's packed rows lie in front of its packed columns. */
 EL_INLINE el_t *el_columns_of(void *scratch, int32_t terms)
 {
-    return (el_t *)(void *)((el_row_t *)scratch + terms * EL_TILE_HEIGHT);
+    return (el_t *)(void *)((char *)scratch + terms * EL_ROW_BYTES);
 }
 
 /* A 1 x 1 convolution does not care for the map's shape: one long row makes the tiles full. */

@@ -1,8 +1,8 @@
-/* Convolution in halves by packed products, see product.h: forward and the gradient of x. A block's terms, 72 at most
- * with VLEN of 128, are summed in halves, from zero on, and then added to what is there. */
+/* Convolution in halves by packed products, see product.h: forward and the gradient of x. A block's terms, 72 at most,
+ * are summed in halves, from zero on, and then added to what is there. */
 #include "f16.h"
 
-#define EL_SCRATCH_BYTES 5632
+#define EL_MOST_TERMS 72
 #define EL_FROM_LAST
 #include "positions.h"
 

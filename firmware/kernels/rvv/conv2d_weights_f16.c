@@ -1,68 +1,72 @@
 /* Convolution in halves: the gradient of w, whose sums over positions are floats. */
 #include "f16.h"
 
-#define EL_WIDER_m1 m2
-#define EL_WIDER_m2 m4
-#define EL_WIDER_m4 m8
-#define EL_WIDE_(op, M) __riscv_##op##_f32##M
-#define EL_WIDE__(op, M) EL_WIDE_(op, M)
-#define EL_WIDE(op, M) EL_WIDE__(op, EL_WIDER_##M)
+/* The floats become the halves (fresh) or grow by them. */
+static void el_widen(int32_t count, int fresh, const el_t *halves, float *floats)
+{
+    for (size_t n; count > 0; count -= (int32_t)n, halves += n, floats += n) {
+        n = EL_VL(m4, count);
+        const vfloat16m4_t h = __riscv_vle16_v_f16m4(halves, n);
+        const vfloat32m8_t sum =
+            fresh ? __riscv_vfwcvt_f_f_v_f32m8(h, n) : __riscv_vfwadd_wv_f32m8(__riscv_vle32_v_f32m8(floats, n), h, n);
+        __riscv_vse32_v_f32m8(floats, sum, n);
+    }
+}
 
-#define EL_START(H, M)                                                                                                 \
-    int32_t budget = EL_SUM_TERMS;                                                                                     \
-    int fresh = 1
-#define EL_LIMIT(count) count = el_min(count, budget)
+/* y += scale * (the floats + the halves), rounded once, the floats being nothing if fresh; columns of y are `apart`
+ * elements apart, rows ldy. */
+static void el_update(int32_t rows, int32_t cols, float scale, int fresh, const el_t *halves, const float *floats,
+                      int32_t apart, el_t *y, int32_t ldy)
+{
+    const ptrdiff_t bytes = apart * (ptrdiff_t)sizeof(el_t);
+    for (; rows > 0; rows--, y += ldy) {
+        el_t *to = y;
+        size_t n;
+        for (int32_t left = cols; left > 0; left -= (int32_t)n, halves += n, floats += n, to += (int32_t)n * apart) {
+            n = EL_VL(m4, left);
+            const vfloat16m4_t h = __riscv_vle16_v_f16m4(halves, n);
+            const vfloat16m4_t old = apart == 1 ? __riscv_vle16_v_f16m4(to, n) : __riscv_vlse16_v_f16m4(to, bytes, n);
+            const vfloat32m8_t sum = fresh ? __riscv_vfwcvt_f_f_v_f32m8(h, n)
+                                           : __riscv_vfwadd_wv_f32m8(__riscv_vle32_v_f32m8(floats, n), h, n);
+            const vfloat32m8_t total = scale == 1.0f
+                                           ? __riscv_vfwadd_wv_f32m8(sum, old, n)
+                                           : __riscv_vfmacc_vf_f32m8(__riscv_vfwcvt_f_f_v_f32m8(old, n), scale, sum, n);
+            const vfloat16m4_t rounded = __riscv_vfncvt_f_f_w_f16m4(total, n);
+            if (apart == 1) {
+                __riscv_vse16_v_f16m4(to, rounded, n);
+            } else {
+                __riscv_vsse16_v_f16m4(to, bytes, rounded, n);
+            }
+        }
+    }
+}
+
+#define EL_LONGEST EL_SUM_TERMS
+#define EL_START(H, M) int fresh = 1
 #define EL_PUT(i, M) EL_VMEM(vse, M)(halves + (i) * (int32_t)vl, c##i, vl);
-#define EL_AWAY(H, M)                                                                                                  \
-    el_t *halves = t->sums;                                                                                            \
-    EL_ROWS##H(EL_PUT, M)
-#define EL_FLOATS(t) ((float *)(void *)((el_t *)(t)->sums + EL_TILE_HEIGHT * EL_VLMAX(m4)))
-#define EL_DRAIN(H, M, count)                                                                                          \
-    budget -= count;                                                                                                   \
-    if (budget == 0) {                                                                                                 \
-        EL_AWAY(H, M)                                                                                                  \
-        el_widen_##M(H, vl, fresh, halves, EL_FLOATS(t));                                                              \
-        EL_ROWS##H(EL_ZERO, M) budget = EL_SUM_TERMS;                                                                  \
-        fresh = 0;                                                                                                     \
+#define EL_FLOATS(t) ((float *)(void *)((char *)(t)->sums + EL_TILE_HEIGHT * EL_TILE_BYTES))
+#define EL_DRAIN(H, M, last)                                                                                           \
+    if (!(last)) {                                                                                                     \
+        el_t *const halves = t->sums;                                                                                  \
+        EL_ROWS##H(EL_PUT, M) el_widen((H) * (int32_t)vl, fresh, halves, EL_FLOATS(t));                                \
+        EL_ROWS##H(EL_ZERO, M) fresh = 0;                                                                              \
     }
+#define EL_ADD(i, M) EL_VMEM(vse, M)(y, EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vle, M)(y, vl), vl), vl), y += ldy;
+#define EL_ADD_APART(i, M)                                                                                             \
+    EL_VMEM(vsse, M)(y, bytes, EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vlse, M)(y, bytes, vl), vl), vl), y += ldy;
 #define EL_FINISH(H, M)                                                                                                \
-    EL_AWAY(H, M)                                                                                                      \
-    el_widen_##M(H, vl, fresh, halves, EL_FLOATS(t));                                                                  \
-    el_update_##M(H, vl, scale, EL_FLOATS(t), turned ? ldy : 1, y, turned ? 1 : ldy);                                  \
-    (void)v
-
-/* el_widen: the floats become the halves (fresh) or grow by them. el_update: y += scale * the floats, rounded once; its
- * columns are `apart` elements apart, rows ldy. */
-#define EL_SUMS_OF(M)                                                                                                  \
-    static void el_widen_##M(int32_t rows, size_t vl, int fresh, const el_t *halves, float *floats)                    \
-    {                                                                                                                  \
-        for (; rows > 0; rows--, halves += vl, floats += vl) {                                                         \
-            const EL_V(M) h = EL_VMEM(vle, M)(halves, vl);                                                             \
-            EL_WIDE(vse32_v, M)                                                                                        \
-            (floats,                                                                                                   \
-             fresh ? EL_WIDE(vfwcvt_f_f_v, M)(h, vl) : EL_WIDE(vfwadd_wv, M)(EL_WIDE(vle32_v, M)(floats, vl), h, vl),  \
-             vl);                                                                                                      \
-        }                                                                                                              \
+    const ptrdiff_t bytes = t->apart * (ptrdiff_t)sizeof(el_t);                                                        \
+    const int32_t ldy = t->ldy;                                                                                        \
+    el_t *y = t->y;                                                                                                    \
+    if (!fresh || t->scale != 1.0f) {                                                                                  \
+        el_t *const halves = t->sums;                                                                                  \
+        EL_ROWS##H(EL_PUT, M) el_update(H, (int32_t)vl, t->scale, fresh, halves, EL_FLOATS(t), t->apart, y, ldy);      \
+    } else if (t->apart == 1) {                                                                                        \
+        EL_ROWS##H(EL_ADD, M)                                                                                          \
+    } else {                                                                                                           \
+        EL_ROWS##H(EL_ADD_APART, M)                                                                                    \
     }                                                                                                                  \
-    static void el_update_##M(int32_t rows, size_t vl, float scale, const float *floats, int32_t apart, el_t *y,       \
-                              int32_t ldy)                                                                             \
-    {                                                                                                                  \
-        for (; rows > 0; rows--, floats += vl, y += ldy) {                                                             \
-            const ptrdiff_t bytes = apart * (ptrdiff_t)sizeof(el_t);                                                   \
-            const EL_V(M) old = apart == 1 ? EL_VMEM(vle, M)(y, vl) : EL_VMEM(vlse, M)(y, bytes, vl);                  \
-            const EL_V(M) sum = EL_VOP(vfncvt_f_f_w, M)(                                                               \
-                EL_WIDE(vfmacc_vf, M)(EL_WIDE(vfwcvt_f_f_v, M)(old, vl), scale, EL_WIDE(vle32_v, M)(floats, vl), vl),  \
-                vl);                                                                                                   \
-            if (apart == 1) {                                                                                          \
-                EL_VMEM(vse, M)(y, sum, vl);                                                                           \
-            } else {                                                                                                   \
-                EL_VMEM(vsse, M)(y, bytes, sum, vl);                                                                   \
-            }                                                                                                          \
-        }                                                                                                              \
-    }
-EL_SUMS_OF(m1)
-EL_SUMS_OF(m2)
-EL_SUMS_OF(m4)
+    (void)v
 
 #include "weights.h"
 

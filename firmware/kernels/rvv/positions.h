@@ -7,16 +7,17 @@
 #define EL_ROWS_COST 40
 #define EL_PACK_COST 0
 #define EL_APART_COST 0
+#define EL_ROW_BYTES 0
 #define EL_OWN_BLOCK "../rvv/regions.h"
 
 #include "tile.h"
 
-/* to[k][j] = from[k][j] for j < cols, at most a group of four registers */
+/* to[k][j] = from[k][j] for j < cols, at most a group of eight registers */
 EL_INLINE void el_copy(int32_t cols, int32_t count, const el_t *from, int32_t pitch, int32_t step, el_t *to)
 {
-    const size_t vl = EL_VL(m4, cols);
+    const size_t vl = EL_VL(m8, cols);
     for (; count > 0; count--, from += pitch, to += step) {
-        EL_VMEM(vse, m4)(to, EL_VMEM(vle, m4)(from, vl), vl);
+        EL_VMEM(vse, m8)(to, EL_VMEM(vle, m8)(from, vl), vl);
     }
 }
 
@@ -27,7 +28,7 @@ static void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el_t 
         el_copy(cols, count, from, pitch, width, to);
     } else {
         for (; count > 0; count--, to += width) { /* padding */
-            EL_VMEM(vse, m4)(to, EL_VOP(vfmv_v_f, m4)(0, EL_VL(m4, width)), EL_VL(m4, width));
+            EL_VMEM(vse, m8)(to, EL_VOP(vfmv_v_f, m8)(0, EL_VL(m8, width)), EL_VL(m8, width));
         }
     }
 }

@@ -10,8 +10,8 @@ typedef struct {
     int32_t a, b, count;
 } el_part;
 
-/* `tiles` tiles below each other, rows of a `lda` apart: y = from + sum of all pieces; from is NULL for zeros, or its
- * rows are `pitch` apart. A term of b is `step` bytes. */
+/* `tiles` tiles below each other, rows of a `lda` apart: y = from + sum of all pieces; rows of from are `pitch`
+ * apart, those of el_zeros are one. A term of b is `step` bytes. */
 typedef struct {
     int32_t tiles, cols, lda;
     const el_t *a, *b;
@@ -53,25 +53,20 @@ typedef struct {
         : EL_SCALARS, "vl", "vtype", "memory")
 
 #define EL_POINT(i, M) const el_t *p##i = a + part->a + (i)*lda;
-#define EL_ZERO(i, M) c##i = EL_VOP(vfmv_v_f, M)(0, vl);
 #define EL_LOAD(i, M) c##i = EL_VMEM(vle, M)(from, vl), from += pitch;
 #define EL_STORE(i, M) EL_VMEM(vse, M)(y, c##i, vl), y += ldy;
 
 /* Sums begin with `from`, or, if EL_FROM_LAST is defined, with zeros, and `from` comes last. */
 #ifdef EL_FROM_LAST
+#define EL_ZERO(i, M) c##i = EL_VMEM(vle, M)(el_zeros, vl);
 #define EL_ADD(i, M) c##i = EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vle, M)(from, vl), vl), from += pitch;
 #define EL_BEGIN(H, M) EL_ROWS##H(EL_ZERO, M)
 #define EL_END(H, M)                                                                                                   \
-    if (from != 0) {                                                                                                   \
+    if (from != el_zeros) {                                                                                            \
         EL_ROWS##H(EL_ADD, M)                                                                                          \
     }
 #else
-#define EL_BEGIN(H, M)                                                                                                 \
-    if (from != 0) {                                                                                                   \
-        EL_ROWS##H(EL_LOAD, M)                                                                                         \
-    } else {                                                                                                           \
-        EL_ROWS##H(EL_ZERO, M)                                                                                         \
-    }
+#define EL_BEGIN(H, M) EL_ROWS##H(EL_LOAD, M)
 #define EL_END(H, M)
 #endif
 
@@ -101,27 +96,27 @@ typedef struct {
             EL_END(H, M) EL_ROWS##H(EL_STORE, M)                                                                       \
         }                                                                                                              \
     }
-EL_HEIGHTS(EL_TILE, m1)
-EL_HEIGHTS(EL_TILE, m2)
-EL_HEIGHTS(EL_TILE, m4)
+EL_ALL_TILES(EL_TILE)
 
 /* One line of `count` positions, all columns of the block: *t is set up for its first position and column. */
 static void el_line(el_tiles *t, int32_t count, int32_t cols, int32_t width, int32_t panel)
 {
-    static void (*const tiles[3][EL_TILE_HEIGHT])(const el_tiles *) = EL_TABLE(el_store_);
+    static void (*const tiles[4][EL_TILE_HEIGHT])(const el_tiles *) = EL_TABLE(el_store_);
     const el_tiles line = *t;
-    for (int32_t j = 0; j < cols; j += width) {
-        t->cols = el_min(width, cols - j);
+    el_columns some;
+    for (int32_t j = 0; j < cols; j += some.cols) {
+        some = el_columns_next(el_min(width - j % width, cols - j));
+        t->cols = some.cols;
         t->a = line.a;
-        t->b = line.b + j / width * panel;
-        t->from = line.from != 0 ? line.from + j : 0;
+        t->b = line.b + j / width * panel + j % width;
+        t->from = line.from != el_zeros ? line.from + j : el_zeros;
         t->y = line.y + j;
         for (int32_t i = 0, height; i < count; i += t->tiles * height) {
-            height = el_tile_height(count - i);
-            t->tiles = height == EL_TILE_HEIGHT ? el_max((count - i) / EL_TILE_HEIGHT - 1, 1) : 1;
-            tiles[el_group(t->cols)][height - 1](t);
+            height = el_tile_height(some.height, count - i);
+            t->tiles = height == some.height ? el_max((count - i) / height - 1, 1) : 1;
+            tiles[some.group][height - 1](t);
             t->a += t->tiles * height * t->lda;
-            t->from += t->from != 0 ? t->tiles * height * t->pitch : 0;
+            t->from += t->tiles * height * t->pitch;
             t->y += t->tiles * height * t->ldy;
         }
     }
@@ -166,7 +161,8 @@ static void el_patch(const el_grid *g, const el_target *t, int32_t row, int32_t 
     const int32_t right = g->step_x * g->pitch;
     const int32_t down = g->step_y * g->w * g->pitch;
     /* Along rows, or along columns where that takes fewer tiles. */
-    const int turned = columns * el_ceil_div(rows, EL_TILE_HEIGHT) < rows * el_ceil_div(columns, EL_TILE_HEIGHT);
+    const int32_t height = el_columns_next(el_min(cols, width)).height;
+    const int turned = columns * el_ceil_div(rows, height) < rows * el_ceil_div(columns, height);
     const int32_t lines = turned ? columns : rows;
     const int32_t hop_a = turned ? right : down;
     const int32_t hop_y = turned ? t->pitch : t->row_pitch;
@@ -187,6 +183,7 @@ static void el_patch(const el_grid *g, const el_target *t, int32_t row, int32_t 
 static void el_product_block(const el_grid *g, const el_target *t, int32_t cols, int32_t width, int32_t first,
                              int32_t last, const el_t *b, const el_t *start, el_t *y, el_row_t *unused)
 {
+    const el_t *const from = start != 0 ? start : el_zeros;
     const int32_t panel = (last - first) * width;
     const int32_t all_rows = t->count / t->columns;
     const int whole = g->tap == 1 && g->depth == g->pitch; /* taps of a row are contiguous */
@@ -211,7 +208,7 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
                         continue;
                     }
                     if (tile.pieces == EL_MOST_PIECES) {
-                        el_patch(g, t, row, rows, column, columns, cols, width, panel, &tile, start, own, y);
+                        el_patch(g, t, row, rows, column, columns, cols, width, panel, &tile, from, own, y);
                         tile.pieces = 0;
                         own = 1;
                     }
@@ -220,7 +217,7 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
                 }
             }
             if (tile.pieces != 0 || !own) { /* what no tap meets is the bias, or zero */
-                el_patch(g, t, row, rows, column, columns, cols, width, panel, &tile, start, own, y);
+                el_patch(g, t, row, rows, column, columns, cols, width, panel, &tile, from, own, y);
             }
         }
     }

@@ -1,7 +1,9 @@
 /* What both tiles of products share: rows of EL_V(M) sums c0 .. c6 and the terms that are added to them.
  *
- * A tile is up to seven rows of four vector registers each, which with four for a row of b are all 32. Narrower columns
- * take groups of two registers or one. Any vector length: b has as many columns as a group of four holds.
+ * A tile is three rows of eight vector registers each, or up to seven of four, which with as many for a row of b are
+ * all 32: the more columns there are the fewer loads that broadcast, one for each row. Narrower columns take groups of
+ * two registers or one. Columns are as many as 128 bytes hold, whatever the vectors' length: longer ones take smaller
+ * groups.
  *
  * The sum is written in assembler, because it is counted: each term is one vector load, `height` loads that broadcast,
  * and `height` multiply-adds. Results are the same for every vector length and grouping: a lane's terms are added in
@@ -11,16 +13,39 @@
 
 #include "../product/block.h"
 
+enum { EL_TILE_BYTES = 128 };
+
+#define EL_TILE_WIDTH ((int32_t)(EL_TILE_BYTES / sizeof(el_t)))
 #define EL_TILE_HEIGHT 7
-#define EL_TILE_WIDTH EL_VLMAX(m4)
 #define EL_OWN_PANELS
 
-/* Sevens, and what is left in two halves. */
-EL_INLINE int32_t el_tile_height(int32_t left)
+/* Columns for which memory is packed: a whole panel, a half or a quarter. */
+EL_INLINE int32_t el_width_for(int32_t columns)
 {
-    return left >= 2 * EL_TILE_HEIGHT || left == EL_TILE_HEIGHT ? EL_TILE_HEIGHT
-           : left > EL_TILE_HEIGHT                              ? (left + 1) / 2
-                                                                : left;
+    const int32_t quarter = EL_TILE_WIDTH / 4;
+    return columns <= quarter ? quarter : columns <= 2 * quarter ? 2 * quarter : EL_TILE_WIDTH;
+}
+#define EL_WIDTH_FOR(columns) el_width_for(columns)
+
+/* The next columns of `left`: how many, the index of their group in tables, and the rows that a tile has at most. Three
+ * registers are a group of four, seven are one of eight; five and six are two. */
+typedef struct {
+    int32_t cols;
+    int group, height;
+} el_columns;
+
+EL_INLINE el_columns el_columns_next(int32_t left)
+{
+    const int32_t lanes = EL_VLMAX(m1);
+    const int32_t registers = el_ceil_div(left, lanes);
+    const int group = registers > 6 ? 3 : registers > 2 ? 2 : registers - 1;
+    return (el_columns){el_min(left, lanes << group), group, group == 3 ? 3 : EL_TILE_HEIGHT};
+}
+
+/* As many rows as there may be, and what is left in two halves. */
+EL_INLINE int32_t el_tile_height(int32_t most, int32_t left)
+{
+    return left >= 2 * most || left == most ? most : left > most ? (left + 1) / 2 : left;
 }
 
 /* X(i, ...) for each row of a tile of H rows. */
@@ -46,20 +71,22 @@ EL_INLINE int32_t el_tile_height(int32_t left)
 #define EL_DECLARE(i, M) EL_V(M) c##i;
 
 /* The functions NAME(height, group) for all heights and groups, and their table. */
-#define EL_HEIGHTS(X, M) X(1, M) X(2, M) X(3, M) X(4, M) X(5, M) X(6, M) X(7, M)
+#define EL_THREE(X, M) X(1, M) X(2, M) X(3, M)
+#define EL_SEVEN(X, M) EL_THREE(X, M) X(4, M) X(5, M) X(6, M) X(7, M)
+#define EL_ALL_TILES(X) EL_SEVEN(X, m1) EL_SEVEN(X, m2) EL_SEVEN(X, m4) EL_THREE(X, m8)
 #define EL_NAMES(NAME, M)                                                                                              \
     {                                                                                                                  \
         NAME##1_##M, NAME##2_##M, NAME##3_##M, NAME##4_##M, NAME##5_##M, NAME##6_##M, NAME##7_##M                      \
     }
 #define EL_TABLE(NAME)                                                                                                 \
     {                                                                                                                  \
-        EL_NAMES(NAME, m1), EL_NAMES(NAME, m2), EL_NAMES(NAME, m4)                                                     \
+        EL_NAMES(NAME, m1), EL_NAMES(NAME, m2), EL_NAMES(NAME, m4),                                                    \
+        {                                                                                                              \
+            NAME##1_m8, NAME##2_m8, NAME##3_m8                                                                         \
+        }                                                                                                              \
     }
 
-/* The smallest group that holds the columns, as an index of a table. */
-EL_INLINE int el_group(int32_t cols)
-{
-    return cols <= EL_VLMAX(m1) ? 0 : cols <= EL_VLMAX(m2) ? 1 : 2;
-}
+/* Zeros that sums begin with: as many as a panel has columns. */
+static const el_t el_zeros[EL_TILE_BYTES / sizeof(el_t)];
 
 #endif
