@@ -4,9 +4,9 @@
 
 #include "el/ops.h"
 
+/* Of a term of packed rows; 0 where none is packed. */
 #ifndef EL_ROW_BYTES
-#define EL_ROW_BYTES (EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t)) /* of a term of packed rows; 0 where none is packed  \
-                                                                   */
+#define EL_ROW_BYTES (EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t))
 #endif
 
 /* A block's packed rows lie in front of its packed columns. */
