@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import dataclasses
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 BUILDERS = ("system", "platformio")
 INI = "platformio.ini"
+PLAN_FILE = "plan.json"  # in every build's folder, for who watches the board later
 PORT_COMES_BACK = 10.0  # seconds that a board which is its own USB device may be away after it was loaded
 
 
@@ -61,7 +63,7 @@ def _builder(board: Board, wanted: str | None) -> str:
 def build_plan(
     job: Job, plan: Plan, folder: Path, *, builder: str = "system", project: bool = False, overwrite: bool = False
 ) -> Image:
-    """Write the C, compile it, and hold the image to the plan.
+    """Write the C, compile it, and hold the image to the plan, whose figures stay beside it.
 
     `project` leaves a PlatformIO project around it, which what PlatformIO builds is anyway; `overwrite` replaces files
     of it that somebody has changed.
@@ -69,8 +71,9 @@ def build_plan(
     from edgelearn.build import build_image
     from edgelearn.build.pio import compile_project
     from edgelearn.build.verify import verify_image
-    from edgelearn.cli.files import lock_folder
+    from edgelearn.cli.files import lock_folder, write_text
     from edgelearn.codegen import generate
+    from edgelearn.report import plan_figures
 
     timer = Timer()
     sources = generate(plan)
@@ -82,6 +85,7 @@ def build_plan(
     else:
         image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
     verify_image(plan, image)
+    write_text(folder / PLAN_FILE, json.dumps(plan_figures(plan), indent=1, allow_nan=False) + "\n")
     elf = folder / "image.elf" if builder == "system" else image.elf
     say(f"built {elf}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM, as planned, in {timer}")
     return image

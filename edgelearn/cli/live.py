@@ -1,13 +1,17 @@
-"""Progress of a run: lines that redraw themselves on a terminal, one line an epoch everywhere else."""
+"""Progress of a run: a picture that redraws itself on a terminal, one line an epoch everywhere else."""
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from edgelearn.cli.output import Timer, bar, lively, say
 
+if TYPE_CHECKING:
+    from edgelearn.cli.view import Scene
+    from edgelearn.link.frames import Statistics
+    from edgelearn.plan import Plan
+
 REFRESH = 10  # a second
-SPARK = 56
 
 
 class Display(Protocol):
@@ -16,13 +20,16 @@ class Display(Protocol):
     def show(self, event: dict[str, Any]) -> None:
         """One event."""
 
+    def use(self, link: Statistics) -> None:
+        """The link's counters, once there is a link."""
+
     def close(self) -> None:
         """The run is over."""
 
 
-def make_display() -> Display:
+def make_display(plan: Plan) -> Display:
     """What fits the terminal."""
-    return _Live() if lively() else _Lines()
+    return _Live(plan) if lively() else _Lines()
 
 
 def number(value: float | None) -> str:
@@ -65,20 +72,82 @@ class _Lines:
             say(text)
             self.timer = Timer()
 
+    def use(self, link: Statistics) -> None:
+        pass
+
     def close(self) -> None:
         pass
+
+
+class Course:
+    """What a run's picture is made of."""
+
+    def __init__(self, plan: Plan) -> None:
+        from edgelearn.report import plan_figures
+
+        self.plan = plan_figures(plan)
+        self.unit = plan.board.unit
+        self.timer = Timer()
+        self.losses: list[float | None] = []
+        self.accuracies: list[float | None] = []
+        self.skipped = ""
+        self.norm: float | None = None
+        self.link: Statistics | None = None
+
+    def add(self, event: dict[str, Any]) -> None:
+        """A `step` or an `epoch`."""
+        if event["event"] == "step":
+            if not self.losses:
+                self.timer = Timer()
+            self.losses.append(event["loss"])
+            self.accuracies.append(event["accuracy"])
+            self.norm = event["grad_norm"] or self.norm
+        elif "loss_scale" in event:
+            self.skipped = f"{event['skipped']:,} updates that overflowed, loss scale {event['loss_scale']:,.0f}"
+
+    def scene(self, event: dict[str, Any]) -> Scene:
+        """The picture at a step."""
+        from edgelearn.cli.view import Scene, memory_words
+
+        seconds, share = max(self.timer.seconds, 1e-9), event["samples"] / event["of"]
+        pace = event["samples"] / seconds
+        norm = f", gradient norm {self.norm:.3g}" if self.norm else ""
+        facts = [
+            ("samples", f"{bar(share)} {event['samples']:,} of {event['of']:,}, {pace:.1f} a second"),
+            (
+                "steps",
+                f"{event['step']:,}, {event['step'] / seconds:.1f} a second, learning rate {event['lr']:.3g}{norm}",
+            ),
+            ("RAM", memory_words({}, self.plan)),
+        ]
+        if self.skipped:
+            facts.append(("skipped", self.skipped))
+        if event.get(self.unit):
+            facts.append(("cost", f"{event[self.unit]:,} {self.unit} for the last sample"))
+        if self.link is not None:
+            sent = f"{self.link.frames:,} frames, {self.link.resends:,} sent again, {self.link.damaged:,} damaged"
+            facts.append(("link", sent))
+        left = seconds * (1 - share) / max(share, 1e-9)
+        return Scene(
+            title=f"training {self.plan['model']} on {self.plan['board']}, epoch {event['epoch']}, {left:.0f} s left",
+            losses=self.losses,
+            accuracies=self.accuracies,
+            loss=number(event["mean_loss"]),
+            accuracy="" if event["accuracy"] is None else f"{event['accuracy']:.3f}",
+            facts=facts,
+        )
 
 
 class _Live:
     """A block of lines at the bottom of the terminal, redrawn as samples come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, plan: Plan) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self.timer = Timer()
-        self.training: Timer | None = None
-        self.losses: list[float] = []
+        self.drawn = Timer()
+        self.course = Course(plan)
         self.console = Console(stderr=True, highlight=False)
         self.live = Live(console=self.console, refresh_per_second=REFRESH, transient=True)
         self.live.start()
@@ -92,10 +161,15 @@ class _Live:
             self.timer = Timer()
         if event["event"] == "progress":
             self._draw(f"{event['what']:<18}{bar(event['done'] / event['of'])} {event['done']:,} of {event['of']:,}")
-        elif event["event"] == "step":
-            if event["loss"] is not None:
-                self.losses.append(event["loss"])
-            self._draw(self._training(event))
+        elif event["event"] in ("step", "epoch"):
+            self.course.add(event)
+            # Drawn no more often than seen: a curve of all losses costs more than a sample does.
+            if event["event"] == "step" and (self.drawn.seconds > 1 / REFRESH or event["samples"] == event["of"]):
+                self.drawn = Timer()
+                self._draw(self._training(event))
+
+    def use(self, link: Statistics) -> None:
+        self.course.link = link
 
     def _draw(self, line: str) -> None:
         from rich.text import Text
@@ -103,19 +177,11 @@ class _Live:
         self.live.update(Text(line))
 
     def _training(self, event: dict[str, Any]) -> str:
-        from edgelearn.plots import ASCII, BLOCKS, sparkline
+        from edgelearn.cli.view import draw
+        from edgelearn.plots import ASCII, BLOCKS
 
         marks = BLOCKS if self.console.encoding.startswith("utf") else ASCII
-        share = event["samples"] / event["of"]
-        if self.training is None:
-            self.training = Timer()
-        left = self.training.seconds * (1 - share) / max(share, 1e-9)
-        lines = [
-            f"{'training':<18}{bar(share)} {event['samples']:,} of {event['of']:,} samples, {left:.0f} s left",
-            f"epoch {event['epoch']}, step {event['step']}: {scores({**event, 'loss': event['mean_loss']})}",
-            f"loss {sparkline(self.losses, SPARK, marks)}",
-        ]
-        return "\n".join(lines)
+        return "\n".join(draw(self.course.scene(event), width=min(self.console.width, 100), marks=marks))
 
     def close(self) -> None:
         self.live.update("")

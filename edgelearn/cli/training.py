@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edgelearn.export.score import FileScore
     from edgelearn.plan import Plan
     from edgelearn.session import Event, Outcome
+    from edgelearn.watch.tensorboard import EventFiles
 
 METRICS = "metrics.jsonl"
 WORSE = 3.0  # times the held-out loss before training: no fluctuation, training broke the model
@@ -84,11 +85,12 @@ def train(
     *,
     count: bool = False,
     port: str | None = None,
+    tensorboard: str | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
     """Start the board, or attach to its `port`, train, and keep what came of it whatever happens.
 
-    Nothing is raised for a run that broke off.
+    `tensorboard` is a folder for event files. Nothing is raised for a run that broke off.
     """
     from edgelearn.device import open_device
     from edgelearn.link import Link
@@ -99,7 +101,8 @@ def train(
         (folder / stale).unlink(missing_ok=True)
     metrics = Metrics(folder, on_line)
     run = Run(plan, image, Outcome(), metrics.events, cut=compare_prefix(plan, data))
-    display = make_display()
+    display = make_display(plan)
+    records = _event_files(tensorboard)
     session: Session | None = None
 
     def on_event(event: Event) -> None:
@@ -107,6 +110,8 @@ def train(
         display.show(record)
         if event.kind != "progress":
             metrics.add(record)
+            if records:
+                records.add(record)
 
     timer = Timer()
     try:
@@ -114,6 +119,7 @@ def train(
             contextlib.closing(display),
             contextlib.closing(Link(open_device(image, port=port, count_instructions=count))) as link,
         ):
+            display.use(link.statistics)
             session = Session(plan, link, data, on_event)
             session.run()
     except KeyboardInterrupt:
@@ -127,12 +133,22 @@ def train(
             run.outcome.stopped = reason
             metrics.add({"event": "stopped", "reason": reason})
         metrics.close()
+        if records:
+            records.close()
     if not run.outcome.stopped:
         say(f"trained {run.outcome.samples:,} samples on {plan.board.id}, {image.carrier}, in {timer}")
         _say_spent(plan, run.outcome)
         _warn_if_worse(run.outcome)
     run.files.append(metrics.path)
     return run
+
+
+def _event_files(folder: str | None) -> EventFiles | None:
+    if folder is None:
+        return None
+    from edgelearn.watch.tensorboard import EventFiles
+
+    return EventFiles(Path(folder))
 
 
 def _say_spent(plan: Plan, outcome: Outcome) -> None:

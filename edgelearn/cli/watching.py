@@ -20,8 +20,6 @@ from edgelearn.watch.page import note_words, watch_page
 if TYPE_CHECKING:
     from edgelearn.session import Event
 
-PLAN_FILE = "plan.json"
-
 
 class Outlet(Protocol):
     """Takes events as flat objects."""

@@ -1,8 +1,9 @@
-"""Event files for TensorBoard, by tensorboardX; each event is on disk before the next one comes."""
+"""Event files for TensorBoard, by tensorboardX; what came is on disk half a second later at most."""
 
 from __future__ import annotations
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ STEP = {
 }
 EVALUATED = {"loss": "held_out/loss", "accuracy": "held_out/accuracy"}
 EPOCH = {"loss": "epoch/loss", "accuracy": "epoch/accuracy", "loss_scale": "training/loss_scale"}
+UNFLUSHED = 0.5  # seconds; flushing at every sample would take longer than the sample
 TAGS = {"status": STATUS, "step": STEP, "evaluated": EVALUATED, "epoch": EPOCH}
 
 
@@ -51,6 +53,7 @@ class EventFiles:
         self.folder, self._make = folder, SummaryWriter
         self._writer = self._open(folder)
         self._samples = self._resets = 0
+        self._flushed = 0.0
 
     def _open(self, folder: Path) -> Any:
         try:
@@ -72,8 +75,9 @@ class EventFiles:
             if value is not None and math.isfinite(value):
                 self._writer.add_scalar(tag, float(value), self._samples, walltime=event.get("time"))
                 found = True
-        if found:
+        if found and time.monotonic() - self._flushed > UNFLUSHED:
             self._writer.flush()
+            self._flushed = time.monotonic()
 
     def close(self) -> None:
         """No more events."""

@@ -337,3 +337,22 @@ class Group:
 
 def test_a_rate_that_no_board_has(golden: Golden, capsys: Capture) -> None:
     golden("monitor/error-baud.txt", edgelearn(capsys, "monitor", "--port", "x", "--baud", "3000000").transcript)
+
+
+def test_the_view_of_a_run(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `edgelearn run` draws it."""
+    from edgelearn.cli.live import Course
+    from edgelearn.cli.pipeline import plan_job
+    from edgelearn.cli.settings import make_job
+    from edgelearn.link.frames import Statistics
+
+    monkeypatch.setattr("edgelearn.cli.output.Timer.seconds", property(lambda self: 12.5))
+    course = Course(plan_job(make_job({"model": str(MODEL), "precision": "mixed"})))
+    course.link = Statistics(frames=1234, resends=2, damaged=1)
+    for k in range(1, 201):
+        loss, accuracy = 2.0 / (1 + k / 20), 1 - 0.9 / (1 + k / 30)
+        step = {"event": "step", "epoch": 2, "step": k, "samples": k, "of": 235, "loss": loss, "mean_loss": loss}
+        step |= {"accuracy": accuracy, "lr": 0.01, "grad_norm": 0.83, "insn": 1_234_567}
+        course.add(step)
+    course.add({"event": "epoch", "loss_scale": 512.0, "skipped": 1})
+    golden("monitor/view-run.txt", "\n".join(draw(course.scene(step))) + "\n")

@@ -109,7 +109,7 @@ class _Opener:
 
 def _last_build(folder: Path, settings: Settings) -> Path | None:
     """plan.json of the newest of the builds that `run` and `build` leave in a project."""
-    from edgelearn.cli.watching import PLAN_FILE
+    from edgelearn.cli.building import PLAN_FILE
 
     places = (folder / (settings.out or "out") / "build" / PLAN_FILE, folder / "build" / PLAN_FILE)
     built = [path for path in places if path.is_file()]

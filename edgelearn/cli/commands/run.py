@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 @session_options
 @port_option
 @click.option("--no-flash", is_flag=True, help="The program is on the board already.")
+@click.option("--tensorboard", metavar="DIR", help="Write event files for TensorBoard.")
 @course_options
-def command(as_json: bool, port: str | None, no_flash: bool, **flags: Any) -> None:
+def command(as_json: bool, port: str | None, no_flash: bool, tensorboard: str | None, **flags: Any) -> None:
     """Train on the board: plan, build, start, train, check, export.
 
     Evaluates on held-out samples before and after, compares the board with the
@@ -43,7 +44,8 @@ def command(as_json: bool, port: str | None, no_flash: bool, **flags: Any) -> No
     image = build_plan(job, plan, folder / "build", builder=builder, project=loads)
     if loads:
         load_program(folder / "build", job.board, port)
-    run = train(job, plan, image, data, folder, port=port, on_line=emit if as_json else None)
+    on_line = emit if as_json else None
+    run = train(job, plan, image, data, folder, port=port, tensorboard=tensorboard, on_line=on_line)
     save(job, run, data, folder)
     if as_json:
         emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})
