@@ -58,7 +58,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def table(board: Board) -> Table | None:
     """A board's table; None where nothing was recorded, and where several harts divide a step."""
-    return _read(board.id) if board.harts == 1 else None
+    return _read(board.costs or board.id) if board.harts == 1 else None
 
 
 @functools.cache

@@ -10,9 +10,13 @@ from edgelearn import boards
 from edgelearn.build import Image, build_image
 from tests.support.linear import LinearModel
 
-BOARDS = [name for name in boards.available() if not boards.load(name).simulated]  # tests/rtl has those
+KNOWN = [boards.load(name) for name in boards.available()]
+BOARDS = [b.id for b in KNOWN if not b.simulated and not b.real]  # tests/rtl has those that are simulated
 EMULATED = [name for name in BOARDS if boards.load(name).emulated]
 CARRIERS = ("pipe", "uart")
+BARE = [b.id for b in KNOWN if b.real and b.bare]  # real boards whose image is all ours
+MODELLED = [name for name in BARE if boards.load(name).emulated]  # and which QEMU models, down to the UART
+IMAGES = [*((b, c) for b in BOARDS for c in CARRIERS), *((b, "uart") for b in BARE)]
 
 
 @functools.cache
@@ -21,8 +25,9 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
 
 
 @functools.cache
-def image_of(board: str, carrier: str = "pipe", inputs: int = 6, batch: int = 1, hold: int = 0) -> Image:
-    """An image of LinearModel with these settings; no kernels, it needs none."""
+def image_of(board: str, carrier: str = "", inputs: int = 6, batch: int = 1, hold: int = 0) -> Image:
+    """An image of LinearModel with these settings; no kernels, it needs none. A board has its own first carrier."""
+    carrier = carrier or boards.load(board).carrier
     model = LinearModel(inputs=inputs, batch=batch, hold=hold)
     out = Path(_folder().name) / f"{board}-{carrier}-{inputs}-{batch}-{hold}"
     return build_image(model.sources(), boards.load(board), out, carrier=carrier, kernel_sources=[])

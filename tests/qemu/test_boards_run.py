@@ -10,12 +10,13 @@ from edgelearn.device.child import ChildDevice
 from edgelearn.errors import DeviceError
 from edgelearn.link import Link, encode_frame
 from edgelearn.wire import Command, Hyper, Schedule
-from tests.qemu.images import BOARDS, CARRIERS, EMULATED, image_of
+from tests.qemu.images import BOARDS, CARRIERS, EMULATED, MODELLED, image_of
 from tests.support.linear import LinearModel
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("board", BOARDS)
+@pytest.mark.parametrize(
+    ("board", "carrier"), [*((b, c) for b in BOARDS for c in CARRIERS), *((b, "uart") for b in MODELLED)]
+)
 def test_trains_like_numpy(board: str, carrier: str) -> None:
     model = LinearModel(batch=3)
     image = image_of(board, carrier, batch=3)
@@ -106,7 +107,7 @@ def test_a_loss_that_is_not_finite_changes_nothing(board: str) -> None:
         assert link.train(*samples[2]).ok
 
 
-@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize("board", [*EMULATED, *MODELLED])
 def test_instructions_are_counted_exactly(board: str) -> None:
     """The same work costs the same, and twice the work about twice as much."""
     counts = []

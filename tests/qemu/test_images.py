@@ -8,19 +8,19 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from edgelearn import boards
-from tests.qemu.images import BOARDS, CARRIERS, EMULATED, image_of
+from tests.qemu.images import BARE, EMULATED, IMAGES, image_of
 from tests.support.linear import LinearModel
 
+OURS = [(board, carrier) for board, carrier in IMAGES if board != "host"]
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("board", BOARDS)
+
+@pytest.mark.parametrize(("board", "carrier"), IMAGES)
 def test_runtime_ram_is_what_the_board_file_says(board: str, carrier: str) -> None:
     image = image_of(board, carrier)
     assert image.ram.runtime == boards.load(board).runtime_ram
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize(("board", "carrier"), OURS)
 def test_ram_adds_up_to_the_linkers_map(board: str, carrier: str) -> None:
     """The map file is the linker's own word; sizes come from the ELF."""
     image = image_of(board, carrier)
@@ -37,7 +37,7 @@ def test_ram_adds_up_to_the_linkers_map(board: str, carrier: str) -> None:
     assert found.get("bss", 0) + found.get("data", 0) == image.ram.runtime
 
 
-@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize("board", [*EMULATED, *BARE])
 def test_sections_lie_in_their_memories(board: str) -> None:
     image = image_of(board)
     described = boards.load(board)
@@ -51,8 +51,7 @@ def test_sections_lie_in_their_memories(board: str) -> None:
             assert section["sh_addr"] + section["sh_size"] <= home.origin + home.size, section.name
 
 
-@pytest.mark.parametrize("carrier", CARRIERS)
-@pytest.mark.parametrize("board", EMULATED)
+@pytest.mark.parametrize(("board", "carrier"), OURS)
 def test_no_heap_and_no_libc(board: str, carrier: str) -> None:
     """The map names every archive that gave something, and only the compiler's own library did, if any."""
     image = image_of(board, carrier)

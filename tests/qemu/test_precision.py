@@ -31,7 +31,7 @@ RUN = (
     ("qemu-m55", "mixed"),
     ("qemu-rv32", "replay"),
 )
-BOARDS = [name for name in available() if load(name).emulated and not load(name).simulated]
+BOARDS = [b.id for b in map(load, available()) if b.emulated and not b.simulated and not b.real]
 
 
 @pytest.mark.parametrize(("board_id", "settings"), RUN)

@@ -23,7 +23,7 @@ from edgelearn.session import Event, Outcome, Session
 from edgelearn.verdict import class_count
 from tests.support.nets import NETS
 
-EMULATED = [name for name in available() if load(name).emulated and not load(name).simulated]
+EMULATED = [b.id for b in map(load, available()) if b.emulated and not b.simulated and not b.real]
 CONFIG = TrainConfig(lr=0.02, momentum=0.9, batch=2, epochs=2, schedule="cosine", clip_norm=1.0, weight_decay=0.001)
 
 

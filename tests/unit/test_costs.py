@@ -117,7 +117,17 @@ def test_tables_are_good_enough_to_choose_by(board_id: str) -> None:
 def test_boards_that_qemu_runs_have_a_table_and_others_none() -> None:
     for name in available():
         board = load(name)
-        assert (table(board) is not None) == (board.emulated and not board.simulated and board.harts == 1), name
+        recorded = board.emulated and not board.simulated and board.harts == 1
+        assert (table(board) is not None) == (recorded or bool(board.costs)), name
+
+
+def test_real_boards_have_the_costs_of_their_core() -> None:
+    real = [board for board in map(load, available()) if board.costs]
+    assert real
+    for board in real:
+        core = load(board.costs)
+        assert (board.cpu, board.kernels) == (core.cpu, core.kernels), board.id
+        assert table(board) == table(core)
 
 
 def _flat(**insn: float) -> Table:

@@ -136,7 +136,7 @@ def _choice(board: str, wanted: str) -> Choice:
 def main() -> int:
     """Exit code 1 if --check finds something worse."""
     parser = argparse.ArgumentParser(prog="tools/bench", description=(__doc__ or "").partition("\n")[0])
-    emulated = [b for b in boards.available() if boards.load(b).emulated and not boards.load(b).simulated]
+    emulated = [b.id for b in map(boards.load, boards.available()) if b.emulated and not (b.simulated or b.real)]
     parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all in QEMU)")
     methods = [method.value for method in Method]
     parser.add_argument("--count", choices=methods, default="", help="how to count (default: plugin if it works)")

@@ -112,7 +112,7 @@ def main() -> int:
     """Exit code 1 where something could not be counted."""
     parser = argparse.ArgumentParser(prog="tools/record_costs", description=(__doc__ or "").partition("\n")[0])
     known_boards = map(boards.load, boards.available())
-    emulated = [b.id for b in known_boards if b.emulated and not b.simulated and b.harts == 1]
+    emulated = [b.id for b in known_boards if b.emulated and not (b.simulated or b.costs) and b.harts == 1]
     parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all)")
     options = parser.parse_args()
     names = options.boards.split(",")

@@ -1,10 +1,11 @@
-/* Cortex-M: vectors, and the few instructions before C. C may already be compiled to use the registers of the FPU or
-   of Helium, so these are switched on first; cores without them ignore the write. */
+/* Cortex-M: vectors, and the few instructions before C. A chip that has more to do at reset, or takes interrupts, has
+   functions of these names; without them an interrupt is a fault. */
     .syntax unified
     .thumb
 
+#include "arm/fpu.h"
+
     .equ EXTERNAL_INTERRUPTS, 112
-    .equ CPACR, 0xE000ED88
 
     .section .vectors, "a"
     .globl el_vectors
@@ -12,22 +13,26 @@
 el_vectors:
     .word el_stack_top
     .word el_reset
-    .rept 14 + EXTERNAL_INTERRUPTS
+    .rept 13
     .word el_trap
+    .endr
+    .word el_systick
+    .rept EXTERNAL_INTERRUPTS
+    .word el_interrupt /* no chip enables more than one */
     .endr
     .size el_vectors, . - el_vectors
 
+    .weak el_systick
+    .thumb_set el_systick, el_trap
+    .weak el_interrupt
+    .thumb_set el_interrupt, el_trap
+
     .section .text.el_reset, "ax"
-    .globl el_reset
+    .weak el_reset
     .thumb_func
     .type el_reset, %function
 el_reset:
-    ldr r0, =CPACR
-    ldr r1, [r0]
-    orr r1, r1, #(0xF << 20)
-    str r1, [r0]
-    dsb
-    isb
+    fpu_on
     b el_start
     .ltorg
     .size el_reset, . - el_reset

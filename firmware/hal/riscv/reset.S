@@ -21,7 +21,7 @@ el_hart_wait:
     .size el_hart_wait, . - el_hart_wait
 
     .section .text.el_trap, "ax"
-    .globl el_trap
+    .weak el_trap /* a chip that takes interrupts has its own */
     .type el_trap, @function
     .balign 256 /* mtvec of some cores has no bits below */
 el_trap:

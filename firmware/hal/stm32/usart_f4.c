@@ -1,0 +1,41 @@
+/* The USART of STM32F4: one data register, and a status that forgets an overrun when it and the data were read. */
+#include "stm32/chip.h"
+
+typedef struct {
+    volatile uint32_t status;
+    volatile uint32_t data;
+    volatile uint32_t divider;
+    volatile uint32_t control[3];
+} usart;
+
+enum { RE = 1 << 2, TE = 1 << 3, RXNEIE = 1 << 5, UE = 1 << 13 }; /* control[0] */
+
+static usart *port(void)
+{
+    return (usart *)EL_UART_BASE;
+}
+
+void el_usart_start(uint32_t divider)
+{
+    port()->control[0] = 0;
+    port()->control[1] = 0;
+    port()->control[2] = 0;
+    port()->divider = divider;
+    port()->control[0] = UE | TE | RE | RXNEIE;
+    (void)port()->data; /* an emulated receiver starts with the first read */
+}
+
+uint32_t el_usart_status(void)
+{
+    return port()->status;
+}
+
+uint8_t el_usart_take(void)
+{
+    return (uint8_t)port()->data;
+}
+
+void el_usart_put(uint8_t byte)
+{
+    port()->data = byte;
+}
