@@ -354,7 +354,7 @@ class Session:
         weights = _tensors(self.plan.params, self.link.read("params"))
         if all(np.isfinite(w).all() for w in weights.values()):
             self._weights = weights
-            self.outcome.weights = home(self.plan.graph, {n: w.astype(np.float32) for n, w in weights.items()})
+            self.outcome.weights = _at_home(self.plan, weights)
 
     def _scaling(self) -> dict[str, float | int]:
         """The board's loss scale and the updates that it left out; nothing in float32."""
@@ -386,6 +386,15 @@ class Session:
                 f"the board's predictions are {worst:.1e} off the reference's, {allowed:.0e} is allowed",
                 where=f"the first {INFERRED} held-out samples",
             )
+
+
+def trained_tensors(plan: Plan, data: bytes) -> dict[str, np.ndarray]:
+    """The trained weights of a board's memory, float32, as the imported graph has them."""
+    return _at_home(plan, _tensors(plan.params, data))
+
+
+def _at_home(plan: Plan, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return home(plan.graph, {n: w.astype(np.float32) for n, w in weights.items()})
 
 
 def _tensors(block: Block, data: bytes) -> dict[str, np.ndarray]:
