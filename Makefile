@@ -1,6 +1,6 @@
 # make demo: a model learns on an emulated Cortex-M4F. make test: the whole gate. Both install what they need.
 BIN := .venv/bin
-C_FILES := $(shell find firmware tools tests -name '*.c' -o -name '*.h' -o -name '*.inc')
+C_FILES := $(shell find firmware tools tests -name '*.c' -o -name '*.cpp' -o -name '*.h' -o -name '*.inc')
 
 .PHONY: demo test lint format clean
 .DEFAULT_GOAL := demo

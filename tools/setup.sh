@@ -56,6 +56,8 @@ if [ "$goal" = test ]; then
     # A second compiler for the C of the host, with its sanitizers.
     has clang || packages+=(clang libclang-rt-dev)
     want riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
+    # Espressif's own compiler for Xtensa is PlatformIO's; this one is for a smaller core of the family.
+    want xtensa-lx106-elf-gcc gcc-xtensa-lx106
     # What builds the simulator of a core from its RTL.
     want verilator verilator
     want g++ g++

@@ -20,6 +20,7 @@ OPTIONAL = (
     (("matplotlib",), "curve.png", "pip install 'edgelearn[plot]'"),
     (("ai-edge-litert", "tflite-runtime"), "accuracy of trained.tflite", "pip install 'edgelearn[litert]'"),
     (("onnxruntime",), "accuracy of trained.onnx", "pip install 'edgelearn[ort]'"),
+    (("platformio",), "edgelearn flash, boards with a framework", "pip install 'edgelearn[pio]'"),
 )
 
 
@@ -64,7 +65,8 @@ def find_tools() -> list[Tool]:
     compilers: dict[tuple[str, ...], list[boards.Board]] = {}
     emulators: dict[tuple[str, bool], list[boards.Board]] = {}
     for board in map(boards.load, boards.available()):
-        compilers.setdefault(board.build.compilers, []).append(board)
+        if not board.framework:  # whose compiler PlatformIO brings
+            compilers.setdefault(board.build.compilers, []).append(board)
         for program in emulator_programs(board):
             emulators.setdefault((program, bool(outdated(board))), []).append(board)
     for names, users in compilers.items():

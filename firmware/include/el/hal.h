@@ -26,6 +26,6 @@ uint32_t el_hal_overruns(void);
 /* The deepest the stack has been, in bytes; 0 where it is not ours to measure. */
 uint32_t el_hal_stack_used(void);
 
-_Noreturn void el_hal_exit(int code);
+__attribute__((noreturn)) void el_hal_exit(int code); /* C++ has no _Noreturn */
 
 #endif

@@ -1,0 +1,109 @@
+"""PlatformIO without its registry: an emulated Arm and a RISC-V board built through it train as the direct build does,
+bit by bit, and a board with a framework is built, loaded and trained over its port, with an Arduino core of our own in
+the place of a vendor's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgelearn import boards
+from edgelearn.build import Image, build_image
+from edgelearn.build.keep import write_generated, write_once
+from edgelearn.build.pio import _own_core, compile_project
+from edgelearn.build.platformio import make_project
+from edgelearn.build.verify import verify_image
+from edgelearn.codegen import generate
+from edgelearn.config import TrainConfig
+from edgelearn.data import load_dataset
+from edgelearn.device import open_device
+from edgelearn.importers import load
+from edgelearn.link import Link
+from edgelearn.plan import Plan, compile_model
+from edgelearn.session import Session
+from edgelearn.share import boards_dir
+from tests.support.cli import MODEL, ROOT, edgelearn, small_data
+
+STUB = ROOT / "tests" / "support" / "pio_arduino"
+
+
+def _trained(plan: Plan, image: Image, data: Path) -> dict[str, np.ndarray]:
+    with contextlib.closing(Link(open_device(image))) as link:
+        session = Session(
+            plan, link, load_dataset(data, plan.imported, str(plan.graph.meta["loss"])), lambda event: None
+        )
+        session.run()
+    assert session.outcome.weights is not None
+    return session.outcome.weights
+
+
+@pytest.mark.parametrize("name", ["qemu-m4", "qemu-rv32"])
+def test_both_ways_to_build_give_the_same_program(name: str, tmp_path: Path) -> None:
+    board = boards.load(name)
+    plan = compile_model(load(MODEL), TrainConfig(epochs=1), board)
+    sources = generate(plan)
+    made = make_project(sources.files, board, carrier=board.carrier, kernels=sources.kernels, title="wearable")
+    project = tmp_path / "project"
+    write_generated(project, made.generated)
+    write_once(project, made.own)
+    ours = build_image(sources.files, board, tmp_path / "direct", kernel_sources=sources.kernels)
+    theirs = compile_project(project, board, board.carrier)
+    assert verify_image(plan, theirs) == ()
+    assert theirs.ram == ours.ram
+    assert (theirs.flash.consts, theirs.flash.rest) == (ours.flash.consts, ours.flash.rest)
+    # Objects are linked in another order, and a RISC-V linker shortens calls that are near enough.
+    assert abs(theirs.flash.code - ours.flash.code) <= (64 if board.arch == "riscv" else 0)
+    assert theirs.symbols.keys() == ours.symbols.keys()
+    data = small_data(tmp_path / "small.npz")
+    direct, through = _trained(plan, ours, data), _trained(plan, theirs, data)
+    assert [name for name in direct if not np.array_equal(direct[name], through[name])] == []
+
+
+@pytest.fixture
+def stub_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Path, str]]:
+    """A board file whose platform is the stub, and the port that its program will be on."""
+    monkeypatch.setenv("EDGELEARN_CACHE", str(tmp_path / "cache"))
+    core = _own_core()
+    assert core is not None
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pid = tmp_path / "pid"
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(core))
+    monkeypatch.setenv("STUB_PORT", str(port))
+    monkeypatch.setenv("STUB_PID", str(pid))
+    text = (boards_dir() / "qemu-m4.toml").read_text()
+    head, rest = text.split("[hal]")
+    hal = '[hal]\ncommon = ["arduino/micros.cpp"]\nuart = ["arduino/serial.cpp"]\n[link]\ncarriers = ["uart"]\n'
+    pio = f'[platformio]\nplatform = "symlink://{STUB}"\nboard = "an386"\nframework = "arduino"\nsource = "tests"\n'
+    assert "[emulator]" in rest
+    file = tmp_path / "stub.toml"
+    file.write_text(head.replace("mfloat-abi=hard", "mfloat-abi=softfp").replace("1808", "1804") + hal + pio)
+    yield file, f"socket://127.0.0.1:{port}"
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+
+
+def test_a_board_with_a_framework_is_built_loaded_and_trained(
+    stub_board: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, port = stub_board
+    flags = ("--data", small_data(tmp_path / "small.npz", 5, 3), "--epochs", "1")
+    said = edgelearn(capsys, "run", MODEL, *flags, "--board", file, "--port", port, "--out", tmp_path / "stub")
+    assert said.code == 0, said.err
+    assert "loaded build onto stub" in said.err
+    project = tmp_path / "stub" / "build"
+    assert (project / "src" / "main.cpp").is_file()
+    assert not (project / "linker.ld").exists()
+    assert edgelearn(capsys, "run", MODEL, *flags, "--board", "qemu-m4", "--out", tmp_path / "direct").code == 0
+    through, direct = (np.load(tmp_path / name / "trained.npz") for name in ("stub", "direct"))
+    assert direct.files == through.files
+    assert [name for name in direct.files if not np.array_equal(direct[name], through[name])] == []

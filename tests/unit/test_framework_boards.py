@@ -1,0 +1,54 @@
+"""Boards that a framework starts. The frameworks themselves need a download; what is ours is compiled for the board's
+core, without a warning, against small headers of the documented API, and measured.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edgelearn import boards
+from edgelearn.build.files import image_files
+from edgelearn.build.image import _variables
+from edgelearn.codegen import generate
+from edgelearn.config import TrainConfig
+from edgelearn.importers import load
+from edgelearn.plan import compile_model
+from tests.support.cli import MODEL
+from tests.support.frameworks import compile_for
+
+FRAMEWORK = [b for b in map(boards.load, boards.available()) if b.framework]
+IDS = [b.id for b in FRAMEWORK]
+
+
+def test_there_are_all_of_them() -> None:
+    wanted = "arduino_nano33ble esp32-c3-devkitm-1 esp32-s3-devkitc-1 feather_nrf52840 pico pico2 pico2_riscv teensy41"
+    assert wanted.split() == IDS
+
+
+@pytest.mark.parametrize("board", FRAMEWORK, ids=IDS)
+def test_runtime_and_hal_compile_and_take_the_ram_of_the_board_file(board: boards.Board, tmp_path: Path) -> None:
+    files = image_files(board, "uart", [], own_main=True)
+    objects = compile_for(board, [*files.runtime, *files.library], tmp_path)
+    assert sum(_variables(path) for path in objects) == board.runtime_ram
+
+
+@pytest.mark.parametrize("name", ["arduino_nano33ble", "pico", "pico2_riscv", "esp32-s3-devkitc-1"])
+def test_kernels_and_model_compile(name: str, tmp_path: Path) -> None:
+    """Those of the example's training step: one board a core and calling convention."""
+    board = boards.load(name)
+    sources = generate(compile_model(load(MODEL), TrainConfig(), board))
+    assert compile_for(board, list(sources.kernels), tmp_path)
+    for file, text in sources.files.items():
+        (tmp_path / file).write_text(text)
+    assert compile_for(board, [str(tmp_path / "model.c"), str(tmp_path / "weights.c")], tmp_path)
+
+
+@pytest.mark.parametrize("board", FRAMEWORK, ids=IDS)
+def test_what_the_framework_takes_is_said(board: boards.Board) -> None:
+    assert "sets" in board.ram.source
+    assert "not measured" in board.ram.source
+    assert board.platformio is not None
+    assert board.usb is not None
+    assert board.link.carriers == ("uart",)
