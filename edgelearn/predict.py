@@ -57,8 +57,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def table(board: Board) -> Table | None:
-    """A board's table; None where nothing was recorded, and where several harts divide a step."""
-    return _read(board.costs or board.id) if board.harts == 1 else None
+    """What was recorded of a board's core, one hart of several; None where nothing was."""
+    return _read(board.costs or board.id)
 
 
 @functools.cache
@@ -68,8 +68,8 @@ def _read(board_id: str) -> Table | None:
 
 
 def predict(board: Board, kernel: Kernel, step: str, sizes: Sizes) -> float | None:
-    """Instructions of one call; None where nothing is known of this kernel on this board."""
-    recorded = table(board)
+    """Instructions of one call; None where nothing is known of this kernel on this board, or harts may divide it."""
+    recorded = table(board) if board.harts == 1 else None
     return recorded.predict(kernel, step, sizes) if recorded else None
 
 
@@ -77,7 +77,8 @@ def select(board: Board, step: str, fmt: str, sizes: Sizes, most: int | None = N
     """The kernel that a plan takes: of those of the board that can compute this shape the one that takes least.
 
     The one that the board prefers is left only where something was recorded for it, and where the difference is more
-    than what predictions are off as a rule. With `most` only kernels count that want no more bytes of scratch; if there
+    than what predictions are off as a rule. What harts divide is chosen for one of them, so that their number does not
+    change a bit. With `most` only kernels count that want no more bytes of scratch; if there
     is none, those that want least.
     """
     found = implementations(step, fmt, board.kernels, sizes)

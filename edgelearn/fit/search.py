@@ -132,7 +132,7 @@ def search(
 
 def _predicted(board: Board) -> Weigh:
     """Instructions of a node; InputError where nothing was recorded."""
-    if table(board) is None:
+    if board.harts > 1 or table(board) is None:
         raise InputError(
             f"nothing was recorded of what kernels cost on {board.id}", where="--max-insn", hint="--max-macs"
         )

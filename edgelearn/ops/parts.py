@@ -2,14 +2,16 @@
 
 Each part is an ordinary call: other shape arguments, and operands that begin elsewhere. Parts write different elements,
 and every element is summed in the same order as by the whole call, so that the result does not depend on the number of
-parts. A rule gives the ways in which a call can be divided, the most even one first; a part that takes some channels of
-a map has a pitch (`el_window`), which not every kernel knows.
+parts. A rule gives the ways in which a call can be divided, the one that seems most even first; which is best depends
+on the kernel, see `harts.py`. A part that takes some channels of a map has a pitch (`el_window`), which not every
+kernel knows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 Sizes = Mapping[str, int]
 Unit = int | str  # how many elements an operand moves on for one of what is divided: a number, or a size of the call
@@ -104,7 +106,26 @@ def _flat(s: Sizes) -> Sizes:
     return {**s, "in_h": 1, "in_w": positions, "out_h": 1, "out_w": positions}
 
 
-def _outputs_in_space(s: Sizes, parts: int, weights: int) -> Parts:
+def _then(ways: Parts, split: Callable[[Sizes], Parts]) -> Parts:
+    """Each part divided again, in another direction."""
+    return tuple(
+        Part(b.sizes, _sum(a.inputs, b.inputs), _sum(a.outputs, b.outputs)) for a in ways for b in split(a.sizes)
+    )
+
+
+def _sum(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(map(sum, zip(a, b, strict=True)))
+
+
+def _mixtures(s: Sizes, parts: int, space: Callable[[int], Parts], channels: Callable[..., Parts]) -> list[Parts]:
+    """`space(n)` divides in n, `channels(sizes, n)` each of those again: every mixture of the two."""
+    ways = [channels(s, parts), space(parts)]
+    for rows in (n for n in range(2, parts) if parts % n == 0):
+        ways.append(_then(space(rows), partial(channels, n=parts // rows)))
+    return ways
+
+
+def _outputs_in_space(s: Sizes, parts: int, *, weights: int) -> Parts:
     """Rows of y, each part with the rows of x that its windows meet."""
     axis = _axis(s)
     if axis is None:
@@ -125,16 +146,19 @@ def _outputs_in_space(s: Sizes, parts: int, weights: int) -> Parts:
 def _inputs_in_space(s: Sizes, parts: int) -> Parts:
     """Rows of dx, each part with the rows of dy whose windows meet them."""
     axis = _axis({**s, "out_h": s["in_h"], "out_w": s["in_w"]})
-    if axis is None or s[axis.kernel] < s[axis.stride]:
-        return ()  # rows that no window meets: their part would need a negative padding
+    if axis is None or (s[axis.kernel] < s[axis.stride] and s[axis.pad]):
+        return ()
     x_step, y_step = _steps(s, axis)
     found = []
-    for first, last in spans(s[axis.size], parts):
+    # Rows that no window meets are the last of a part: in front of its first it would need a negative padding.
+    for first, last in spans(s[axis.size], parts, s[axis.stride] if s[axis.kernel] < s[axis.stride] else 1):
         skip = max(-(-(first + s[axis.pad] - s[axis.kernel] + 1) // s[axis.stride]), 0)
         end = min((last - 1 + s[axis.pad]) // s[axis.stride] + 1, s[axis.out])
+        if end <= skip:
+            return ()  # rows that no window meets at all
         pad = first + s[axis.pad] - skip * s[axis.stride]
-        sizes = {**s, axis.size: last - first, axis.out: max(end - skip, 0), axis.pad: pad}
-        found.append(Part(sizes, (min(skip, s[axis.out]) * y_step, 0), (first * x_step,)))
+        sizes = {**s, axis.size: last - first, axis.out: end - skip, axis.pad: pad}
+        found.append(Part(sizes, (skip * y_step, 0), (first * x_step,)))
     return tuple(found)
 
 
@@ -179,19 +203,25 @@ def _cost_backward_w(s: Sizes) -> float:
 
 
 def conv_forward(s: Sizes, parts: int) -> list[Parts]:
-    """conv2d: positions of y, or output channels. Operands x, w, b."""
-    ways = [_outputs_in_space(_flat(s), parts, weights=2)]
-    if s["groups"] == 1:
-        ways.append(_channels(s, parts, ("out_c",), (0, _window(s), 1), (1,)))
-    return _ranked(ways, _cost_forward)
+    """conv2d: positions of y, or output channels, or both. Operands x, w, b."""
+    space = partial(_outputs_in_space, _flat(s), weights=2)
+    return _ranked(_mixtures(s, parts, space, _output_channels) if s["groups"] == 1 else [space(parts)], _cost_forward)
+
+
+def _output_channels(s: Sizes, n: int) -> Parts:
+    return _channels(s, n, ("out_c",), (0, _window(s), 1), (1,))
 
 
 def conv_backward_x(s: Sizes, parts: int) -> list[Parts]:
-    """conv2d_bwd_x: positions of dx, or input channels. Operands dy, w."""
-    ways = [_inputs_in_space(_flat(s), parts)]
-    if s["groups"] == 1:
-        ways.append(_channels(s, parts, ("in_c",), (0, 1), (1,)))
-    return _ranked(ways, _cost_backward_x)
+    """conv2d_bwd_x: positions of dx, or input channels, or both. Operands dy, w."""
+    space = partial(_inputs_in_space, _flat(s))
+    if s["groups"] != 1:
+        return _ranked([space(parts)], _cost_backward_x)
+    return _ranked(_mixtures(s, parts, space, _input_channels), _cost_backward_x)
+
+
+def _input_channels(s: Sizes, n: int) -> Parts:
+    return _channels(s, n, ("in_c",), (0, 1), (1,))
 
 
 def conv_backward_w(s: Sizes, parts: int) -> list[Parts]:
@@ -213,34 +243,42 @@ def conv_backward_w(s: Sizes, parts: int) -> list[Parts]:
     return _ranked(ways, _cost_backward_w)
 
 
-def _depthwise(space: Parts, s: Sizes, parts: int, operands: int) -> list[Parts]:
-    """Channels, which no operand shares, unless the maps divide more evenly in space."""
+def _depthwise(s: Sizes, parts: int, space: Callable[[int], Parts], operands: int) -> list[Parts]:
+    """Channels, which no operand shares, positions, or both."""
     if s["in_c"] != s["out_c"]:
-        return [space] if space else []
-    way = _channels(s, parts, ("in_c", "out_c"), (1,) * operands, (1,))
-    return _ranked([way, space], lambda p: p["out_h"] * p["out_w"] * p["in_h"] * p["in_w"] * p["in_c"])
+        return list(filter(None, [space(parts)]))
+
+    def channels(sizes: Sizes, n: int) -> Parts:
+        return _channels(sizes, n, ("in_c", "out_c"), (1,) * operands, (1,))
+
+    ways = [*_mixtures(s, parts, space, channels), *(channels(s, n) for n in (parts // 2, parts // 4) if n > 1)]
+    return _ranked(ways, lambda p: p["out_h"] * p["out_w"] * p["in_h"] * p["in_w"] * p["in_c"])
+
+
+def _undivided(parts: int) -> Parts:
+    return ()
 
 
 def depthwise_forward(s: Sizes, parts: int) -> list[Parts]:
     """depthwise_conv2d. Operands x, w, b."""
-    return _depthwise(_outputs_in_space(s, parts, weights=2), s, parts, operands=3)
+    return _depthwise(s, parts, partial(_outputs_in_space, s, weights=2), operands=3)
 
 
 def depthwise_backward_x(s: Sizes, parts: int) -> list[Parts]:
     """depthwise_conv2d_bwd_x. Operands dy, w."""
-    return _depthwise(_inputs_in_space(s, parts), s, parts, operands=2)
+    return _depthwise(s, parts, partial(_inputs_in_space, s), operands=2)
 
 
 def pool_forward(s: Sizes, parts: int) -> list[Parts]:
     """avg_pool2d: channels, or positions of y. Operand x."""
-    return _depthwise(_outputs_in_space(s, parts, weights=0), s, parts, operands=1)
+    return _depthwise(s, parts, partial(_outputs_in_space, s, weights=0), operands=1)
 
 
 def pool_backward(s: Sizes, parts: int) -> list[Parts]:
     """avg_pool2d_bwd: channels. Operand dy."""
-    return _depthwise((), s, parts, operands=1)
+    return _depthwise(s, parts, _undivided, operands=1)
 
 
 def depthwise_backward_w(s: Sizes, parts: int) -> list[Parts]:
     """depthwise_conv2d_bwd_w. Operands x, dy."""
-    return _depthwise((), s, parts, operands=2)
+    return _depthwise(s, parts, _undivided, operands=2)

@@ -271,6 +271,9 @@ EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const 
     for (; o + 4 <= og; o += 4) {
         weight_tile(4, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
+    for (; o + 2 <= og; o += 2) {
+        weight_tile(2, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
+    }
     for (; o < og; o++) {
         weight_tile(1, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
