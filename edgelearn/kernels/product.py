@@ -78,7 +78,19 @@ def _backward_w(s: Sizes, width: int) -> Iterator[Product]:
     yield Product(positions, positions, s["k_h"] * pieces * _ceil(length, width))
 
 
+def _backward_flat(s: Sizes, width: int) -> Iterator[Product]:
+    """The same where columns of a pointwise layer are read in the map; those of one panel may be packed."""
+    stride, pads = (s["stride_h"], s["stride_w"]), (s["pad_top"], s["pad_left"])
+    pointwise = (s["k_h"], s["k_w"], *pads) == (1, 1, 0, 0)
+    whole = stride == (1, 1) and (s["in_h"], s["in_w"]) == (s["out_h"], s["out_w"])
+    if pointwise and (whole or s["in_h"] == s["out_h"] == 1):
+        yield Product(s["out_h"] * s["out_w"], s["out_h"] * s["out_w"], 1)
+    else:
+        yield from _backward_w(s, width)
+
+
 _STEPS = {"conv2d_fwd": _forward, "conv2d_bwd_x": _backward_x, "conv2d_bwd_w": _backward_w}
+_IN_PLACE = {**_STEPS, "conv2d_bwd_w": _backward_flat}
 
 
 @dataclass(frozen=True)
@@ -95,11 +107,13 @@ class Tile:
     costs: Sequence[int] = COSTS
     least: int = 1  # positions of a product that is worth packing weights for
     most_terms: int = MOST_TERMS  # EL_MOST_TERMS
+    in_place: bool = False  # EL_COLUMNS_IN_PLACE
 
     def _blocks(self, step: str, s: Sizes) -> Iterator[int]:
         """Bytes of scratch of each product; 0 where one does not fit."""
+        products = _IN_PLACE if self.in_place else _STEPS
         for width in self.widths_for(step, s):
-            for product in _STEPS[step](s, width):
+            for product in products[step](s, width):
                 panel, rows = width * self.element_bytes, self.height * self.row_bytes
                 count, wide = blocks(product, panel, rows, self.bytes, self.costs, self.most_terms)
                 yield count * (wide * panel + rows)

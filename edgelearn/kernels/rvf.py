@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from edgelearn.kernels.base import Entry, rows
+from edgelearn.kernels.base import Entry, Sizes, rows, single
 from edgelearn.kernels.product import Tile, conv2d
 
 POSITIONS = Tile(6, (4,), bytes=4096, costs=(90, 250, 14, 40), least=4)
-WEIGHTS = Tile(6, (4,), costs=(130, 40, 15, 0))
+WEIGHTS = Tile(6, (4,), costs=(130, 40, 15, 0), in_place=True)
+
+
+def _three_by_three(s: Sizes) -> bool:
+    """Depthwise windows whose sums stay in registers along a row of the map."""
+    same = single(s) and s["in_c"] > 1 and (s["k_h"], s["k_w"]) == (3, 3) and s["stride_h"] == s["stride_w"]
+    wide = min(s["in_w"], s["out_w"]) > 1
+    return same and wide and s["stride_w"] <= 2 and 0 <= s["pad_left"] <= (2 if s["stride_w"] == 1 else 1)
+
 
 TABLE: tuple[Entry, ...] = (
     *conv2d("rvf", POSITIONS, steps=("conv2d_fwd", "conv2d_bwd_x")),
     *conv2d("rvf", WEIGHTS, steps=("conv2d_bwd_w",), file="conv2d_weights.c"),
+    *rows("rvf", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=_three_by_three, pitched=True),
     *rows("rvf", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w"),
-)
+)  # fmt: skip

@@ -5,7 +5,8 @@ from __future__ import annotations
 from edgelearn.kernels.base import Entry, rows, single
 from edgelearn.kernels.product import Tile, conv2d
 
-POSITIONS, WEIGHTS = Tile(2, (8,), bytes=4096, costs=(25, 150, 1, 30), least=4), Tile(5, (4,))
+POSITIONS = Tile(2, (8,), bytes=4096, costs=(25, 150, 1, 30), least=4)
+WEIGHTS = Tile(4, (4,), costs=(42, 70, 3, 0))
 
 TABLE: tuple[Entry, ...] = (
     *conv2d("thumb", POSITIONS, steps=("conv2d_fwd", "conv2d_bwd_x")),

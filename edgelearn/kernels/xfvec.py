@@ -12,7 +12,7 @@ _DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
 _DEPTHWISE = ("depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w")
 _FLOATS = Tile(6, (4,), costs=(230, 150, 8, 20))
 _HALVES = Tile(6, (8,), row_bytes=2, element_bytes=2, costs=(230, 150, 8, 0))
-MOST_TERMS = 72  # that are added as halves: EL_MOST_TERMS
+HALF_TERMS = 72  # that are added as halves: EL_HALF_TERMS
 
 
 def _halves(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -20,7 +20,7 @@ def _halves(entries: Iterable[Entry]) -> Iterator[Entry]:
 
 
 def _short_windows(s: Sizes) -> bool:
-    return s["in_c"] == s["out_c"] and s["k_h"] * s["k_w"] <= MOST_TERMS
+    return s["in_c"] == s["out_c"] and s["k_h"] * s["k_w"] <= HALF_TERMS
 
 
 TABLE: tuple[Entry, ...] = (

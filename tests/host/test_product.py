@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from edgelearn.build.compile import SANITIZE
-from edgelearn.kernels import product, rvf, thumb
+from edgelearn.kernels import product, rvf, thumb, thumb_m4
 from edgelearn.ops import OPS
 from edgelearn.share import firmware_dir
 from tests.support.kernel_cases import WINDOWS
@@ -38,7 +38,8 @@ NAMES = ("EL_TILE_COST", "EL_ROWS_COST", "EL_PACK_COST", "EL_APART_COST")
 TILES = {
     "product/block.h": product.Tile(6, (4,)),
     "thumb/wide.h": thumb.POSITIONS,
-    "thumb/tile.h": thumb.WEIGHTS,
+    "thumb/square.h": thumb.WEIGHTS,
+    "thumb/tile.h": thumb_m4.WEIGHTS,
     "rvf/positions.h": rvf.POSITIONS,
     "rvf/weights.h": rvf.WEIGHTS,
 }
@@ -97,7 +98,7 @@ def test_blocks(name: str, tmp_path: Path) -> None:
 def test_nothing_beyond_an_array(apart: bool, room: int, tmp_path: Path) -> None:
     """All shapes under sanitizers, in blocks of a few terms too."""
     costs = (25, 150, 1, 30) if apart else product.COSTS
-    tile = product.Tile(5, (4,), bytes=room, costs=costs)
+    tile = product.Tile(5, (4,), bytes=room, costs=costs, in_place=apart)
     program = tmp_path / "probe"
     command = ["cc", "-std=c11", "-O1", "-g", *SANITIZE, *_defines(tile), *(["-DEL_ROWS_APART"] if apart else [])]
     command += [f"-I{firmware_dir()}", f"-I{firmware_dir() / 'include'}", str(PROBE)]

@@ -27,6 +27,7 @@
  * k], copied by el_pack_row(count, from or NULL for zeros, to), or, where they are contiguous in the map, not copied at
  * all. Packed blocks are aligned as el_row_t and el_t are, no more. EL_OWN_PANELS: el_panels_store and el_panels_add
  * (below) are the instruction set's own, for columns of several panels; then it needs no el_tile_*.
+ * With EL_COLUMNS_IN_PLACE there is el_panels_add_apart too, where b[k * ldb + j] are columns that nobody packed.
  * EL_OWN_BLOCK names a header with an el_product_block of its own, which reads rows where they are: nothing but columns
  * is packed then.
  *

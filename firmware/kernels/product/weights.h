@@ -54,10 +54,54 @@ EL_INLINE void el_pack_window(const el_window *s, int32_t width, int32_t cols, i
     }
 }
 
+#ifdef EL_COLUMNS_IN_PLACE
+/* Of a pointwise layer, after el_flatten(): columns are read where they are in the map, but for those of a panel that
+ * is not full. */
+EL_INLINE void el_product_backward_flat(const el_window *s, float scale, const el_t *x, const el_t *dy, el_t *dw,
+                                        void *scratch)
+{
+    const int32_t width = EL_TILE_WIDTH;
+    const int32_t cg = s->in_c / s->groups;
+    const int32_t og = s->out_c / s->groups;
+    const int32_t k = s->groups == 1 ? s->in_pitch : cg;
+    const int32_t hop = s->stride_w * s->in_pitch;
+    const int32_t full = cg / width * width;
+    const el_blocks cut = el_blocks_of(s->out_w, s->out_w, 1, width * (int32_t)sizeof(el_t), EL_ROW_BYTES);
+    el_t *const packed = el_columns_of(scratch, cut.terms);
+    for (int32_t group = 0; group < s->groups; group++, x += cg, dy += og, dw += og * k) {
+        for (int32_t p = 0; p < s->out_w; p += cut.terms) {
+            const int32_t count = el_min(cut.terms, s->out_w - p);
+            if (full < cg) {
+                el_pack_cols(width, cg - full, count, x + p * hop + full, hop, packed);
+            }
+            for (int32_t o = 0; o < og;) {
+                const int32_t height = el_tile_height(og - o);
+                const int32_t rows = el_min(height, og - o);
+                el_t *to = dw + o * k;
+                el_pack_rows(height, rows, count, dy + p * s->out_pitch + o, s->out_pitch, scratch);
+                if (full != 0) {
+                    el_panels_add_apart(width, height, rows, full, count, scratch, x + p * hop, hop, scale, to, k);
+                }
+                if (full < cg) {
+                    el_panels_add(width, height, rows, cg - full, count, scratch, packed, scale, to + full, k);
+                }
+                o += rows;
+            }
+        }
+    }
+}
+#endif
+
 EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const el_t *x, const el_t *dy, el_t *dw,
                                      void *scratch)
 {
     const el_window s = el_flatten(shape);
+#ifdef EL_COLUMNS_IN_PLACE
+    if (s.k_h == 1 && s.k_w == 1 && s.in_h == 1 && s.out_h == 1 && s.pad_top == 0 && s.pad_left == 0) {
+        el_product_backward_flat(&s, scale, x, dy, dw, scratch);
+        return;
+    }
+#endif
     const int32_t width = EL_TILE_WIDTH;
     const int32_t cg = s.in_c / s.groups;
     const int32_t og = s.out_c / s.groups;

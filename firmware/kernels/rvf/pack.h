@@ -1,4 +1,4 @@
-/* Packing, four numbers a turn. */
+/* Packing, eight numbers a turn. */
 #ifndef EL_RVF_PACK_H
 #define EL_RVF_PACK_H
 
@@ -9,7 +9,7 @@
 #define EL_OWN_PACK_TURNED
 #define EL_OWN_PACK_COLS
 
-/* to[k * step] = from[k], or zeros; all four are loaded before one is stored, so that the loads need not wait. */
+/* to[k * step] = from[k], or zeros; all eight are loaded before one is stored, so that the loads need not wait. */
 static inline __attribute__((always_inline)) void el_pack_line(int step, int32_t count, const float *from, float *to)
 {
     if (from == 0) {
@@ -18,15 +18,23 @@ static inline __attribute__((always_inline)) void el_pack_line(int step, int32_t
         }
         return;
     }
-    for (; count >= 4; count -= 4, from += 4, to += 4 * step) {
+    for (; count >= 8; count -= 8, from += 8, to += 8 * step) {
         const float t0 = from[0];
         const float t1 = from[1];
         const float t2 = from[2];
         const float t3 = from[3];
+        const float t4 = from[4];
+        const float t5 = from[5];
+        const float t6 = from[6];
+        const float t7 = from[7];
         to[0] = t0;
         to[step] = t1;
         to[2 * step] = t2;
         to[3 * step] = t3;
+        to[4 * step] = t4;
+        to[5 * step] = t5;
+        to[6 * step] = t6;
+        to[7 * step] = t7;
     }
     for (; count > 0; count--, to += step) {
         *to = *from++;
@@ -46,27 +54,29 @@ static inline void el_pack_turned(int32_t width, int32_t cols, int32_t count, co
     }
 }
 
-/* to[k][j] = from[k * pitch + j] for j < n, a constant */
+/* to[k][j] = from[k * pitch + j] for j < n, a constant; two k a turn */
 static inline __attribute__((always_inline)) void el_pack_few(int n, int32_t count, const float *from, int32_t pitch,
                                                               float *to)
 {
-    for (; count > 0; count--, from += pitch, to += n) {
-        const float t0 = from[0];
-        const float t1 = from[1];
-        const float t2 = from[2];
-        const float t3 = from[3];
-        const float t4 = n > 4 ? from[4] : 0.0f;
-        const float t5 = n > 5 ? from[5] : 0.0f;
-        to[0] = t0;
-        to[1] = t1;
-        to[2] = t2;
-        to[3] = t3;
-        if (n > 4) {
-            to[4] = t4;
+    float t[6];
+    for (; count > 1; count -= 2) {
+        float u[6];
+        for (int j = 0; j < n; j++) {
+            t[j] = from[j];
         }
-        if (n > 5) {
-            to[5] = t5;
+        from += pitch;
+        for (int j = 0; j < n; j++) {
+            u[j] = from[j];
         }
+        from += pitch;
+        for (int j = 0; j < n; j++) {
+            to[j] = t[j];
+            to[n + j] = u[j];
+        }
+        to += 2 * n;
+    }
+    for (int j = 0; j < n && count > 0; j++) {
+        to[j] = from[j];
     }
 }
 

@@ -32,43 +32,61 @@ static void el_one(int32_t count, const float *a, const float *b, float *t)
     t[3] = t3;
 }
 
+/* `tiles` tiles, one below the other, for the same columns. */
 #define EL_DEFINE(H, TERM)                                                                                             \
-    static inline void el_store_##H(int32_t count, const float *a0, int32_t lda, const float *b, const float *from,    \
-                                    int32_t pitch, float *y, int32_t ldy)                                              \
+    EL_INLINE void el_store_##H(int32_t tiles, int32_t count, const float *a0, int32_t lda, const float *panel,        \
+                                const float *from, int32_t pitch, float *y, int32_t ldy)                               \
     {                                                                                                                  \
         const float *a1 = a0 + lda;                                                                                    \
         const float *a2 = a1 + lda;                                                                                    \
         const float *a3 = a2 + lda;                                                                                    \
         const float *a4 = H > 4 ? a3 + lda : a3;                                                                       \
         const float *a5 = H > 5 ? a4 + lda : a3;                                                                       \
-        const float *end = b + (count & ~3) * EL_TILE_WIDTH;                                                           \
-        const float *all = b + count * EL_TILE_WIDTH;                                                                  \
-        __asm__ volatile(EL_ROWS_##H("flw", "from", "pitch") EL_TERMS(TERM, EL_APART, EL_STEP_##H)                     \
-                             EL_ROWS_##H("fsw", "y", "ldy")                                                            \
+        const float *end = panel + (count & -EL_TURN_##H) * EL_TILE_WIDTH;                                             \
+        const float *all = panel + count * EL_TILE_WIDTH;                                                              \
+        const float *b;                                                                                                \
+        __asm__ volatile("5:\n\t" EL_ROWS_##H("flw", "from", "pitch") "mv %[b], %[panel]\n\t" EL_TERMS(                \
+                             H, TERM, EL_APART, EL_STEP_##H) EL_ROWS_##H("fsw", "y", "ldy") EL_ON_##H                  \
+                         "addi %[tiles], %[tiles], -1\n\tbnez %[tiles], 5b\n\t"                                        \
                          : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [a4] "+r"(a4), [a5] "+r"(a5),   \
-                           [b] "+r"(b), [from] "+r"(from), [y] "+r"(y)                                                 \
-                         : [end] "r"(end), [all] "r"(all), [pitch] "r"(4 * pitch), [ldy] "r"(4 * ldy)                  \
+                           [b] "=&r"(b), [from] "+r"(from), [y] "+r"(y), [tiles] "+r"(tiles)                           \
+                         : [panel] "r"(panel), [end] "r"(end), [all] "r"(all), [pitch] "r"(4 * pitch),                 \
+                           [ldy] "r"(4 * ldy), [on] "r"(4 * (H * lda - count))                                         \
                          : EL_REGISTERS);                                                                              \
     }
+#define EL_ON_4 EL_NEXT("a0", "on") EL_NEXT("a1", "on") EL_NEXT("a2", "on") EL_NEXT("a3", "on")
+#define EL_ON_5 EL_ON_4 EL_NEXT("a4", "on")
+#define EL_ON_6 EL_ON_5 EL_NEXT("a5", "on")
 EL_DEFINE(6, EL_SIX)
 EL_DEFINE(5, EL_FIVE)
 EL_DEFINE(4, EL_FOUR)
 
-static void el_store(int32_t height, int32_t count, const float *a, int32_t lda, const float *b, const float *from,
-                     int32_t pitch, float *y, int32_t ldy)
+EL_INLINE void el_store(int32_t height, int32_t tiles, int32_t count, const float *a, int32_t lda, const float *b,
+                        const float *from, int32_t pitch, float *y, int32_t ldy)
 {
     if (height == 6) {
-        el_store_6(count, a, lda, b, from, pitch, y, ldy);
+        el_store_6(tiles, count, a, lda, b, from, pitch, y, ldy);
     } else if (height == 5) {
-        el_store_5(count, a, lda, b, from, pitch, y, ldy);
+        el_store_5(tiles, count, a, lda, b, from, pitch, y, ldy);
     } else {
-        el_store_4(count, a, lda, b, from, pitch, y, ldy);
+        el_store_4(tiles, count, a, lda, b, from, pitch, y, ldy);
     }
 }
 
-/* Six rows, five or four, at a time; a tile that is not full goes row by row. */
-static void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
-                            int32_t lda, const float *b, const float *from, int32_t pitch, float *y, int32_t ldy)
+/* How many tiles of one height come next where `left` rows are left. */
+static inline int32_t el_tiles(int32_t left)
+{
+    if (left < 12) {
+        return 1;
+    }
+    const int32_t sixes = left / 6 - 1;
+    return sixes + (el_tile_height(left - 6 * sixes) == 6);
+}
+
+/* Tiles of six rows, five or four; one that is not full goes row by row. */
+static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols,
+                                                      int32_t count, const float *a, int32_t lda, const float *b,
+                                                      const float *from, int32_t pitch, float *y, int32_t ldy)
 {
     static const float zeros[EL_TILE_WIDTH];
     const int32_t hop = from != 0 ? width : 0;
@@ -76,28 +94,27 @@ static void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t
         from = zeros;
         pitch = 0;
     }
-    while (rows > 0) {
-        height = el_tile_height(rows);
-        const int32_t some = el_min(height, rows);
-        const float *f = from;
-        const float *panel = b;
-        for (int32_t j = 0; j < cols; j += width, f += hop, panel += count * width) {
-            const int32_t n = el_min(width, cols - j);
+    for (int32_t j = 0; j < cols; j += width, from += hop, b += count * width) {
+        const int32_t n = el_min(width, cols - j);
+        for (int32_t i = 0, some; i < rows; i += some) {
+            const float *f = from + i * pitch;
+            const float *row = a + i * lda;
+            float *to = y + i * ldy + j;
+            height = el_tile_height(rows - i);
+            some = el_min(height, rows - i);
             if (some == height && n == width) {
-                el_store(height, count, a, lda, panel, f, pitch, y + j, ldy);
+                const int32_t tiles = el_tiles(rows - i);
+                el_store(height, tiles, count, row, lda, b, f, pitch, to, ldy);
+                some = tiles * height;
                 continue;
             }
-            float tile[EL_TILE_WIDTH] = {0};
-            for (int32_t i = 0; i < some; i++) {
-                el_tile_copy(1, n, f + i * pitch, 0, tile, 0);
-                el_one(count, a + i * lda, panel, tile);
-                el_tile_copy(1, n, tile, 0, y + i * ldy + j, 0);
+            for (int32_t r = 0; r < some; r++) {
+                float tile[EL_TILE_WIDTH] = {0};
+                el_tile_copy(1, n, f + r * pitch, 0, tile, 0);
+                el_one(count, row + r * lda, b, tile);
+                el_tile_copy(1, n, tile, 0, to + r * ldy, 0);
             }
         }
-        a += some * lda;
-        from += some * pitch;
-        y += some * ldy;
-        rows -= some;
     }
 }
 

@@ -1,5 +1,5 @@
 /* The tile of products for scalar RISC-V: 6 x 4, 5 x 4 or 4 x 4 sums in registers. Columns are packed; rows are where
- * they are, for forward and the gradient of x, or interleaved, for the gradient of w. Four terms a turn, the rest one
+ * they are, for forward and the gradient of x, or interleaved, for the gradient of w. Some terms a turn, the rest one
  * by one.
  *
  * f0-f23 sums, f24-f27 columns, f28-f31 rows, one after the other. */
@@ -30,11 +30,14 @@ static inline int32_t el_tile_height(int32_t left)
 #define EL_COLS(at)                                                                                                    \
     "flw f24, " at "*16(%[b])\n\tflw f25, " at "*16+4(%[b])\n\tflw f26, " at "*16+8(%[b])\n\tflw f27, " at             \
     "*16+12(%[b])\n\t"
+/* Columns that are not packed: one row of them after the other */
+#define EL_COLS_APART(at)                                                                                              \
+    "flw f24, 0(%[b])\n\tflw f25, 4(%[b])\n\tflw f26, 8(%[b])\n\tflw f27, 12(%[b])\n\tadd %[b], %[b], %[ldb]\n\t"
 #define EL_MACS(c0, c1, c2, c3, a)                                                                                     \
     "fmadd.s " c0 ", " a ", f24, " c0 "\n\tfmadd.s " c1 ", " a ", f25, " c1 "\n\tfmadd.s " c2 ", " a ", f26, " c2      \
     "\n\tfmadd.s " c3 ", " a ", f27, " c3 "\n\t"
-#define EL_FOUR(LOAD, at)                                                                                              \
-    EL_COLS(at)                                                                                                        \
+#define EL_FOUR(LOAD, COLS, at)                                                                                        \
+    COLS(at)                                                                                                           \
     LOAD("f28", "0", at)                                                                                               \
     LOAD("f29", "1", at)                                                                                               \
     LOAD("f30", "2", at)                                                                                               \
@@ -42,9 +45,9 @@ static inline int32_t el_tile_height(int32_t left)
     EL_MACS("f0", "f1", "f2", "f3", "f28")                                                                             \
     EL_MACS("f4", "f5", "f6", "f7", "f29")                                                                             \
     EL_MACS("f8", "f9", "f10", "f11", "f30") EL_MACS("f12", "f13", "f14", "f15", "f31")
-#define EL_FIVE(LOAD, at) EL_FOUR(LOAD, at) LOAD("f28", "4", at) EL_MACS("f16", "f17", "f18", "f19", "f28")
-#define EL_SIX(LOAD, at)                                                                                               \
-    EL_FOUR(LOAD, at)                                                                                                  \
+#define EL_FIVE(LOAD, COLS, at) EL_FOUR(LOAD, COLS, at) LOAD("f28", "4", at) EL_MACS("f16", "f17", "f18", "f19", "f28")
+#define EL_SIX(LOAD, COLS, at)                                                                                         \
+    EL_FOUR(LOAD, COLS, at)                                                                                            \
     LOAD("f28", "4", at)                                                                                               \
     LOAD("f29", "5", at) EL_MACS("f16", "f17", "f18", "f19", "f28") EL_MACS("f20", "f21", "f22", "f23", "f29")
 
@@ -62,11 +65,33 @@ static inline int32_t el_tile_height(int32_t left)
 #define EL_STEP_TOGETHER_5(n) "addi %[a], %[a], " n "*20\n\t"
 #define EL_STEP_TOGETHER_4(n) "addi %[a], %[a], " n "*16\n\t"
 
-/* %[n] bytes of packed columns in whole turns end at %[end], all at %[all] */
-#define EL_TERMS(TERM, LOAD, STEP)                                                                                     \
-    "beq %[b], %[end], 2f\n1:\n\t" TERM(LOAD, "0") TERM(LOAD, "1") TERM(LOAD, "2") TERM(LOAD, "3")                     \
-        STEP("4") "addi %[b], %[b], 64\n\tbne %[b], %[end], 1b\n2:\n\tbeq %[b], %[all], 4f\n3:\n\t" TERM(LOAD, "0")    \
-            STEP("1") "addi %[b], %[b], 16\n\tbne %[b], %[all], 3b\n4:\n\t"
+/* Whole turns of terms end at %[end], all terms at %[all]. A turn is sixteen terms for six rows, eight for fewer. */
+enum { EL_TURN_6 = 16, EL_TURN_5 = 8, EL_TURN_4 = 8 };
+#define EL_TURN_TERMS_6(TERM, LOAD, COLS)                                                                              \
+    EL_TURN_TERMS_5(TERM, LOAD, COLS)                                                                                  \
+    TERM(LOAD, COLS, "8")                                                                                              \
+    TERM(LOAD, COLS, "9")                                                                                              \
+    TERM(LOAD, COLS, "10")                                                                                             \
+    TERM(LOAD, COLS, "11")                                                                                             \
+    TERM(LOAD, COLS, "12") TERM(LOAD, COLS, "13") TERM(LOAD, COLS, "14") TERM(LOAD, COLS, "15")
+#define EL_TURN_TERMS_5(TERM, LOAD, COLS)                                                                              \
+    TERM(LOAD, COLS, "0")                                                                                              \
+    TERM(LOAD, COLS, "1")                                                                                              \
+    TERM(LOAD, COLS, "2")                                                                                              \
+    TERM(LOAD, COLS, "3")                                                                                              \
+    TERM(LOAD, COLS, "4") TERM(LOAD, COLS, "5") TERM(LOAD, COLS, "6") TERM(LOAD, COLS, "7")
+#define EL_TURN_TERMS_4 EL_TURN_TERMS_5
+#define EL_TURN_STEP_6(STEP) STEP("16")
+#define EL_TURN_STEP_5(STEP) STEP("8")
+#define EL_TURN_STEP_4 EL_TURN_STEP_5
+#define EL_STEP_COLS(n) "addi %[b], %[b], " n "*16\n\t"
+#define EL_STEP_NOTHING(n)
+#define EL_TERMS(H, TERM, LOAD, STEP) EL_TURNS(H, TERM, LOAD, STEP, EL_COLS, EL_STEP_COLS)
+#define EL_TERMS_APART(H, TERM, LOAD, STEP) EL_TURNS(H, TERM, LOAD, STEP, EL_COLS_APART, EL_STEP_NOTHING)
+#define EL_TURNS(H, TERM, LOAD, STEP, COLS, STEP_COLS)                                                                 \
+    "beq %[b], %[end], 2f\n1:\n\t" EL_TURN_TERMS_##H(TERM, LOAD, COLS) EL_TURN_STEP_##H(STEP)                          \
+        EL_TURN_STEP_##H(STEP_COLS) "bne %[b], %[end], 1b\n2:\n\tbeq %[b], %[all], 4f\n3:\n\t" TERM(LOAD, COLS, "0")   \
+            STEP("1") STEP_COLS("1") "bne %[b], %[all], 3b\n4:\n\t"
 
 /* Four columns of each row from [p] on, the rows `l` bytes apart */
 #define EL_ROW(op, p, c0, c1, c2, c3)                                                                                  \
@@ -77,11 +102,11 @@ static inline int32_t el_tile_height(int32_t left)
     EL_ROW(op, p, "f0", "f1", "f2", "f3")                                                                              \
     EL_NEXT(p, l)                                                                                                      \
     EL_ROW(op, p, "f4", "f5", "f6", "f7")                                                                              \
-    EL_NEXT(p, l) EL_ROW(op, p, "f8", "f9", "f10", "f11") EL_NEXT(p, l) EL_ROW(op, p, "f12", "f13", "f14", "f15")
-#define EL_ROWS_5(op, p, l) EL_ROWS_4(op, p, l) EL_NEXT(p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19")
-#define EL_ROWS_6(op, p, l)                                                                                            \
-    EL_ROWS_4(op, p, l)                                                                                                \
-    EL_NEXT(p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19") EL_NEXT(p, l) EL_ROW(op, p, "f20", "f21", "f22", "f23")
+    EL_NEXT(p, l)                                                                                                      \
+    EL_ROW(op, p, "f8", "f9", "f10", "f11")                                                                            \
+    EL_NEXT(p, l) EL_ROW(op, p, "f12", "f13", "f14", "f15") EL_NEXT(p, l)
+#define EL_ROWS_5(op, p, l) EL_ROWS_4(op, p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19") EL_NEXT(p, l)
+#define EL_ROWS_6(op, p, l) EL_ROWS_5(op, p, l) EL_ROW(op, p, "f20", "f21", "f22", "f23") EL_NEXT(p, l)
 
 /* rows x cols of a tile, from one place to another. */
 static inline void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)

@@ -1,8 +1,7 @@
 /* The gradient of a convolution's weights by packed products, see product.h. */
 #include "el/kernels.h"
 
-#include "fused.h"
-#include "tile.h"
+#include "square.h"
 
 #include "pack.h"
 

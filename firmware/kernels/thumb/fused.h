@@ -1,20 +1,5 @@
 /* Multiply-adds in one instruction: fewest instructions, and fewest cycles where the FPU starts one in every cycle. */
 
-/* tile.h: a row of four sums */
-#define EL_MACS(c0, c1, c2, c3, a)                                                                                     \
-    "vfma.f32 " c0 ", " a ", s25\n\t"                                                                                  \
-    "vfma.f32 " c1 ", " a ", s26\n\t"                                                                                  \
-    "vfma.f32 " c2 ", " a ", s27\n\t"                                                                                  \
-    "vfma.f32 " c3 ", " a ", s28\n\t"
-/* s20-s23 += c * s28 */
-#define EL_SCALED(c0, c1, c2, c3)                                                                                      \
-    "vfma.f32 s20, " c0 ", s28\n\t"                                                                                    \
-    "vfma.f32 s21, " c1 ", s28\n\t"                                                                                    \
-    "vfma.f32 s22, " c2 ", s28\n\t"                                                                                    \
-    "vfma.f32 s23, " c3 ", s28\n\t"
-#define EL_BYTES_5 "88"
-#define EL_BYTES_4 "72"
-
 /* wide.h: s16-s19 and s20-s23 four terms of the rows, s24-s31 a term of the columns */
 #define EL_WIDE_TERM(a0, a1)                                                                                           \
     "vldmia %[b]!, {s24-s31}\n\t"                                                                                      \

@@ -35,18 +35,19 @@ static inline void el_pack_row(int32_t count, const float *from, float *to)
     }
 }
 
-/* Registers to places a row of a panel apart, from the one with number `at` on */
-#define EL_SPREAD(s, at) "vstr " s ", [%[t], #" at "*4*%c[width]]\n\t"
-#define EL_SPREAD_FOUR                                                                                                 \
-    EL_SPREAD("s0", "0")                                                                                               \
-    EL_SPREAD("s1", "1")                                                                                               \
-    EL_SPREAD("s2", "2")                                                                                               \
-    EL_SPREAD("s3", "3")
-#define EL_SPREAD_SIXTEEN                                                                                              \
-    EL_SPREAD_FOUR EL_SPREAD("s4", "4") EL_SPREAD("s5", "5") EL_SPREAD("s6", "6") EL_SPREAD("s7", "7")                 \
-        EL_SPREAD("s8", "8") EL_SPREAD("s9", "9") EL_SPREAD("s10", "10") EL_SPREAD("s11", "11") EL_SPREAD("s12", "12") \
-            EL_SPREAD("s13", "13") EL_SPREAD("s14", "14") EL_SPREAD("s15", "15")
+/* Four words to places a row of a panel apart, from the one with number `at` on. */
+#define EL_SPREAD(at)                                                                                                  \
+    "ldmia %[p]!, {r4, r5, r6, r8}\n\tstr r4, [%[t], #(" at "*4)*%c[width]]\n\tstr r5, [%[t], #(" at                   \
+    "*4+4)*%c[width]]\n\tstr r6, [%[t], #(" at "*4+8)*%c[width]]\n\tstr r8, [%[t], #(" at "*4+12)*%c[width]]\n\t"
+#define EL_SPREAD_LOOP(each, words)                                                                                    \
+    for (; k >= (each); k -= (each), t += (each)*EL_TILE_WIDTH) {                                                      \
+        __asm__ volatile(words                                                                                         \
+                         : [p] "+r"(p)                                                                                 \
+                         : [t] "r"(t), [width] "i"(EL_TILE_WIDTH)                                                      \
+                         : "r4", "r5", "r6", "r8", "memory");                                                          \
+    }
 
+/* In the core's registers: a Cortex-M4 stores them in half the time that the FPU's take. */
 static inline void el_pack_turned(int32_t width, int32_t cols, int32_t count, const float *from, int32_t pitch,
                                   float *to)
 {
@@ -57,18 +58,8 @@ static inline void el_pack_turned(int32_t width, int32_t cols, int32_t count, co
         for (; j >= cols && k > 0; k--, t += EL_TILE_WIDTH) {
             *t = 0.0f;
         }
-        for (; k >= 16; k -= 16, t += 16 * EL_TILE_WIDTH) {
-            __asm__ volatile("vldmia %[p]!, {s0-s15}\n\t" EL_SPREAD_SIXTEEN
-                             : [p] "+r"(p)
-                             : [t] "r"(t), [width] "i"(EL_TILE_WIDTH)
-                             : EL_LOW_REGISTERS);
-        }
-        for (; k >= 4; k -= 4, t += 4 * EL_TILE_WIDTH) {
-            __asm__ volatile("vldmia %[p]!, {s0-s3}\n\t" EL_SPREAD_FOUR
-                             : [p] "+r"(p)
-                             : [t] "r"(t), [width] "i"(EL_TILE_WIDTH)
-                             : EL_LOW_REGISTERS);
-        }
+        EL_SPREAD_LOOP(16, EL_SPREAD("0") EL_SPREAD("4") EL_SPREAD("8") EL_SPREAD("12"))
+        EL_SPREAD_LOOP(4, EL_SPREAD("0"))
         for (; k > 0; k--, t += EL_TILE_WIDTH) {
             *t = *p++;
         }

@@ -1,8 +1,8 @@
-/* Fully connected layers in halves. Sums are halves for up to EL_MOST_TERMS terms of a lane, then floats. */
+/* Fully connected layers in halves. Sums are halves for up to EL_HALF_TERMS terms of a lane, then floats. */
 #include "el/kernels.h"
 #include "pair.h"
 
-enum { EL_MOST_TERMS = 72, EL_ROWS = 6, EL_PAIRS = 8 };
+enum { EL_HALF_TERMS = 72, EL_ROWS = 6, EL_PAIRS = 8 };
 
 static int32_t lower(int32_t a, int32_t b)
 {
@@ -40,7 +40,7 @@ EL_PAIR void forward(int rows, int32_t in, const el_f16 *x, const el_f16 *w, con
     }
     int32_t i = 0;
     while (in - i >= 2) {
-        const int32_t pairs = lower(EL_MOST_TERMS, (in - i) / 2);
+        const int32_t pairs = lower(EL_HALF_TERMS, (in - i) / 2);
         add_rows(rows, pairs, in, x + i, w + i, sum);
         i += 2 * pairs;
     }
@@ -72,7 +72,7 @@ EL_PAIR void columns(int pairs, int32_t in, int32_t out, const el_f16 *dy, const
         for (int c = 0; c < pairs; c++) {
             acc[c] = el_pair_zero();
         }
-        const int32_t end = lower(out, o + EL_MOST_TERMS);
+        const int32_t end = lower(out, o + EL_HALF_TERMS);
 #pragma GCC unroll 4
         for (; o < end; o++, w += in) {
             const el_pair v = el_pair_one(dy + o);

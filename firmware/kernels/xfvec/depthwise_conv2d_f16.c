@@ -1,9 +1,9 @@
 /* Depthwise convolutions in halves, sixteen channels of a position at a time, two a register. A window's sum is one of
- * halves; a gradient of w is summed as halves along EL_MOST_TERMS outputs of a tap, then as floats. */
+ * halves; a gradient of w is summed as halves along EL_HALF_TERMS outputs of a tap, then as floats. */
 #include "el/kernels.h"
 #include "pair.h"
 
-enum { EL_PAIRS = 8, EL_CHANNELS = 2 * EL_PAIRS, EL_MOST_TERMS = 72 };
+enum { EL_PAIRS = 8, EL_CHANNELS = 2 * EL_PAIRS, EL_HALF_TERMS = 72 };
 
 /* Which taps [first, last) of a window that begins at `at` lie within [0, size). */
 typedef struct {
@@ -135,7 +135,7 @@ EL_PAIR void tap_gradient(int pairs, int32_t rows, int32_t cols, const el_f16 *x
                           const el_f16 *dy, int32_t y_row, int32_t y_col, float scale, el_f16 *dw)
 {
     float sum[EL_CHANNELS] = {0};
-    const int32_t most = EL_MOST_TERMS / cols > 0 ? EL_MOST_TERMS / cols : 1; /* rows that are summed as halves */
+    const int32_t most = EL_HALF_TERMS / cols > 0 ? EL_HALF_TERMS / cols : 1; /* rows that are summed as halves */
     float one = 0.0f;
     while (rows > 0) {
         el_pair acc[EL_PAIRS];

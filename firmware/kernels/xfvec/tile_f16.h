@@ -1,4 +1,4 @@
-/* The tile of products in halves: 6 or 4 rows of 8 columns. Up to EL_MOST_TERMS terms are added as halves; longer sums
+/* The tile of products in halves: 6 or 4 rows of 8 columns. Up to EL_HALF_TERMS terms are added as halves; longer sums
  * are cut into equal pieces that are added as floats. */
 #ifndef EL_XFVEC_TILE_F16_H
 #define EL_XFVEC_TILE_F16_H
@@ -39,7 +39,7 @@ static inline void el_term(el_f16 *sum, const el_f16 *column, const el_f16 *row)
 #include "../product/block.h"
 #include "turned.h"
 
-enum { EL_MOST_TERMS = 72 };
+enum { EL_HALF_TERMS = 72 };
 
 typedef struct {
     float row[EL_ROWS][EL_COLS];
@@ -105,7 +105,7 @@ EL_INLINE void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el
 /* How many terms of `left` are added next: pieces of equal length, but the last. */
 static inline int32_t el_piece(int32_t count)
 {
-    return count <= EL_MOST_TERMS ? count : (el_ceil_div(count, el_ceil_div(count, EL_MOST_TERMS)) + 7) & ~7;
+    return count <= EL_HALF_TERMS ? count : (el_ceil_div(count, el_ceil_div(count, EL_HALF_TERMS)) + 7) & ~7;
 }
 
 static void el_total_add(int32_t rows, const el_sums *t, el_total *sum, int first)
