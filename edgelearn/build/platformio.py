@@ -40,7 +40,7 @@ def make_project(
     files = image_files(board, carrier, kernels, own_main=True)
     main = MAINS.get(board.framework, MAIN)
     context = {
-        "title": f"{title} on {board.id}, {board.description}",
+        "title": f"{title} on {board.id}",
         "name": title,
         "board": board,
         "main": main,
@@ -54,16 +54,19 @@ def make_project(
         generated[name] = template(f"platformio/{name}.j2").render(context)
     if board.bare:
         generated["machine.py"] = template("platformio/machine.py.j2").render(context)
+    if board.framework == "espidf":
+        generated["sdkconfig.defaults"] = template("platformio/sdkconfig.defaults.j2").render()
     if board.platformio is None:
         generated |= _local_platform(board)
+    kernel_files = with_included(files.kernels)
+    headers = [name for name in kernel_files if name.startswith("include/")]
+    runtime_files = with_included((*files.runtime, *files.library, *headers))
+    about = "The runtime of a model that trains itself, and the hardware layer of a board."
+    generated |= _library(RUNTIME, about, runtime_files, {"includeDir": "include", "flags": ["-Ihal"]})
+    kernel_files = [name for name in kernel_files if name not in headers]
     generated |= _library(
-        RUNTIME, "The runtime of a model that trains itself, and the hardware layer of a board.",
-        (*files.runtime, *files.library), {"includeDir": "include", "flags": ["-Ihal"]},
-    )  # fmt: skip
-    generated |= _library(
-        KERNELS, "The kernels that the model calls.", files.kernels, {"flags": [board.build.kernel_optimize]}
+        KERNELS, "The kernels that the model calls.", kernel_files, {"flags": [board.build.kernel_optimize]}
     )
-    generated = {name: text for name, text in generated.items() if name not in _doubles(generated)}
     own = {f"src/{main}": _main(board), ".gitignore": template("platformio/gitignore.j2").render()}
     return Project(dict(sorted(generated.items())), own)
 
@@ -97,7 +100,7 @@ def _settings(board: Board) -> dict[str, str | list[str]]:
 
 
 def _library(name: str, description: str, files: Iterable[str], build: dict[str, object]) -> dict[str, str]:
-    """A library of PlatformIO out of files below `firmware/` and what they include."""
+    """A library of PlatformIO out of files below `firmware/`."""
     manifest = {
         "name": name,
         "version": __version__,
@@ -106,16 +109,9 @@ def _library(name: str, description: str, files: Iterable[str], build: dict[str,
         "build": {"srcDir": ".", "libArchive": False, **build},
     }
     texts = {f"lib/{name}/library.json": json.dumps(manifest, indent=2) + "\n"}
-    for path in with_included(files):
+    for path in files:
         texts[f"lib/{name}/{path}"] = (firmware_dir() / path).read_text(encoding="utf-8")
     return texts
-
-
-def _doubles(generated: Mapping[str, str]) -> set[str]:
-    """Headers of the kernels' library that the runtime's has too."""
-    return {n for n in generated if n.replace(f"lib/{KERNELS}/", f"lib/{RUNTIME}/", 1) in generated.keys() - {n}} - {
-        f"lib/{KERNELS}/library.json"
-    }
 
 
 def _local_platform(board: Board) -> dict[str, str]:
