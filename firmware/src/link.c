@@ -26,7 +26,7 @@ static struct {
     uint8_t bytes[EL_WIRE_MAX];
 } out;
 
-static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
+uint32_t el_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
 {
     static const uint32_t of_nibble[16] = {
         0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
@@ -73,7 +73,7 @@ static int is_good(void)
         return 0;
     }
     /* The CRC over a message and its own CRC is a constant. */
-    return crc32(0xFFFFFFFFu, in.frame, in.length) == 0xDEBB20E3u;
+    return el_crc32(0xFFFFFFFFu, in.frame, in.length) == 0xDEBB20E3u;
 }
 
 int el_link_receive(el_frame *f)
@@ -119,7 +119,7 @@ static void encode(uint8_t byte)
 void el_link_put(const void *bytes, uint32_t count)
 {
     const uint8_t *from = bytes;
-    out.crc = crc32(out.crc, from, count);
+    out.crc = el_crc32(out.crc, from, count);
     for (uint32_t i = 0; i < count; i++) {
         encode(from[i]);
     }

@@ -81,9 +81,6 @@ static uint16_t finish_batch(el_run *r, float skipped)
         return EL_FLAG_SKIPPED;
     }
     r->step++;
-    if (el_model.extras != 0 && el_model.extras->updated != 0) {
-        el_model.extras->updated();
-    }
     return EL_FLAG_UPDATED;
 }
 
@@ -142,6 +139,14 @@ static void report(const el_run *r, el_result *out, uint64_t start)
     out->ticks_high = (uint32_t)(ticks >> 32);
 }
 
+/* A step was done, and its ticks are counted: time to save, where it is. */
+static void tell_of(const el_result *out)
+{
+    if ((out->flags & EL_FLAG_UPDATED) != 0 && el_model.extras != 0 && el_model.extras->updated != 0) {
+        el_model.extras->updated();
+    }
+}
+
 el_result el_run_sample(uint32_t op, int cached)
 {
     el_run *r = &el_state_of_run;
@@ -178,6 +183,7 @@ el_result el_run_sample(uint32_t op, int cached)
         }
     }
     report(r, &out, start);
+    tell_of(&out);
     return out;
 }
 
@@ -201,5 +207,6 @@ el_result el_run_flush(void)
     }
     out.loss = r->last_loss;
     report(r, &out, start);
+    tell_of(&out);
     return out;
 }

@@ -105,6 +105,9 @@ typedef struct {
     const uint8_t *payload;
 } el_frame;
 
+/* Carry a CRC-32 on, without inverting it; it begins with all ones. */
+uint32_t el_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count);
+
 /* Wait for a frame. 1: `f` is good; 0: one came damaged; -1: the host is gone. */
 int el_link_receive(el_frame *f);
 

@@ -66,7 +66,7 @@ typedef struct el_extras {
     const el_saved *saved; /* NULL without a store */
     el_region kept;        /* what the sensor's code wants kept with the weights */
     void (*boot)(void);    /* go on from what was saved, if there is anything whole of this plan */
-    void (*updated)(void); /* after each step: saves every so many of them */
+    void (*updated)(void); /* after a sample or a flush that gave a step: saves every so many of them */
     uint8_t (*save)(uint32_t what, float score);
     uint8_t (*restore)(uint32_t which);
     uint8_t (*sample)(uint32_t source, uint32_t argument); /* one into the model's input and target */
