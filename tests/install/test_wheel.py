@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.install.test_pytest_plugin import examples
 from tests.support.cli import ROOT, small_data
 
 
@@ -55,6 +56,17 @@ def test_the_wheel_carries_what_is_not_python(wheel: Path) -> None:
     ]
     assert [w for w in wanted if f"edgelearn/_share/{w}" not in names] == []
     assert [n for n in names if n.startswith(("tests/", ".venv")) or n.endswith(".pyc")] == []
+
+
+def test_the_plugin_of_the_wheel(python: Path, tmp_path: Path) -> None:
+    """pytest finds it by itself, and the documented example passes; what it leaves lies in pytest's own cache."""
+    for name, text in examples().items():
+        (tmp_path / name).write_text(text)
+    command = [python, "-m", "pytest", "-q", "-k", "predictions"]
+    done = subprocess.run(command, cwd=tmp_path, env=_bare(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+    assert len(list((tmp_path / ".pytest_cache" / "d" / "edgelearn").iterdir())) == 1
 
 
 def test_the_wheel_trains(python: Path, tmp_path: Path) -> None:
