@@ -13,7 +13,8 @@
 el_vectors:
     .word el_stack_top
     .word el_reset
-    .rept 13
+    .word el_nmi
+    .rept 12
     .word el_trap
     .endr
     .word el_systick
@@ -22,6 +23,8 @@ el_vectors:
     .endr
     .size el_vectors, . - el_vectors
 
+    .weak el_nmi
+    .thumb_set el_nmi, el_trap
     .weak el_systick
     .thumb_set el_systick, el_trap
     .weak el_interrupt

@@ -27,4 +27,7 @@ uint32_t el_core_hz(void);
 /* Wait until the last byte that was written has left. */
 void el_uart_drain(void);
 
+/* The end of a program that can't go on. */
+_Noreturn void el_fault(void);
+
 #endif

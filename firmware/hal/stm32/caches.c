@@ -3,12 +3,13 @@
    answers (ST AN4838). Nothing but the core writes memory here, so the data cache needs no more care. */
 #include "stm32/chip.h"
 
-static volatile uint32_t *const control = (volatile uint32_t *)0xE000ED14u;      /* CCR */
-static volatile uint32_t *const cache_size = (volatile uint32_t *)0xE000ED80u;   /* CCSIDR */
-static volatile uint32_t *const cache_select = (volatile uint32_t *)0xE000ED84u; /* CSSELR */
-static volatile uint32_t *const forget_code = (volatile uint32_t *)0xE000EF50u;  /* ICIALLU */
-static volatile uint32_t *const forget_line = (volatile uint32_t *)0xE000EF60u;  /* DCISW */
-static volatile uint32_t *const protection = (volatile uint32_t *)0xE000ED94u;   /* MPU: CTRL, RNR, RBAR, RASR */
+static volatile uint32_t *const control = (volatile uint32_t *)0xE000ED14u;        /* CCR */
+static volatile uint32_t *const cache_size = (volatile uint32_t *)0xE000ED80u;     /* CCSIDR */
+static volatile uint32_t *const cache_select = (volatile uint32_t *)0xE000ED84u;   /* CSSELR */
+static volatile uint32_t *const forget_code = (volatile uint32_t *)0xE000EF50u;    /* ICIALLU */
+static volatile uint32_t *const forget_address = (volatile uint32_t *)0xE000EF5Cu; /* DCIMVAC */
+static volatile uint32_t *const forget_line = (volatile uint32_t *)0xE000EF60u;    /* DCISW */
+static volatile uint32_t *const protection = (volatile uint32_t *)0xE000ED94u;     /* MPU: CTRL, RNR, RBAR, RASR */
 
 enum { DATA_CACHE = 1 << 16, CODE_CACHE = 1 << 17 };
 enum { SETS_4_SHIFT = 5, WAYS_SHIFT = 30 }; /* of a set and way in DCISW: lines of 32 bytes, 4 ways */
@@ -31,6 +32,15 @@ static void forget_data(void)
         for (uint32_t way = 0; way < ways; way++) {
             *forget_line = way << WAYS_SHIFT | set << SETS_4_SHIFT;
         }
+    }
+    barrier();
+}
+
+void el_cache_forget(uint32_t address, uint32_t count)
+{
+    barrier();
+    for (uint32_t line = address & ~31u; line < address + count; line += 32) {
+        *forget_address = line;
     }
     barrier();
 }

@@ -10,6 +10,9 @@
 
 void el_caches_on(void);
 
+/* Flash was erased or programmed: what is read of it next comes from there. */
+void el_cache_forget(uint32_t address, uint32_t count);
+
 /* The fastest clock that the chip allows. Where a crystal does not start, the chip's own oscillator takes its place;
    where the PLL does not lock, or the flash does not take its wait states, the clock stays what it was at reset. */
 void el_clock_up(void);
