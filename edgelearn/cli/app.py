@@ -25,6 +25,7 @@ COMMANDS = {
     "inspect": "Show what a model is made of and what training it would take.",
     "plan": "Show every byte of RAM before anything is compiled.",
     "rank": "Show what each layer is worth training, measured with your samples.",
+    "shift": "Tune weights to signed powers of two: 2 to 4 bits, no products.",
     "build": "Compile the training program for a board.",
     "run": "Train on the board: plan, build, start, train, check, export.",
     "test": "Train on an emulated board and hold limits, for your own CI.",

@@ -1,0 +1,95 @@
+"""Shift networks as ONNX files: float weights that are signed powers of two, and a note of which ones they are.
+
+Any runtime runs such a file. The note, `edgelearn.shift` in the model's metadata, is JSON: for each initializer its
+bits and k, where weights are sgn * 2^(S - k).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edgelearn.errors import InputError
+from edgelearn.export import export_onnx
+from edgelearn.export.files import write_whole
+from edgelearn.export.store import Store
+from edgelearn.graph import Graph
+from edgelearn.shift import latents
+from edgelearn.shift.tuning import Shifted
+
+if TYPE_CHECKING:
+    import onnx
+
+KEY = "edgelearn.shift"
+
+
+def epsilons(source: Path, graph: Graph) -> dict[str, float]:
+    """The norms of an imported ONNX file that are BatchNormalization there, by the name of their means: epsilon."""
+    from edgelearn.importers.onnx.file import read_model
+
+    nodes = read_model(source)[0].graph.node
+    found = {}
+    for node in graph.nodes:
+        proto = nodes[node.origin.index] if node.op == "batch_norm" and node.origin.index >= 0 else None
+        if proto is not None and proto.op_type == "BatchNormalization":
+            given = [a.f for a in proto.attribute if a.name == "epsilon"]
+            found[node.inputs[3]] = float(given[0]) if given else 1e-5
+    return found
+
+
+def write(
+    source: Path, graph: Graph, values: Mapping[str, np.ndarray], shifted: Mapping[str, Shifted],
+    live: Mapping[str, float], out: Path,
+) -> None:  # fmt: skip
+    """Write the file at `source` with new weights, new statistics of its norms, and the note.
+
+    `values` has weights and statistics in device layout; `graph` is the imported one. InputError if that can't be.
+    """
+    import onnx
+
+    records = graph.meta["export"]
+    weights = {name: value for name, value in values.items() if name in records}
+    partial = out.with_name(f".{out.name}.partial")
+    try:
+        export_onnx(source, graph, weights, partial)
+        model = onnx.load(partial)
+    finally:
+        partial.unlink(missing_ok=True)
+    store = Store(model, source.name)
+    for node in graph.nodes:
+        if node.op == "batch_norm" and node.inputs[3] in live:
+            mean, inv_std = (values[name] for name in node.inputs[3:])
+            _write_norm(store, model.graph.node[node.origin.index], mean, inv_std, live[node.inputs[3]])
+    note = {records[name].source: {"bits": s.bits, "k": s.k} for name, s in shifted.items()}
+    for entry in [entry for entry in model.metadata_props if entry.key == KEY]:
+        model.metadata_props.remove(entry)
+    model.metadata_props.add(key=KEY, value=json.dumps(note, sort_keys=True))
+    onnx.checker.check_model(model)
+    write_whole(out, model.SerializeToString())
+
+
+def _write_norm(store: Store, proto: onnx.NodeProto, mean: np.ndarray, inv_std: np.ndarray, epsilon: float) -> None:
+    """Running mean and variance into the node's own constants; where norms share them, the first one's stay."""
+    variance = np.maximum(1 / np.square(inv_std.astype(np.float64)) - epsilon, 0).astype(np.float32)
+    for name, value in ((proto.input[3], mean), (proto.input[4], variance)):
+        held = store.read(name)
+        if held is None or held.size != value.size:
+            raise InputError(f"the file has no constant '{name}' of {value.size} values", where=store.where)
+        store.write(name, value.astype(held.dtype).reshape(held.shape))
+
+
+def marked(model: onnx.ModelProto) -> dict[str, Shifted]:
+    """The initializers that a file's note names, by name; InputError if the note is none of ours."""
+    text = next((entry.value for entry in model.metadata_props if entry.key == KEY), "{}")
+    try:
+        note = json.loads(text)
+        found = {str(name): Shifted(str(name), int(entry["bits"]), int(entry["k"])) for name, entry in note.items()}
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise InputError(f"the metadata '{KEY}' is not what edgelearn writes", hint="delete it") from None
+    if any(s.bits not in latents.BITS for s in found.values()):
+        raise InputError(f"the metadata '{KEY}' names other bits than {latents.BITS}")
+    return found

@@ -1,0 +1,95 @@
+"""`edgelearn shift` as people use it: the file, the numbers, an interruption, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgelearn.interpreter import OnnxInterpreter
+from edgelearn.shift.tuning import Tuning
+from tests.support.cli import DATA, MODEL, edgelearn
+
+Capture = pytest.CaptureFixture[str]
+FLAGS = ("--data", DATA, "--bits", 4, "--batch", 16, "--epochs", 3)
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_file_and_its_numbers(capsys: Capture, tmp_path: Path) -> None:
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--json")
+    assert said.code == 0
+    found = json.loads(said.out)
+    assert [(layer["name"], layer["weights"], layer["bytes"]) for layer in found["layers"]] == [
+        ("conv2", 2560, 1280),
+        ("conv3", 5120, 2560),
+    ]
+    assert len(found["epochs"]) == 3
+    with np.load(DATA) as data:
+        correct = OnnxInterpreter(tmp_path / "shift.onnx").predict(data["x_test"]).argmax(axis=1) == data["y_test"]
+    assert found["after"] == pytest.approx(correct.mean(), abs=0.5 / len(correct))
+    assert found["before"] == pytest.approx(0.881, abs=0.001)
+    assert found["after"] > 0.7
+    assert [path.name for path in tmp_path.iterdir()] == ["shift.onnx"]
+
+
+def test_both_backends_say_the_same(capsys: Capture) -> None:
+    losses = []
+    for backend in ("numpy", "torch"):
+        said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--backend", backend, "--json")
+        assert (said.code, json.loads(said.out)["backend"]) == (0, backend)
+        losses.append(json.loads(said.out)["epochs"][0]["loss"])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+def test_an_interrupted_call_goes_on(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, calls = Tuning.run, []
+
+    def once(self, *args):
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        calls.append(1)
+        return run(self, *args)
+
+    monkeypatch.setattr(Tuning, "run", once)
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS)
+    assert (said.code, [path.name for path in tmp_path.iterdir()]) == (130, ["shift.onnx.unfinished.npz"])
+    monkeypatch.setattr(Tuning, "run", run)
+    again = edgelearn(capsys, "shift", MODEL, *FLAGS)
+    assert again.code == 0
+    assert "went on behind epoch 2 of 3, from shift.onnx.unfinished.npz" in again.err
+    assert "tuned 1 epoch " in again.err
+    assert [path.name for path in tmp_path.iterdir()] == ["shift.onnx"]
+    assert max(map(len, again.out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        (("--layers", "conv9"), 1, "no layer that can be shifted is called conv9"),
+        (("--lr", "-1"), 2, "a learning rate of -1.0 is no positive number"),
+        (("--lr", "1e30"), 1, "the loss is not finite any more in epoch 1"),
+        (("--bits", "5"), 2, "5 is not in the range 2<=x<=4"),
+        (("--out", "."), 2, "this is a folder, not a file to write"),
+    ],
+)
+def test_what_it_refuses(capsys: Capture, tmp_path: Path, flags: tuple[str, ...], code: int, words: str) -> None:
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, *flags)
+    assert (said.code, said.out) == (code, "")
+    assert words in said.err
+    assert "Traceback" not in said.err
+    assert list(tmp_path.rglob("*.onnx")) == []
+
+
+def test_without_samples_or_with_another_kind_of_file(capsys: Capture, tmp_path: Path) -> None:
+    said = edgelearn(capsys, "shift", MODEL)
+    assert said.code == 2
+    assert "weights are tuned with samples" in said.err
+    (tmp_path / "model.tflite").write_bytes(b"")
+    said = edgelearn(capsys, "shift", "model.tflite", "--data", DATA)
+    assert (said.code, "only ONNX files can be shifted" in said.err) == (1, True)
