@@ -3,7 +3,9 @@
  * Exact and repeatable: every instruction adds one, whatever block it was translated in. At exit it writes one line
  * "<id> <instructions>" per interval, in the order of execution; the mark itself is not counted.
  * Arguments: isa=arm|riscv, out=<file>, for RISC-V's vectors beats=arithmetic|all, and cycles=m4 to count
- * modelled cycles of a Cortex-M4 in place of instructions (m4_cycles.h).
+ * modelled cycles of a Cortex-M4 in place of instructions (m4_cycles.h). harts=apart is for cores that run at the same
+ * time: each has marks and counts of its own, and there is one line "<core> <instructions>" a core, the sum of what it
+ * executed between marks of ids other than 0; QEMU 9.0 and later.
  *
  * beats: an instruction on a group of m vector registers counts m times, as often as VLEN bits go through the unit; one
  * whose result or operand is twice as wide counts 2 m times. "arithmetic" counts loads and stores once each, "all"
@@ -60,6 +62,7 @@ SOME_VERSIONS void qemu_plugin_register_vcpu_insn_exec_inline(struct plugin_insn
 /* Version 2 */
 SOME_VERSIONS struct plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element);
 SOME_VERSIONS uint64_t qemu_plugin_u64_sum(plugin_u64 counter);
+SOME_VERSIONS uint64_t qemu_plugin_u64_get(plugin_u64 counter, unsigned cpu);
 SOME_VERSIONS void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct plugin_insn *insn, int op,
                                                                        plugin_u64 counter, uint64_t add);
 /* Version 5 */
@@ -77,6 +80,13 @@ static enum { INSTRUCTIONS, ARITHMETIC, ALL, M4 } weighs;
 static unsigned group_eighths = 8; /* registers of a group, in eighths: LMUL */
 static unsigned element = 8;       /* bits: SEW */
 static FILE *out;
+
+enum { CORES = 64 };
+static int apart;
+static struct {
+    uint64_t since, counted;
+    int id;
+} cores[CORES]; /* each is written by its own thread only */
 
 /* Before QEMU looks at the version. */
 __attribute__((constructor)) static void claim_version(void)
@@ -214,6 +224,20 @@ static unsigned weight_of(const struct plugin_insn *insn, uint32_t word, m4_stat
     }
 }
 
+static void on_own_mark(unsigned cpu, void *data)
+{
+    if (cpu >= CORES) {
+        fprintf(stderr, "insn_plugin: more than %d cores\n", CORES);
+        exit(1);
+    }
+    const uint64_t executed = qemu_plugin_u64_get(scored, cpu);
+    if (cores[cpu].id != 0) {
+        cores[cpu].counted += executed - cores[cpu].since;
+    }
+    cores[cpu].id = (int)(intptr_t)data;
+    cores[cpu].since = executed;
+}
+
 static void on_mark(unsigned cpu, void *data)
 {
     (void)cpu;
@@ -239,7 +263,8 @@ static void on_translate(plugin_id id, struct plugin_tb *tb)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, on_vtype, CB_NO_REGS, (void *)(uintptr_t)word);
         }
         if (mark >= 0) {
-            qemu_plugin_register_vcpu_insn_exec_cb(insn, on_mark, CB_NO_REGS, (void *)(intptr_t)mark);
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, apart ? on_own_mark : on_mark, CB_NO_REGS,
+                                                   (void *)(intptr_t)mark);
         } else if (scored.board != NULL) {
             qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD_U64, scored, weight);
         } else {
@@ -252,6 +277,11 @@ static void on_end(plugin_id id, void *data)
 {
     (void)id;
     (void)data;
+    for (unsigned cpu = 0; cpu < CORES; cpu++) {
+        if (cores[cpu].counted != 0) {
+            fprintf(out, "%u %llu\n", cpu, (unsigned long long)cores[cpu].counted);
+        }
+    }
     fclose(out);
 }
 
@@ -264,6 +294,8 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int
             weighs = ARITHMETIC;
         } else if (strcmp(argv[i], "beats=all") == 0) {
             weighs = ALL;
+        } else if (strcmp(argv[i], "harts=apart") == 0) {
+            apart = 1;
         } else if (strcmp(argv[i], "cycles=m4") == 0) {
             weighs = M4;
         } else if (strncmp(argv[i], "out=", 4) == 0) {
@@ -272,6 +304,10 @@ EXPORT int qemu_plugin_install(plugin_id id, const struct plugin_info *info, int
     }
     if (out == NULL) {
         fprintf(stderr, "insn_plugin: cannot write its out= file\n");
+        return -1;
+    }
+    if (apart && (qemu_plugin_scoreboard_new == NULL || qemu_plugin_u64_get == NULL)) {
+        fprintf(stderr, "insn_plugin: this QEMU has no counter for each core\n");
         return -1;
     }
     copies = info->version.current >= 3;

@@ -10,11 +10,13 @@ import pytest
 from edgelearn import boards
 from edgelearn.build.toolchain import find_compiler, outdated
 from edgelearn.errors import ToolError
+from edgelearn.harts import HANDOVER
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.scaling import OVERFLOW
-from tools.bench import bars, counting, nets, probe
+from tools.bench import bars, counting, harts, nets, probe
 from tools.bench.__main__ import RECORD
 from tools.bench.cases import step_of
+from tools.bench.together import executed
 
 BOARDS = ("qemu-m4", "qemu-m55", "qemu-m7", "qemu-rv32", "qemu-rv32v")
 MACS = {"resnet8": 37_062_528, "ds-cnn": 7_650_304, "mobilenet": 21_971_328}  # of a training step, by hand
@@ -63,6 +65,22 @@ def test_halves_are_counted_with_every_weight_updated() -> None:
             assert np.mean(before != after) > 0.3, bench.name  # small gradients do not always move a half
             weights += after.size
     assert weights == 22_604
+
+
+def test_harts_that_run_together_execute_what_each_does_alone() -> None:
+    """In an emulator with a thread a hart, of the image that the board gets. ReLUs cost what the data says."""
+    _loaded("qemu-rv32x8")
+    plan = nets.plan_of("ds-cnn", "qemu-rv32x8")
+    steps = list(harts.steps_of(plan))
+    alone = harts.each_hart(steps, 8)
+    alone[0] += HANDOVER // 2 * sum(len(step.parts) > 1 for step in steps)
+    together = executed(plan)
+    assert len(together) == 8
+    for one, other in zip(together, alone, strict=True):
+        assert one == pytest.approx(other, rel=0.01)
+    whole, longest = sum(step.whole for step in steps), sum(step.busiest for step in steps)
+    assert max(together) <= longest
+    assert whole / longest >= bars.bars("qemu-rv32x8", bars.HARTS)["step ds-cnn"]
 
 
 TABLE = {"qemu-m7": {"f32": {"layers": {"conv": {"fwd": 0.8}}, "steps": {"net": 0.5}}}}

@@ -72,6 +72,19 @@ def measure_step(board: str, method: Method) -> Counts:
     }
 
 
+def measure(board: str, method: Method) -> Counts:
+    """What is recorded of a board beside its bars; of one with several harts that is all: kernels are those of one."""
+    loaded = boards.load(board)
+    if loaded.harts > 1:
+        return {"compiler": "", "kernels": {}, "step": {}, "prefixes": {}}
+    return {
+        "compiler": "",
+        "kernels": measure_kernels(board, method),
+        "step": measure_step(board, method),
+        "prefixes": {} if loaded.simulated else prefixes.measure(board, method),
+    }
+
+
 def _ratio(macs: int, spent: float, unit: str) -> str:
     """MAC/insn, or cycles/MAC."""
     return f"{macs / spent if unit == 'insn' else spent / macs:6.3f}" if macs else "      "
@@ -156,12 +169,8 @@ def main() -> int:
                 print(f"{board}: not compared, recorded with {theirs}, installed is {compiler}")
                 continue
             method = _choice(board, options.count).method
-            now: Counts = {
-                "compiler": compiler,
-                "kernels": measure_kernels(board, method),
-                "step": measure_step(board, method),
-                "prefixes": {} if boards.load(board).simulated else prefixes.measure(board, method),
-            }
+            now = measure(board, method)
+            now["compiler"] = compiler
             figures = {fmt: bars.measure(board, fmt) for fmt in bars.formats(board)}
             now["bars"] = {fmt: bars.record(found) for fmt, found in figures.items()}
             if before is not None and options.check:
@@ -172,8 +181,9 @@ def main() -> int:
                     problems += bars.ratio_problems(board, figures["f32"], figures["f16"])
                 compared.append(board)
             else:
-                show(board, now, method)
-                prefixes.show(now["prefixes"], boards.load(board).unit)
+                if now["kernels"]:
+                    show(board, now, method)
+                    prefixes.show(now["prefixes"], boards.load(board).unit)
                 for fmt, found in figures.items():
                     bars.show(board, fmt, found)
                 if "f16" in figures:

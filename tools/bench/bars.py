@@ -11,7 +11,7 @@ from typing import Any
 
 from edgelearn import boards, kernels
 from edgelearn.predict import select
-from tools.bench import counting, nets, probe
+from tools.bench import counting, harts, nets, probe
 from tools.bench.cases import Bench, product_layers, small_kernels
 from tools.bench.counting import Method
 
@@ -22,6 +22,7 @@ PRECISIONS: Mapping[str, nets.Precision] = {
     "f16": "fp16",
 }  # whole training steps in a format, and the setting that makes them
 SUFFIX = {"f32": "", "f16": " f16", "s8": " int8"}  # of names of single kernels
+HARTS = "harts"  # in the place of a format: one hart alone against the busiest of all
 TOLERANCE = 0.01  # what a figure may lose against the recorded one
 
 Names = Mapping[str, float]
@@ -29,7 +30,9 @@ Names = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Figure:
-    """A layer's step or a net's training step: MACs, and the instructions or cycles that they take."""
+    """A layer's step or a net's training step: MACs, and the instructions or cycles that they take. Of harts: what one
+    of them alone takes, and the busiest of all.
+    """
 
     macs: int
     count: int
@@ -48,8 +51,8 @@ def _table() -> dict[str, Any]:
 
 
 def formats(board: str) -> tuple[str, ...]:
-    """The number formats that the board has bars for."""
-    return tuple(fmt for fmt in SUFFIX if bars(board, fmt))
+    """The number formats that the board has bars for, and HARTS."""
+    return tuple(fmt for fmt in (*SUFFIX, HARTS) if bars(board, fmt))
 
 
 def bars(board: str, fmt: str = "f32") -> dict[str, float]:
@@ -82,6 +85,8 @@ def in_cycles(board: str, fmt: str = "f32") -> bool:
 def measure(board: str, fmt: str = "f32") -> dict[str, Figure]:
     """Every figure that the board has a bar for, with the kernels that a plan would choose."""
     wanted, loaded = bars(board, fmt), boards.load(board)
+    if fmt == HARTS:
+        return {name: Figure(*counts) for name, counts in harts.measure(board, wanted).items()}
     modelled = in_cycles(board, fmt) and not loaded.simulated
     method = Method.MODEL if modelled else counting.choose(loaded).method
     layers = dict(_layers(loaded, fmt, wanted))
@@ -122,7 +127,7 @@ def problems(board: str, fmt: str, found: Figures, recorded: Mapping[str, Mappin
     wanted = bars(board, fmt)
     wrong += [f"{board} {fmt}: {name} has no bar that it could be short of" for name in waiting if name not in wanted]
     for name, bar in wanted.items():
-        words = "cycles/MAC" if cycles else "MAC/insn"
+        words = "cycles/MAC" if cycles else "times fewer insn" if fmt == HARTS else "MAC/insn"
         where, value = f"{board} {fmt}: {name}", found[name].value(cycles)
         wrong += missed(where, value, bar, waiting.get(name), words, fewer=cycles)
         before = recorded.get(name)
@@ -160,7 +165,7 @@ def restored(rows: Mapping[str, Mapping[str, int]]) -> dict[str, Figure]:
 def show(board: str, fmt: str, found: Figures) -> None:
     """A table of figures and bars."""
     cycles = in_cycles(board, fmt)
-    unit = "cycles/MAC, at most" if cycles else "MAC/insn, at least"
+    unit = "cycles/MAC, at most" if cycles else "times fewer, at least" if fmt == HARTS else "MAC/insn, at least"
     print(f"\n{board}, {fmt}: {unit} the bar")
     for name, bar in bars(board, fmt).items():
         mark = "  short" if name in short(board, fmt) else ""

@@ -1,17 +1,18 @@
 """What a training step costs on a board with several harts: the instructions of the busiest one.
 
-    python tools/bench/harts.py --board qemu-rv32x8
+    python tools/bench/harts.py                      steps that lose most, and sums
+    python tools/bench/harts.py --together ds-cnn    what each hart executes when all run at the same time
 
 Each part of a step is counted by itself, on one hart, exactly: what the others do at the same time does not change what
 it executes. A divided step takes as long as its largest part and the hand-over (HANDOVER); steps that are not divided
-run on the first hart while the others sleep.
+run on the first hart while the others sleep. Both are held against each other in the tests.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,19 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edgelearn import boards, kernels
-from edgelearn.formats import BIT
-from edgelearn.ops import OPS
+from edgelearn.formats import BIT, F32
+from edgelearn.harts import HANDOVER, divide
+from edgelearn.ops import OPS, Op
 from edgelearn.ops.parts import Part
 from edgelearn.plan import Plan
+from edgelearn.predict import select
 from tools.bench import probe
-from tools.bench.cases import Bench, step_of
+from tools.bench.cases import Bench, product_layers, step_of
 from tools.bench.counting import choose
 from tools.bench.nets import NETS, plan_of
+from tools.bench.together import executed
 
-HANDOVER = 150  # instructions of el_harts_run beside the part: eight stores, a wait and the way there and back
+BY_KERNEL: dict[tuple[str, str], Op] = {(op.kernel, op.fmt.name): op for op in OPS.values() if not op.calls}
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,11 @@ class Divided:
     def busiest(self) -> int:
         """What the step takes on all harts together."""
         return max(self.parts) + HANDOVER if self.parts else self.whole
+
+    @property
+    def harts(self) -> list[int]:
+        """What each hart executes, the first one also what is not divided."""
+        return list(self.parts) or [self.whole]
 
 
 def _call(bench: Bench, part: Part, formats: Sequence[Any]) -> list[Any]:
@@ -76,12 +85,52 @@ def steps_of(plan: Plan) -> Iterator[Divided]:
         for part in parts:
             moving = formats[: len(part.inputs) + len(part.outputs)]
             calls.append(probe.call_of(_call(bench, part, moving), entry.bind(part.sizes)))
-    one = boards.load("qemu-rv32")
-    counts = iter(probe.run(one.id, calls, count=choose(one).method))
+    counts = iter(_counts(plan.board, calls))
     for bench, parts in zip(benches, plan.parts, strict=True):
-        whole = next(counts).instructions or 0
+        whole = next(counts)
         name = bench.kernel.name if bench.kernel else ""
-        yield Divided(bench.name, name, whole, tuple(next(counts).instructions or 0 for _ in parts))
+        yield Divided(bench.name, name, whole, tuple(next(counts) for _ in parts))
+
+
+def _counts(board: boards.Board, calls: Sequence[tuple[str, list[Any]]]) -> list[int]:
+    """Instructions of each call, on a board that has one hart of the same core."""
+    one = boards.load(board.costs)
+    return [result.instructions or 0 for result in probe.run(one.id, calls, count=choose(one).method)]
+
+
+def layers_of(board: boards.Board, wanted: Container[str]) -> Iterator[Divided]:
+    """Single layers by the names that bars have, divided as a plan would; nothing is handed over."""
+    for bench in product_layers():
+        if bench.name not in wanted or bench.fmt != "f32":
+            continue
+        op = BY_KERNEL[bench.step, bench.fmt]
+        kernel, parts = divide(op, bench.sizes, select(board, bench.step, bench.fmt, bench.sizes), board)
+        entry = kernels.find(bench.step, bench.fmt, kernel.isa)
+        assert entry is not None
+        calls = [probe.call_of(bench.args, entry.bind(bench.sizes))]
+        for part in parts:
+            formats = [F32] * (len(part.inputs) + len(part.outputs))
+            calls.append(probe.call_of(_call(bench, part, formats), entry.bind(part.sizes)))
+        whole, *each = _counts(board, calls)
+        yield Divided(bench.name, kernel.name, whole, tuple(each))
+
+
+def measure(board_id: str, wanted: Container[str]) -> dict[str, tuple[int, int]]:
+    """Instructions of one hart alone and of the busiest of all, by the names that bars have: layers between marks,
+    training steps with all hand-overs.
+    """
+    board = boards.load(board_id)
+    found = {s.name: (s.whole, max(s.parts, default=s.whole)) for s in layers_of(board, wanted)}
+    for name in NETS:
+        if f"step {name}" in wanted:
+            steps = list(steps_of(plan_of(name, board_id)))
+            found[f"step {name}"] = (sum(s.whole for s in steps), sum(s.busiest for s in steps))
+    return found
+
+
+def each_hart(steps: Sequence[Divided], harts: int) -> list[int]:
+    """Instructions of each hart in a training step, its parts one after another."""
+    return [sum(s.harts[hart] for s in steps if hart < len(s.harts)) for hart in range(harts)]
 
 
 def main() -> int:
@@ -90,8 +139,15 @@ def main() -> int:
     parser.add_argument("--board", default="qemu-rv32x8", help="a board with several harts (default: %(default)s)")
     parser.add_argument("--nets", default=",".join(NETS), help="comma-separated (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=5, help="how many of those that lose most (default: %(default)s)")
+    parser.add_argument("--together", default="", metavar="NET", help="run all harts at once and count each")
     options = parser.parse_args()
     board = boards.load(options.board)
+    if options.together:
+        plan = plan_of(options.together, board.id)
+        alone = each_hart(list(steps_of(plan)), board.harts)
+        for hart, (real, parts) in enumerate(zip(executed(plan), alone, strict=True)):
+            print(f"hart {hart}: {real:12,} insn together, {parts:12,} part by part")
+        return 0
     for name in options.nets.split(","):
         steps = list(steps_of(plan_of(name, board.id)))
         whole, busiest = sum(s.whole for s in steps), sum(s.busiest for s in steps)

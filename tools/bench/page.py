@@ -29,7 +29,7 @@ LAYERS = ("product 64x64x64", "conv 3x3, 16>32, 32x32", "pointwise 64>64, 25x5",
           "dense 640>128")  # fmt: skip
 NETS = {f"training step of {net}": f"step {net}" for net in ("resnet8", "ds-cnn", "mobilenet")}
 ROWS = {**{layer: layer for layer in LAYERS}, **NETS}  # what a row is called, and its figure
-SIMULATED = "rtl-cv32e40p"
+SIMULATED, MANY = "rtl-cv32e40p", "qemu-rv32x8"
 SMALL = (LAYERS[0], "conv 3x3, 16>32, 16x16", *LAYERS[2:])
 NONE = "–"
 # MACs an instruction or a beat; on the M4 cycles for one, a multiply and an add: what there would be without any load.
@@ -136,8 +136,14 @@ def cycles() -> str:
     return _table(["layer: fwd / bwd_w / bwd_x", "float32", "fp16", "times fewer than float32"], rows)
 
 
+def harts() -> str:
+    """How many times fewer instructions the busiest of eight harts executes than one alone."""
+    rows = [(title, [_cell(MANY, bars.HARTS, name)]) for title, name in ROWS.items() if "depthwise" not in name]
+    return _table(["layer: fwd / bwd_w / bwd_x", f"`{MANY}`"], rows)
+
+
 TABLES: Mapping[str, Callable[[], str]] = MappingProxyType(
-    {"float32": floats, "fp16": halves, "shares": shares, "int8": integers, "cycles": cycles}
+    {"float32": floats, "fp16": halves, "shares": shares, "int8": integers, "cycles": cycles, "harts": harts}
 )
 
 
