@@ -337,7 +337,9 @@ void el_depthwise_conv2d_bwd_w_f32__rvf(const el_window *s, float scale, const f
         const int twice = (c & 1) != 0;
         for (int k = 0; k < K * K; k++) {
             float *to = dw + c + k * pitch;
-            to[0] += twice ? 0.0f : scale * acc[k % K][k / K][0];
+            if (!twice) { /* not a sum with zero: both lanes are to be rounded alike */
+                to[0] += scale * acc[k % K][k / K][0];
+            }
             to[1] += scale * acc[k % K][k / K][1];
         }
     }
