@@ -14,6 +14,16 @@ COSTS = (90, 40, 0, 0)
 TERMS = {"f32": MOST_TERMS, "f16": 72}  # of a block; halves are summed no further
 
 
+_ELEMENTWISE = ("add_fwd", "zero_fwd", "reshape_fwd", "bias_fwd", "batch_norm_fwd", "batch_norm_bwd_x",
+                "batch_norm_bwd_w", "avg_pool2d_fwd")  # fmt: skip
+_STEPS = ("finite_step", "sgd_step", "sgd_mixed_step", "momentum_step", "momentum_mixed_step")
+
+
+def _global(s: Sizes) -> bool:
+    """One window, which is the whole map."""
+    return s["out_h"] * s["out_w"] == 1 and (s["k_h"], s["k_w"]) == (s["in_h"], s["in_w"])
+
+
 def _across_channels(s: Sizes) -> bool:
     return s["in_c"] == s["out_c"] and max(s["stride_h"], s["stride_w"]) <= 2 and max(s["k_h"], s["k_w"]) <= 24
 
@@ -47,6 +57,13 @@ def _floating(fmt: str, size: int) -> Iterator[Entry]:
     yield from (replace(row, halves=bool(tail)) for row in _windows(fmt, size, tail))
     yield from rows("rvv", f"dense{tail}.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt=fmt)
     yield from rows("rvv", f"activation{tail}.c", "relu_fwd", "relu_bwd", fmt=fmt)
+    yield from rows("rvv", f"elementwise{tail}.c", *_ELEMENTWISE, fmt=fmt)
+    yield from rows("rvv", f"elementwise{tail}.c", "avg_pool2d_bwd", fmt=fmt, supports=_global)
 
 
-TABLE: tuple[Entry, ...] = (*_floating("f32", FLOAT), *_floating("f16", FLOAT // 2))
+TABLE: tuple[Entry, ...] = (
+    *_floating("f32", FLOAT),
+    *_floating("f16", FLOAT // 2),
+    *rows("rvv", "optim.c", "sgd_step", "momentum_step", "adam_step", "adamw_step"),
+    *rows("rvv", "optim_f16.c", *_STEPS, fmt="f16"),
+)

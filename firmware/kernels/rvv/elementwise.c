@@ -1,0 +1,4 @@
+/* Sums of maps, copies, frozen norms and averages in 32-bit floats. */
+#include "f32.h"
+
+#include "elementwise.h"

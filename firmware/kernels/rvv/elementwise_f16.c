@@ -1,0 +1,4 @@
+/* Sums of maps, copies, frozen norms and averages in halves. */
+#include "f16.h"
+
+#include "elementwise.h"
