@@ -12,11 +12,14 @@ from typing import TYPE_CHECKING
 from edgelearn.cli.output import Timer, say
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from edgelearn.boards import Board
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
     from edgelearn.plan import Plan
 
+MOST_EXAMPLES = 8  # samples that come with a library's example, at most
 BUILDERS = ("system", "platformio")
 INI = "platformio.ini"
 PLAN_FILE = "plan.json"  # in every build's folder, for who watches the board later
@@ -80,10 +83,11 @@ def build_plan(
     lock_folder(folder)
     if project or builder == "platformio":
         write_project(job, plan, folder, overwrite=overwrite)
+    board = plan.board  # without the flash that its saves are in
     if builder == "platformio":
-        image = compile_project(folder, job.board, job.carrier or job.board.carrier)
+        image = compile_project(folder, board, job.carrier or board.carrier)
     else:
-        image = build_image(sources.files, job.board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
+        image = build_image(sources.files, board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
     verify_image(plan, image)
     write_text(folder / PLAN_FILE, json.dumps(plan_figures(plan), indent=1, allow_nan=False) + "\n")
     elf = folder / "image.elf" if builder == "system" else image.elf
@@ -99,9 +103,54 @@ def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False
 
     sources = generate(plan)
     carrier = job.carrier or job.board.carrier
-    made = make_project(sources.files, job.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
+    made = make_project(sources.files, plan.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
     write_generated(folder, made.generated, force=overwrite)
     write_once(folder, made.own)
+
+
+def library_job(job: Job, *, named: bool) -> Job:
+    """The job of a library: for every core, unless a board is `named`; one memory, and samples are the sketch's."""
+    from edgelearn import boards
+    from edgelearn.build.library import board_for_library
+
+    board = job.board if named else boards.load("host")
+    config = job.config.with_changes(store=0, store_latents=False)
+    return dataclasses.replace(job, board=board_for_library(board), config=config)
+
+
+def write_library(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
+    """Write the model as a library for Arduino and PlatformIO; its example has samples if data is named."""
+    from edgelearn.build.keep import write_generated
+    from edgelearn.build.library import make_library
+    from edgelearn.cli.files import lock_folder
+
+    files = make_library(plan, _examples(job, plan))
+    lock_folder(folder)
+    write_generated(folder, files, force=overwrite)
+
+
+def _examples(job: Job, plan: Plan) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Training samples in device layout with their targets: of classes by turns, so that a few show them all."""
+    import numpy as np
+
+    from edgelearn.cli.pipeline import load_data
+    from edgelearn.session import encode
+    from edgelearn.verdict import takes_labels
+
+    if job.data is None:
+        return []
+    data = load_data(job, plan)
+    order = np.arange(len(data.x_train))
+    if takes_labels(str(plan.graph.meta["loss"])):
+        turn = np.zeros(len(order), np.int64)
+        for label in np.unique(data.y_train):
+            members = data.y_train == label
+            turn[members] = np.arange(members.sum())
+        order = np.lexsort((data.y_train, turn))
+    chosen = order[:MOST_EXAMPLES]
+    samples = encode(plan, data.x_train[chosen], data.y_train[chosen])
+    x = plan.graph.meta["input"].to_device(data.x_train[chosen]).astype(np.float32)
+    return list(zip(x, samples.y, strict=True))
 
 
 def project_board(folder: Path) -> Board:

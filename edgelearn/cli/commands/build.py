@@ -34,11 +34,22 @@ from edgelearn.cli.output import emit, percent, say, table, tell
 )
 @click.option("--overwrite", is_flag=True, help="Replace generated files that somebody has changed.")
 @click.option("--write-only", is_flag=True, help="Write the project and compile nothing.")
+@click.option(
+    "--library",
+    is_flag=True,
+    help="Write a library for Arduino and PlatformIO that trains from your own sketch; for every core, or for --board.",
+)
 @limit_options
 @train_options
 @json_option
 def command(
-    as_json: bool, out: str | None, builder: str | None, overwrite: bool, write_only: bool, **flags: Any
+    as_json: bool,
+    out: str | None,
+    builder: str | None,
+    overwrite: bool,
+    write_only: bool,
+    library: bool,
+    **flags: Any,
 ) -> None:
     """Compile the training program for a board.
 
@@ -46,12 +57,24 @@ def command(
     and checks that the linker placed exactly the bytes that were planned. Files
     of your own in its src/ are compiled too; src/main is yours from the start.
     """
-    from edgelearn.cli.building import build_plan, check_tools, write_project
+    from edgelearn.cli.building import build_plan, check_tools, library_job, write_library, write_project
     from edgelearn.cli.pipeline import plan_job
     from edgelearn.cli.settings import make_job
     from edgelearn.report import image_figures
 
     job = make_job(flags)
+    if library:
+        from edgelearn.build.library import library_name
+
+        job = library_job(job, named=flags["board"] is not None)
+        plan = plan_job(job, instead=True)
+        name = library_name(plan)
+        folder = Path(out or Path(flags["project"] or ".") / name)
+        write_library(job, plan, folder, overwrite=overwrite)
+        say(f"wrote {folder}: a library for Arduino and PlatformIO")
+        if as_json:
+            emit({"plan": plan.hash, "library": str(folder), "name": name})
+        return
     chosen = "" if write_only else check_tools(job, builder, starts=False)
     plan = plan_job(job, instead=True)
     folder = Path(out) if out else Path(flags["project"] or ".") / "build"

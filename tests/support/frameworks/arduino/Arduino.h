@@ -1,5 +1,5 @@
-// What the hardware layer uses of the Arduino API, as its reference documents it (Serial, micros, yield): stands in for
-// cores that can't be had without a download. Signatures are those of ArduinoCore-API.
+// What the hardware layer uses of the Arduino API, as its reference documents it (Serial, micros, delay, yield): stands
+// in for cores that can't be had without a download. Signatures are those of ArduinoCore-API.
 #ifndef ARDUINO_H
 #define ARDUINO_H
 
@@ -13,6 +13,11 @@ class SerialPort
     int available();
     int read();
     size_t write(const uint8_t *buffer, size_t size);
+    size_t print(const char *text);
+    size_t print(unsigned value);
+    size_t print(unsigned long value);
+    size_t print(double value, int digits = 2);
+    size_t println();
     void flush();
     explicit operator bool();
 };
@@ -20,6 +25,7 @@ class SerialPort
 extern SerialPort Serial;
 
 unsigned long micros();
+void delay(unsigned long milliseconds);
 extern "C" void yield(void);
 
 void setup();
