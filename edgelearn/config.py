@@ -28,6 +28,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     loss: `auto` is cross-entropy where the model ends in a vector of class scores, binary-cross-entropy where it ends
     in a sigmoid with one output, mean squared error otherwise. One output without a sigmoid may be a logit: say so.
+    stablemax is cross-entropy with a softmax that does not saturate (edgelearn.ops.stablemax).
     warmup is in updates; schedule runs over all updates of the run down to min_lr * lr; decay is the share of
     updates in which `wsd` decays. fold_norms folds BatchNorm into the layer before it even where it could be
     trained (less RAM and time, two parameters fewer a channel). samples is the format in which samples travel to
@@ -58,7 +59,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     blocks: Annotated[int, Meta(ge=0)] = 0
     fraction: Annotated[float, Meta(gt=0, le=1)] = 0.25
     exact_derivative: bool = False
-    loss: Literal["auto", "cross-entropy", "binary-cross-entropy", "mse"] = "auto"
+    loss: Literal["auto", "cross-entropy", "stablemax", "binary-cross-entropy", "mse"] = "auto"
     optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     lr: Positive = 0.01
     momentum: Fraction = 0.0

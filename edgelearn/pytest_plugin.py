@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from edgelearn.testing import RunningBoard, RunResult, Workshop
 
 MARKER = "edgelearn"
+FIXTURES = {"edgelearn_workshop", "edgelearn_board", "edgelearn_run"}
 FILES = {"model", "data", "project", "board"}  # settings that may name one
 
 
@@ -94,10 +95,13 @@ def edgelearn_run(
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """An error with a message for people is shown as that message: where in the test, and what to do."""
+    """An error with a message for people is shown as that message: where in the test, and what to do.
+
+    Only in tests that use a fixture of ours: whoever calls edgelearn otherwise wants the traceback.
+    """
     report = yield
     error = call.excinfo.value if call.excinfo else None
-    if _is_ours(error) and call.excinfo is not None:
+    if FIXTURES & set(getattr(item, "fixturenames", ())) and _is_ours(error) and call.excinfo is not None:
         own = [entry for entry in call.excinfo.traceback if Path(entry.path) == item.path]
         where = f"{item.path}:{own[-1].lineno + 1}\n" if own else ""
         report.longrepr = f"{where}{error.render()}"

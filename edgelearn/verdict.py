@@ -6,7 +6,7 @@ import numpy as np
 
 from edgelearn.graph import Graph
 
-LABEL_LOSSES = ("cross-entropy", "binary-cross-entropy")
+LABEL_LOSSES = ("cross-entropy", "stablemax", "binary-cross-entropy")
 
 
 def takes_labels(loss: str) -> bool:

@@ -37,6 +37,7 @@ TABLE: tuple[Entry, ...] = (
     *recurrent(REF, "gru_bias_bwd"),
     *rows(REF, "loss.c", "softmax_xent_fwd", "softmax_xent_bwd", "sigmoid_xent_fwd", "sigmoid_xent_bwd",
           "mse_fwd", "mse_bwd"),
+    *rows(REF, "stablemax.c", "stablemax_xent_fwd", "stablemax_xent_bwd"),
     *rows(REF, "scaling.c", "loss_scale_fwd", "loss_scale_step"),
     *rows(REF, "scaling.c", "finite_step", "sumsq_step", fmt="f16"),
     *rows(REF, "cast_f16.c", "narrow_fwd", "widen_fwd", "quantize_fwd", "dequantize_fwd", fmt="f16"),

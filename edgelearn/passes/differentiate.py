@@ -15,10 +15,15 @@ from edgelearn.ops import OPS
 from edgelearn.ops.quantized.convert import cast_attrs
 from edgelearn.verdict import takes_labels
 
-LOSSES = {"cross-entropy": "softmax_xent", "binary-cross-entropy": "sigmoid_xent", "mse": "mse"}
+LOSSES = {
+    "cross-entropy": "softmax_xent",
+    "stablemax": "stablemax_xent",
+    "binary-cross-entropy": "sigmoid_xent",
+    "mse": "mse",
+}
 SOFTMAXES = ("softmax", "log_softmax")
 # The last op of a model that a loss contains: the loss reads that op's input.
-INSIDE = {"cross-entropy": SOFTMAXES, "binary-cross-entropy": ("sigmoid",)}
+INSIDE = {"cross-entropy": SOFTMAXES, "stablemax": SOFTMAXES, "binary-cross-entropy": ("sigmoid",)}
 
 
 def choose_loss(graph: Graph, loss: str) -> str:
@@ -191,10 +196,10 @@ def _check_scores(graph: Graph, loss: str) -> None:
             where=where,
             hint="use --loss cross-entropy for scores of several classes, --loss mse for several sigmoids",
         )
-    if loss == "cross-entropy" and (output.count < 2 or output.count != output.shape[-1]):
+    if loss in ("cross-entropy", "stablemax") and (output.count < 2 or output.count != output.shape[-1]):
         single = "--loss binary-cross-entropy for one output of a classifier of two classes, "
         raise InputError(
-            f"cross-entropy needs a vector of at least two class scores, the model gives {output.shape}",
+            f"{loss} needs a vector of at least two class scores, the model gives {output.shape}",
             where=where,
             hint=f"use {single if output.count == 1 else ''}--loss mse for a regression or an autoencoder",
         )

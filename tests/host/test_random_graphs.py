@@ -137,7 +137,7 @@ def configs(draw: st.DrawFn) -> TrainConfig:
         batch=draw(st.integers(1, 3)),
         weight_decay=draw(st.sampled_from((0.0, 0.01))),
         clip_norm=draw(st.sampled_from((0.0, 0.5))),
-        loss=draw(st.sampled_from(("cross-entropy", "mse"))),
+        loss=draw(st.sampled_from(("cross-entropy", "stablemax", "mse"))),
     )
 
 

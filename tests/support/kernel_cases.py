@@ -314,6 +314,19 @@ def losses(rng: np.random.Generator) -> Iterator[Case]:
         (d,) = OPS["softmax_xent_bwd"].compute(attrs, logits.astype(np.float64), label)
         args = [n, 0.125, logits, label, np.zeros(n, np.float32)]
         yield Case(f"xent_bwd {n}", "softmax_xent_bwd", sizes, args, {4: d}, {4: 1e-5 * np.abs(d) + 2e-8})
+    for n, top in itertools.product((2, 7, 10, 101), (0.5, 300, 1e4)):
+        logits = 4 * _f32(rng, (n,))
+        logits[1] = top
+        sizes, attrs = {"classes": n}, {"scale": 0.125}
+        for own in (0, 1, n - 1):
+            label = np.array([own], np.uint32)
+            (loss,) = OPS["stablemax_xent"].compute({}, logits.astype(np.float64), label)
+            args = [n, logits, label, np.zeros(1, np.float32)]
+            name = f"stablemax {n} {top} {own}"
+            yield Case(name, "stablemax_xent_fwd", sizes, args, {3: loss}, {3: 2 * EPS * np.abs(loss)})
+            (d,) = OPS["stablemax_xent_bwd"].compute(attrs, logits.astype(np.float64), label)
+            args = [n, 0.125, logits, label, np.zeros(n, np.float32)]
+            yield Case(f"{name} bwd", "stablemax_xent_bwd", sizes, args, {4: d}, {4: 2 * EPS * np.abs(d)})
     for z, y in itertools.product((0.0, -0.4, 3.7, -300.0, 300.0, 1e-30), (0, 1)):
         logit, label, attrs = np.array([z], np.float32), np.array([y], np.uint32), {"scale": 0.125}
         (loss,) = OPS["sigmoid_xent"].compute({}, logit.astype(np.float64), label)
@@ -325,8 +338,9 @@ def losses(rng: np.random.Generator) -> Iterator[Case]:
     for z, y in ((0.5, 2), (np.nan, 0), (np.nan, 1)):
         args = [np.array([z], np.float32), np.array([y], np.uint32), np.zeros(1, np.float32)]
         yield Case(f"binary {z} {y} is no loss", "sigmoid_xent_fwd", {}, args, {2: np.array([np.nan])})
-    wrong = [7, logits[:7].copy(), np.array([7], np.uint32), np.zeros(1, np.float32)]
-    yield Case("xent, label out of range", "softmax_xent_fwd", {"classes": 7}, wrong, {3: np.array([np.nan])})
+    wrong = [7, 4 * _f32(rng, (7,)), np.array([7], np.uint32), np.zeros(1, np.float32)]
+    for op in ("softmax", "stablemax"):
+        yield Case(f"{op}, label out of range", f"{op}_xent_fwd", {"classes": 7}, wrong, {3: np.array([np.nan])})
 
 
 def _settings(o: Optim) -> np.ndarray:

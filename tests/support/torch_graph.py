@@ -171,6 +171,9 @@ class TorchGraph:
             logit = values[last.inputs[0] if last.op == "sigmoid" else last.outputs[0]].reshape(1)
             return F.binary_cross_entropy_with_logits(logit, torch.tensor([float(target)], dtype=self.dtype))
         logits = values[last.inputs[0] if last.op in ("softmax", "log_softmax") else last.outputs[0]]
+        if loss == "stablemax":
+            s = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1).reshape(-1)
+            return s.sum().log() - s[int(target)].log()
         return F.cross_entropy(logits.reshape(1, -1), torch.tensor([int(target)]))
 
     def optimizer(self, config: TrainConfig) -> torch.optim.Optimizer:

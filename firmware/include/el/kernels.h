@@ -136,6 +136,10 @@ enum { EL_SUM_ROWS = 128 };
     void el_softmax_xent_fwd_f32__##ISA(int32_t classes, const float *logits, const uint32_t *label, float *loss);     \
     void el_softmax_xent_bwd_f32__##ISA(int32_t classes, float scale, const float *logits, const uint32_t *label,      \
                                         float *dlogits);                                                               \
+    /* the same with s(x) = x < 0 ? 1 / (1 - x) : x + 1 in the place of exp */                                         \
+    void el_stablemax_xent_fwd_f32__##ISA(int32_t classes, const float *logits, const uint32_t *label, float *loss);   \
+    void el_stablemax_xent_bwd_f32__##ISA(int32_t classes, float scale, const float *logits, const uint32_t *label,    \
+                                          float *dlogits);                                                             \
     /* loss = -log sigmoid(logit) for label 1, -log sigmoid(-logit) for 0; any other makes it NaN */                   \
     void el_sigmoid_xent_fwd_f32__##ISA(const float *logit, const uint32_t *label, float *loss);                       \
     void el_sigmoid_xent_bwd_f32__##ISA(float scale, const float *logit, const uint32_t *label, float *dlogit);        \
