@@ -18,6 +18,7 @@ from tests.support.devices import FlashController, Usart, guard_clocks
 from tests.support.linear import LinearModel
 
 STM32 = [name for name in BARE if "stm32/uart.c" in boards.load(name).hal.uart]
+FAMILIES = ["olimex_stm32_h405", "nucleo_f767zi", "nucleo_l476rg", "nucleo_h743zi"]  # one of each that differs in code
 
 
 def chip_of(name: str) -> Chip:
@@ -41,7 +42,7 @@ def _on_slow_bus(board: str) -> bool:
     return boards.load(board).hal.constants["EL_UART_BASE"] in (0x40004400, 0x40004800)  # USART2 and USART3
 
 
-@pytest.mark.parametrize("board", STM32)
+@pytest.mark.parametrize("board", FAMILIES)
 @pytest.mark.parametrize("broken", ["hse", "hsi", "pll", "flash", "power"])
 def test_what_does_not_come_up_is_done_without(board: str, broken: str) -> None:
     chip = chip_of(board)
@@ -89,7 +90,7 @@ def test_the_uart_has_its_pins_its_interrupt_and_the_board_files_baud(board: str
     assert usart.sent == bytes(range(256))
 
 
-@pytest.mark.parametrize("board", STM32)
+@pytest.mark.parametrize("board", FAMILIES)
 def test_a_window_of_frames_waits_for_who_computes(board: str) -> None:
     chip, usart = started(board)
     to, sent = chip.symbols["el_arena"], random.Random(1).randbytes(2048)
@@ -110,7 +111,7 @@ def test_a_window_of_frames_waits_for_who_computes(board: str) -> None:
     assert chip.call("el_hal_overruns") == 4
 
 
-@pytest.mark.parametrize("board", STM32)
+@pytest.mark.parametrize("board", FAMILIES)
 def test_cycles_are_counted_past_32_bits(board: str) -> None:
     chip = chip_of(board)
     clocks_of(chip)
@@ -192,7 +193,7 @@ def test_flash_is_erased_and_programmed_as_the_manual_says(board: str) -> None:
     assert len(flash.erased) == 2
 
 
-@pytest.mark.parametrize("board", STM32)
+@pytest.mark.parametrize("board", FAMILIES)
 def test_errors_of_the_flash_are_said_and_do_not_last(board: str) -> None:
     chip, flash, origin = flash_of(board)
     buffer = chip.board.ram.origin + 0x8000
