@@ -10,13 +10,18 @@ from edgelearn.boards import Board
 from edgelearn.errors import InputError
 from edgelearn.share import share_dir, template
 
+SETTINGS = "edgelearn.toml"
 # File in the project, and its template in templates/project.
 FILES = {
-    "edgelearn.toml": "edgelearn.toml",
+    SETTINGS: "edgelearn.toml",
     "README.md": "README.md",
     ".gitignore": "gitignore",
     "requirements.txt": "requirements.txt",
     ".github/workflows/edgelearn.yml": "edgelearn.yml",
+}
+PRECISION_WORDS = {
+    "fp16": "weights, activations and gradients take two bytes an element",
+    "mixed": "activations and gradients take two bytes an element, trained weights four",
 }
 _APT = "apt-get install "
 # Extras of edgelearn by the suffix of the model: the curve, and what measures an exported TensorFlow Lite file.
@@ -35,7 +40,7 @@ def packages(board: Board) -> str:
     return " ".join(dict.fromkeys(words))
 
 
-def project_files(title: str, board: Board, example: str | None) -> dict[str, bytes]:
+def project_files(title: str, board: Board, example: str | None, precision: str = "fp32") -> dict[str, bytes]:
     """Every file of a new project by its path; InputError if there is no such example."""
     if example is not None and example not in examples():
         raise InputError(f"there is no example '{example}'", hint=f"examples are {', '.join(examples())}")
@@ -46,7 +51,22 @@ def project_files(title: str, board: Board, example: str | None) -> dict[str, by
     values |= {"packages": packages(board), "checks": {}, "suffix": suffix, "extras": EXTRAS[suffix]}
     for path, name in FILES.items():
         files[path] = template(f"project/{name}.j2").render(values).encode()
-    return files | copied
+    files |= copied
+    if precision != "fp32":
+        files[SETTINGS] = _in_precision(files[SETTINGS].decode(), precision).encode()
+    return files
+
+
+def _in_precision(text: str, precision: str) -> str:
+    """Settings that train in half precision; an example's limits of RAM and instructions are float32's."""
+    lines, section = [], ""
+    for line in text.splitlines():
+        if section == "[train]" and not line:
+            lines.append(f'precision = "{precision}"  # {PRECISION_WORDS[precision]}')
+        section = line if line.startswith("[") or not line else section
+        measured = line.startswith(("max_ram", "max_insn"))
+        lines.append(f"# {line}{'' if '#' in line else '  #'} in float32" if measured else line)
+    return "\n".join([*lines, ""])
 
 
 def _example_files(folder: Path, board: Board) -> dict[str, bytes]:

@@ -46,7 +46,7 @@ class Count(click.ParamType):  # type: ignore[type-arg]
         return count
 
 
-def _choices(setting: str) -> click.Choice[str]:
+def choices(setting: str) -> click.Choice[str]:
     """The values that TrainConfig allows for a setting."""
     return click.Choice(typing.get_args(typing.get_type_hints(TrainConfig)[setting]))
 
@@ -93,22 +93,22 @@ fit_options = _all(
     click.option("--write", is_flag=True, help="Write what --fit picks into edgelearn.toml."),
 )
 train_options = _all(
-    click.option("--method", type=_choices("method"), help="How to train.  [default: full]"),
+    click.option("--method", type=choices("method"), help="How to train.  [default: full]"),
     click.option("--train", metavar="WHAT", help="all, last, layers with commas, or LAYER.. and all behind it."),
     click.option("--blocks", type=int, metavar="N", help="Train the last N inverted residual blocks and what follows."),
     click.option("--fraction", type=float, help="Share of input channels that sparse trains.  [default: 0.25]"),
     click.option(
         "--exact-derivative/--signed-derivative", default=None, help="Of hard-swish, in mobiletl.  [default: signed]"
     ),
-    click.option("--loss", type=_choices("loss")),
-    click.option("--optimizer", type=_choices("optimizer")),
+    click.option("--loss", type=choices("loss")),
+    click.option("--optimizer", type=choices("optimizer")),
     click.option("--lr", type=float, help="Learning rate."),
     click.option("--momentum", type=float, help="Momentum of SGD; beta 1 of Adam."),
     click.option("--beta2", type=float, help="Beta 2 of Adam."),
     click.option("--epsilon", type=float, help="Epsilon of Adam."),
     click.option("--weight-decay", type=float),
     click.option("--clip-norm", type=float, help="Clip gradients to this global norm."),
-    click.option("--schedule", type=_choices("schedule"), help="Course of the learning rate."),
+    click.option("--schedule", type=choices("schedule"), help="Course of the learning rate."),
     click.option("--warmup", type=int, help="Updates until the full learning rate."),
     click.option("--decay", type=float, help="Share of updates in which wsd decays."),
     click.option("--min-lr", type=float, help="Where the schedule ends, as a share of --lr."),
@@ -117,7 +117,7 @@ train_options = _all(
     click.option("--seed", type=int, help="Order of the samples."),
     click.option(
         "--samples",
-        type=_choices("samples"),
+        type=choices("samples"),
         help="Format in which samples travel and are kept: f32, f16, or s8, the integers of an"
         " int8 model or prefix.  [default: s8 where the layers that read them run in int8, else f32]",
     ),
@@ -130,21 +130,21 @@ train_options = _all(
         " beside new samples.",
     ),
     click.option("--replay-ratio", type=int, metavar="K", help="Kept latents to train on after each new sample."),
-    click.option("--latents", type=_choices("latents"), help="How latents of float layers are kept."),
+    click.option("--latents", type=choices("latents"), help="How latents of float layers are kept."),
     click.option(
         "--store-latents/--store-samples",
         default=None,
         help="Keep latents in place of samples, so that frozen layers run once a sample.",
     ),
-    click.option("--target", type=_choices("target"), help="Whether an autoencoder's sample is its own target."),
+    click.option("--target", type=choices("target"), help="Whether an autoencoder's sample is its own target."),
     click.option("--recompute", type=float, metavar="SHARE", help="Spend up to SHARE more MACs on less RAM, e.g. 0.2."),
     click.option(
         "--precision",
-        type=_choices("precision"),
+        type=choices("precision"),
         help="fp16: weights, activations, gradients in half precision; mixed: trained weights in float32."
         "  [default: fp32]",
     ),
-    click.option("--rounding", type=_choices("rounding"), help="Of trained weights in fp16.  [default: stochastic]"),
+    click.option("--rounding", type=choices("rounding"), help="Of trained weights in fp16.  [default: stochastic]"),
     click.option("--loss-scale", type=float, help="Of gradients in half precision, at first.  [default: 1024]"),
     click.option(
         "--scale-every",
@@ -156,7 +156,7 @@ train_options = _all(
     click.option(
         "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."
     ),
-    click.option("--calibrate", type=_choices("calibrate"), help="How ranges for int8 are found.  [default: minmax]"),
+    click.option("--calibrate", type=choices("calibrate"), help="How ranges for int8 are found.  [default: minmax]"),
     click.option("--calibration-samples", type=int, metavar="N", help="Find them over N samples.  [default: 128]"),
 )
 

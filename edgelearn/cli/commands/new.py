@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edgelearn.cli.options import json_option
+from edgelearn.cli.options import choices, json_option
 from edgelearn.cli.output import emit, say, tell
 from edgelearn.errors import InputError
 
@@ -15,8 +15,11 @@ from edgelearn.errors import InputError
 @click.argument("folder")
 @click.option("--example", metavar="NAME", help="Copy a model and data to try: digits, ecg, keywords or wearable.")
 @click.option("--board", metavar="ID", default="qemu-m4", show_default=True, help="Board in edgelearn.toml.")
+@click.option(
+    "--precision", type=choices("precision"), default="fp32", show_default=True, help="Precision in edgelearn.toml."
+)
 @json_option
-def command(folder: str, example: str | None, board: str, as_json: bool) -> None:
+def command(folder: str, example: str | None, board: str, precision: str, as_json: bool) -> None:
     """Start a project: settings, CI workflow, and a model and data to try.
 
     FOLDER is made; it must be new or empty.
@@ -28,7 +31,7 @@ def command(folder: str, example: str | None, board: str, as_json: bool) -> None
     root = Path(folder)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise InputError("the folder is not empty", where=folder, hint="name a folder that is new or empty")
-    files = project_files(root.resolve().name, board_named(board), example)
+    files = project_files(root.resolve().name, board_named(board), example, precision)
     for path, content in files.items():
         write_bytes(root / path, content)
     say(f"wrote {len(files)} files")
