@@ -32,6 +32,13 @@ def _in_halves(scratch: Callable[[Sizes], int]) -> Callable[[Sizes], int]:
     return lambda s: -(-scratch(s) // 8) * 4
 
 
+def _tiled(s: Sizes) -> bool:
+    """Windows that neither overlap nor leave gaps, so that each element is rounded once."""
+    axes = (("out_h", "k_h", "stride_h", "in_h"), ("out_w", "k_w", "stride_w", "in_w"))
+    plain = s["pad_top"] == s["pad_left"] == 0
+    return plain and all(s[n] == s[o] * s[k] and (s[o] == 1 or s[stride] == s[k]) for o, k, stride, n in axes)
+
+
 TABLE: tuple[Entry, ...] = (
     Entry("conv2d_fwd", "blk", "kernels/blk/conv2d.c", _four_windows, pitched=True),
     Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d.c", _group_of_zeros, pitched=True),
@@ -43,12 +50,18 @@ TABLE: tuple[Entry, ...] = (
     Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d_f16.c", _in_halves(_group_of_zeros), fmt="f16", pitched=True),
     *rows("blk", "conv2d_f16.c", "conv2d_bwd_w", fmt="f16", pitched=True),
     *rows("blk", "dense_f16.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt="f16"),
+    *rows("blk", "depthwise_conv2d_f16.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=single, fmt="f16", pitched=True),
+    *rows("blk", "pool_f16.c", "avg_pool2d_fwd", fmt="f16", pitched=True),
+    *rows("blk", "pool_f16.c", "avg_pool2d_bwd", supports=_tiled, fmt="f16", pitched=True),
+    *rows("blk", "activation_f16.c", "relu_fwd", "relu_bwd", fmt="f16"),
     *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
     *recurrent("blk"),
-    Entry("conv2d_fwd", "blk", "kernels/blk/product_s8.c", _three_wide_positions, fmt="s8"),
+    Entry("conv2d_fwd", "blk", "kernels/blk/product_s8.c", _three_wide_positions, fmt="s8", pitched=True),
     Entry("dense_fwd", "blk", "kernels/blk/product_s8.c", _one_wide_position, fmt="s8"),
-    Entry("depthwise_conv2d_fwd", "blk", "kernels/blk/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8"),
+    Entry("depthwise_conv2d_fwd", "blk", "kernels/blk/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8",
+          pitched=True),
     *rows("blk", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
 )  # fmt: skip
 

@@ -10,6 +10,12 @@
 
 #include "el/ops.h"
 
+#ifdef EL_SWEEP_REAL
+typedef EL_SWEEP_REAL el_sweep_real; /* of maps and weights */
+#else
+typedef float el_sweep_real;
+#endif
+
 /* A rectangle of products: `rows` rows of `count` terms each, a and b apart by steps within a row and from row to row.
  */
 typedef struct {
@@ -18,9 +24,10 @@ typedef struct {
     int32_t b_row, b_step;
 } el_sweep;
 
-static void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, const float *b, const float *bias,
-                           float *y);
-static void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a, const float *b, float *dw);
+static void el_sweep_store(const el_sweep *v, int32_t channels, const el_sweep_real *a, const el_sweep_real *b,
+                           const el_sweep_real *bias, el_sweep_real *y);
+static void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const el_sweep_real *a,
+                         const el_sweep_real *b, el_sweep_real *dw);
 
 static inline int32_t el_sweep_min(int32_t a, int32_t b)
 {
@@ -32,7 +39,8 @@ static inline int32_t el_sweep_max(int32_t a, int32_t b)
     return a > b ? a : b;
 }
 
-static inline void el_sweep_forward(const el_window *s, const float *x, const float *w, const float *b, float *y)
+static inline void el_sweep_forward(const el_window *s, const el_sweep_real *x, const el_sweep_real *w,
+                                    const el_sweep_real *b, el_sweep_real *y)
 {
     const int32_t pitch = s->in_pitch;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -63,7 +71,8 @@ static inline int32_t el_sweep_phase(int32_t position, int32_t stride, int32_t k
     return *tap < k ? el_sweep_min((k - 1 - *tap) / stride, *out) + 1 : 0;
 }
 
-static inline void el_sweep_backward_x(const el_window *s, const float *dy, const float *w, float *dx)
+static inline void el_sweep_backward_x(const el_window *s, const el_sweep_real *dy, const el_sweep_real *w,
+                                       el_sweep_real *dx)
 {
     const int32_t pitch = s->in_pitch;
     for (int32_t iy = 0; iy < s->in_h; iy++) {
@@ -86,7 +95,8 @@ static inline int32_t el_sweep_outputs(int32_t k, int32_t pad, int32_t stride, i
     return in - 1 + pad - k < 0 ? 0 : el_sweep_min((in - 1 + pad - k) / stride + 1, out);
 }
 
-static inline void el_sweep_backward_w(const el_window *s, float scale, const float *x, const float *dy, float *dw)
+static inline void el_sweep_backward_w(const el_window *s, float scale, const el_sweep_real *x, const el_sweep_real *dy,
+                                       el_sweep_real *dw)
 {
     const int32_t pitch = s->in_pitch;
     for (int32_t ky = 0; ky < s->k_h; ky++) {

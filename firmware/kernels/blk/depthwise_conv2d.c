@@ -2,6 +2,7 @@
 #include "el/kernels.h"
 #include "tile.h"
 
+#define EL_SWEEP_REAL el_real
 #include "../sweep.h"
 
 typedef struct {
@@ -9,48 +10,49 @@ typedef struct {
 } lanes;
 
 /* t[c] += sum over k < count of a[k*lda + c] * b[k*ldb + c] for c < width, width 4 or 1 */
-EL_INLINE void lanes_mac(lanes *t, int width, int32_t count, const float *a, int32_t lda, const float *b, int32_t ldb)
+EL_INLINE void lanes_mac(lanes *t, int width, int32_t count, const el_real *a, int32_t lda, const el_real *b,
+                         int32_t ldb)
 {
     for (; count > 0; count--, a += lda, b += ldb) {
-        t->c0 += a[0] * b[0];
+        t->c0 += get(&a[0]) * get(&b[0]);
         if (width > 1) {
-            t->c1 += a[1] * b[1];
-            t->c2 += a[2] * b[2];
-            t->c3 += a[3] * b[3];
+            t->c1 += get(&a[1]) * get(&b[1]);
+            t->c2 += get(&a[2]) * get(&b[2]);
+            t->c3 += get(&a[3]) * get(&b[3]);
         }
     }
 }
 
-EL_INLINE lanes lanes_load(int width, const float *b)
+EL_INLINE lanes lanes_load(int width, const el_real *b)
 {
-    lanes t = {b[0], 0.0f, 0.0f, 0.0f};
+    lanes t = {get(&b[0]), 0.0f, 0.0f, 0.0f};
     if (width > 1) {
-        t.c1 = b[1];
-        t.c2 = b[2];
-        t.c3 = b[3];
+        t.c1 = get(&b[1]);
+        t.c2 = get(&b[2]);
+        t.c3 = get(&b[3]);
     }
     return t;
 }
 
-EL_INLINE void lanes_store(const lanes *t, int width, float *y)
+EL_INLINE void lanes_store(const lanes *t, int width, el_real *y)
 {
-    y[0] = t->c0;
+    put(&y[0], t->c0);
     if (width > 1) {
-        y[1] = t->c1;
-        y[2] = t->c2;
-        y[3] = t->c3;
+        put(&y[1], t->c1);
+        put(&y[2], t->c2);
+        put(&y[3], t->c3);
     }
 }
 
-EL_INLINE void sweep_sum(lanes *t, int width, const el_sweep *v, int32_t count, const float *a, const float *b)
+EL_INLINE void sweep_sum(lanes *t, int width, const el_sweep *v, int32_t count, const el_real *a, const el_real *b)
 {
     for (int32_t r = 0; r < v->rows; r++, a += v->a_row, b += v->b_row) {
         lanes_mac(t, width, count, a, v->a_step, b, v->b_step);
     }
 }
 
-EL_INLINE void sweep_channels(const el_sweep *v, int32_t count, int32_t channels, const float *a, const float *b,
-                              const float *bias, float *y)
+EL_INLINE void sweep_channels(const el_sweep *v, int32_t count, int32_t channels, const el_real *a, const el_real *b,
+                              const el_real *bias, el_real *y)
 {
     int32_t c = 0;
     for (; c + 4 <= channels; c += 4) {
@@ -66,8 +68,8 @@ EL_INLINE void sweep_channels(const el_sweep *v, int32_t count, int32_t channels
 }
 
 /* Most windows are three wide: that loop is unrolled. */
-static void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, const float *b, const float *bias,
-                           float *y)
+static void el_sweep_store(const el_sweep *v, int32_t channels, const el_real *a, const el_real *b, const el_real *bias,
+                           el_real *y)
 {
     if (v->count == 3) {
         sweep_channels(v, 3, channels, a, b, bias, y);
@@ -76,7 +78,8 @@ static void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, 
     }
 }
 
-EL_INLINE void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a, const float *b, float *dw)
+EL_INLINE void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const el_real *a, const el_real *b,
+                            el_real *dw)
 {
     int32_t c = 0;
     for (; c + 4 <= channels; c += 4) {
@@ -87,21 +90,21 @@ EL_INLINE void el_sweep_add(const el_sweep *v, int32_t channels, float scale, co
     for (; c < channels; c++) {
         lanes t = {0};
         sweep_sum(&t, 1, v, v->count, a + c, b + c);
-        dw[c] += scale * t.c0;
+        add(&dw[c], scale * t.c0);
     }
 }
 
-void el_depthwise_conv2d_fwd_f32__blk(const el_window *s, const float *x, const float *w, const float *b, float *y)
+void EL_BLK(depthwise_conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y)
 {
     el_sweep_forward(s, x, w, b, y);
 }
 
-void el_depthwise_conv2d_bwd_x_f32__blk(const el_window *s, const float *dy, const float *w, float *dx)
+void EL_BLK(depthwise_conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *w, el_real *dx)
 {
     el_sweep_backward_x(s, dy, w, dx);
 }
 
-void el_depthwise_conv2d_bwd_w_f32__blk(const el_window *s, float scale, const float *x, const float *dy, float *dw)
+void EL_BLK(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     el_sweep_backward_w(s, scale, x, dy, dw);
 }

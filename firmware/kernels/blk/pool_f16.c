@@ -1,0 +1,3 @@
+/* pool.c for halves. */
+#define EL_HALVES
+#include "pool.c"
