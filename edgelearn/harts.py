@@ -18,7 +18,7 @@ WORTH = 512  # multiply-accumulates or elements that are worth it, where nothing
 
 
 def _work(op: Op, sizes: Mapping[str, int]) -> int:
-    if op.struct:
+    if "in_h" in sizes:
         return op.macs(dict(sizes)) or sizes["in_h"] * sizes["in_w"] * sizes["in_c"]
     return op.macs(dict(sizes)) or sizes.get("count", sizes.get("rows", 0) * sizes.get("channels", 0))
 

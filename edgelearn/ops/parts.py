@@ -63,6 +63,13 @@ def elements(inputs: int, outputs: int = 1) -> Split:
     return along("count", (1,) * inputs, (1,) * outputs, BITS)
 
 
+def of_two(s: Sizes, parts: int) -> list[Parts]:
+    """Two operands of which the second repeats in every row of the first; a map that does not repeat is one row."""
+    if s["rows"] > 1:
+        return along("rows", ("channels", 0), ("channels",))(s, parts)
+    return along("channels", (1, 1), (1,), BITS)(s, parts)
+
+
 def some_columns(s: Sizes, parts: int) -> list[Parts]:
     """bias_bwd: channels of rows that are a pitch apart. Operand dy."""
     return [_channels(s, parts, ("channels",), (1,), (1,))]
@@ -202,14 +209,19 @@ def _cost_backward_w(s: Sizes) -> float:
     return positions * ((-(-rows // 4) * 4 * _window(s)) * _MAC + (rows + _window(s)) * _PACKED)
 
 
-def conv_forward(s: Sizes, parts: int) -> list[Parts]:
-    """conv2d: positions of y, or output channels, or both. Operands x, w, b."""
-    space = partial(_outputs_in_space, _flat(s), weights=2)
-    return _ranked(_mixtures(s, parts, space, _output_channels) if s["groups"] == 1 else [space(parts)], _cost_forward)
+def positions(s: Sizes, parts: int) -> list[Parts]:
+    """Positions of y alone, for kernels that know no pitch. Operand x."""
+    return list(filter(None, [_outputs_in_space(_flat(s), parts, weights=0)]))
 
 
-def _output_channels(s: Sizes, n: int) -> Parts:
-    return _channels(s, n, ("out_c",), (0, _window(s), 1), (1,))
+def conv_forward(s: Sizes, parts: int, each: int = 1) -> list[Parts]:
+    """conv2d: positions of y, or output channels, or both. Operands x, w, and so many with a number each channel."""
+    space = partial(_outputs_in_space, _flat(s), weights=1 + each)
+
+    def channels(sizes: Sizes, n: int) -> Parts:
+        return _channels(sizes, n, ("out_c",), (0, _window(s), *(1,) * each), (1,))
+
+    return _ranked(_mixtures(s, parts, space, channels) if s["groups"] == 1 else [space(parts)], _cost_forward)
 
 
 def conv_backward_x(s: Sizes, parts: int) -> list[Parts]:
@@ -259,9 +271,9 @@ def _undivided(parts: int) -> Parts:
     return ()
 
 
-def depthwise_forward(s: Sizes, parts: int) -> list[Parts]:
-    """depthwise_conv2d. Operands x, w, b."""
-    return _depthwise(s, parts, partial(_outputs_in_space, s, weights=2), operands=3)
+def depthwise_forward(s: Sizes, parts: int, each: int = 1) -> list[Parts]:
+    """depthwise_conv2d. Operands x, w, and so many with a number each channel."""
+    return _depthwise(s, parts, partial(_outputs_in_space, s, weights=1 + each), operands=2 + each)
 
 
 def depthwise_backward_x(s: Sizes, parts: int) -> list[Parts]:

@@ -12,6 +12,7 @@ import pytest
 from edgelearn.boards import Board, load
 from edgelearn.build import build_image
 from edgelearn.build.verify import verify_image
+from edgelearn.calibrate import calibrate
 from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
@@ -29,6 +30,7 @@ from tests.support.parts import check_parts
 BOARD = "qemu-rv32x8"
 IN_PLACE = TrainConfig(lr=0.01, epochs=1)
 MOMENTUM = TrainConfig(lr=0.01, momentum=0.9, batch=2, weight_decay=0.01, epochs=1)
+INT8 = TrainConfig(lr=0.01, epochs=1, train="last", int8_prefix=True)
 ADAM = TrainConfig(lr=0.001, optimizer="adam", batch=2, clip_norm=1.0, epochs=1)
 
 
@@ -56,6 +58,13 @@ def separable_net() -> Graph:
     return net.graph()
 
 
+def frozen_net() -> Graph:
+    """The same with ranges, so that what is frozen computes in int8."""
+    graph = separable_net()
+    x = np.random.default_rng(6).normal(size=(4, *graph.tensors[graph.inputs[0]].shape)).astype(np.float32)
+    return graph.replace(meta={**graph.meta, "ranges": calibrate(graph, x)})
+
+
 def _weights(graph: Graph, config: TrainConfig, board: Board, folder: Path) -> dict[str, bytes]:
     plan = make_plan(graph, config, board)
     assert any(plan.parts) == (board.harts > 1)
@@ -73,8 +82,13 @@ def _weights(graph: Graph, config: TrainConfig, board: Board, folder: Path) -> d
 
 @pytest.mark.parametrize(
     ("net", "config", "counts"),
-    [(separable_net, IN_PLACE, (1, 4, 8)), (residual_net, MOMENTUM, (1, 8)), (conv1d_net, ADAM, (1, 8))],
-    ids=["separable in place", "residual with momentum", "signal with Adam"],
+    [
+        (separable_net, IN_PLACE, (1, 4, 8)),
+        (residual_net, MOMENTUM, (1, 8)),
+        (conv1d_net, ADAM, (1, 8)),
+        (frozen_net, INT8, (1, 8)),
+    ],
+    ids=["separable in place", "residual with momentum", "signal with Adam", "frozen in int8"],
 )
 def test_the_number_of_harts_does_not_change_a_bit(
     net: Callable[[], Graph], config: TrainConfig, counts: tuple[int, ...], tmp_path: Path

@@ -62,7 +62,8 @@ def bars(board: str, fmt: str = "f32") -> dict[str, float]:
     for layer, bar in table.get("layers", {}).items():
         each = bar if isinstance(bar, dict) else dict.fromkeys(STEPS, bar)
         found |= {f"{layer} {step}": least for step, least in each.items()}
-    return found | {f"step {net}": bar for net, bar in table.get("steps", {}).items()}
+    found |= {f"step {net}": bar for net, bar in table.get("steps", {}).items()}
+    return found | {f"int8 forward {net}": bar for net, bar in table.get("forward", {}).items()}
 
 
 def short(board: str, fmt: str = "f32") -> dict[str, float]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from edgelearn import boards, importers, kernels
 from edgelearn.config import TrainConfig
-from edgelearn.formats import BIT, F16, F32, U32, Format
+from edgelearn.formats import BIT, F16, F32, S8, S32, U32, Format
 from edgelearn.graph import Graph, Phase, Tensor
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.optimizers import Optim
@@ -186,9 +186,11 @@ def training_step(board_id: str) -> Iterator[Bench]:
 
 
 def _operand(tensor: Tensor, graph: Graph) -> np.ndarray:
-    """What a tensor holds: a loss scale as it is before the first update, for others shapes are enough."""
-    if tensor.name == graph.meta.get("scaling"):
-        return np.array(tensor.data)
+    """What a tensor holds: a loss scale as it is before the first update, integers as they are as far as they are
+    known; for others shapes are enough.
+    """
+    if tensor.name == graph.meta.get("scaling") or tensor.format in (S8, S32):
+        return np.zeros(tensor.shape, tensor.format.dtype) if tensor.data is None else np.array(tensor.data)
     return _array(tensor.shape, tensor.format)
 
 

@@ -23,12 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from edgelearn import boards, kernels
 from edgelearn.formats import BIT, F32
+from edgelearn.graph import Phase
 from edgelearn.harts import HANDOVER, divide
 from edgelearn.ops import OPS, Op
 from edgelearn.ops.parts import Part
 from edgelearn.plan import Plan
 from edgelearn.predict import select
-from tools.bench import probe
+from tools.bench import prefixes, probe
 from tools.bench.cases import Bench, product_layers, step_of
 from tools.bench.counting import choose
 from tools.bench.nets import NETS, plan_of
@@ -117,15 +118,23 @@ def layers_of(board: boards.Board, wanted: Container[str]) -> Iterator[Divided]:
 
 def measure(board_id: str, wanted: Container[str]) -> dict[str, tuple[int, int]]:
     """Instructions of one hart alone and of the busiest of all, by the names that bars have: layers between marks,
-    training steps with all hand-overs.
+    training steps, and the way to the loss with frozen layers in int8, with all hand-overs.
     """
     board = boards.load(board_id)
     found = {s.name: (s.whole, max(s.parts, default=s.whole)) for s in layers_of(board, wanted)}
     for name in NETS:
         if f"step {name}" in wanted:
             steps = list(steps_of(plan_of(name, board_id)))
-            found[f"step {name}"] = (sum(s.whole for s in steps), sum(s.busiest for s in steps))
+            found[f"step {name}"] = _together(steps)
+        if f"int8 forward {name}" in wanted:
+            plan = prefixes.plan_of(name, board_id, int8=True)
+            pairs = zip(steps_of(plan), plan.schedule.steps, strict=True)
+            found[f"int8 forward {name}"] = _together([s for s, t in pairs if t.node.phase is Phase.FORWARD])
     return found
+
+
+def _together(steps: Sequence[Divided]) -> tuple[int, int]:
+    return sum(s.whole for s in steps), sum(s.busiest for s in steps)
 
 
 def each_hart(steps: Sequence[Divided], harts: int) -> list[int]:

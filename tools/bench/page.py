@@ -138,7 +138,9 @@ def cycles() -> str:
 
 def harts() -> str:
     """How many times fewer instructions the busiest of eight harts executes than one alone."""
+    figures = _figures(MANY, bars.HARTS)
     rows = [(title, [_cell(MANY, bars.HARTS, name)]) for title, name in ROWS.items() if "depthwise" not in name]
+    rows += [(n.replace("d ", "d pass of "), [f"{f.value(False):.2f}"]) for n, f in figures.items() if "int8" in n]
     return _table(["layer: fwd / bwd_w / bwd_x", f"`{MANY}`"], rows)
 
 

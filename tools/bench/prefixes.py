@@ -17,7 +17,7 @@ from edgelearn.config import TrainConfig
 from edgelearn.formats import F32, S8, U32
 from edgelearn.graph import Graph, Phase, Tensor
 from edgelearn.ops import OPS, Kind
-from edgelearn.plan import make_plan
+from edgelearn.plan import Plan, make_plan
 from tools.bench import probe
 from tools.bench.cases import DEMO, Bench
 from tools.bench.counting import Method
@@ -53,10 +53,15 @@ def _operand(tensor: Tensor) -> np.ndarray:
     return np.zeros(tensor.format.nbytes(count), np.uint8)
 
 
+def plan_of(name: str, board: str, int8: bool) -> Plan:
+    """The last layer of one of NETS trains, all others are frozen."""
+    config = TrainConfig(train="last", batch=1, int8_prefix=int8)
+    return make_plan(_calibrated(name), config, boards.load(board))
+
+
 def forward(name: str, board: str, int8: bool) -> Iterator[Bench]:
     """Each kernel call of a sample's way to the loss."""
-    config = TrainConfig(train="last", batch=1, int8_prefix=int8)
-    plan = make_plan(_calibrated(name), config, boards.load(board))
+    plan = plan_of(name, board, int8)
     tensors = plan.graph.tensors
     for step, sizes, kernel in zip(plan.schedule.steps, plan.sizes, plan.chosen, strict=True):
         node, op = step.node, OPS[step.node.op]

@@ -13,6 +13,7 @@ import numpy as np
 from edgelearn.formats import S8
 from edgelearn.ops.base import Arrays, Attrs, Op, Shape, as_rows, repeated, repeats
 from edgelearn.ops.fixed_point import quantize_multiplier, rescale, saturate
+from edgelearn.ops.parts import of_two
 from edgelearn.ops.quantized.base import Lowered, Site, whole
 
 BITS = 20
@@ -56,5 +57,7 @@ def rule(site: Site) -> Lowered | None:
     return Lowered("add_s8", {**attrs, **site.bounds})
 
 
-OPS = (Op("add_s8", _forward, repeated, add_sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+OPS = (
+    Op("add_s8", _forward, repeated, add_sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),), split=of_two),
+)
 RULES = {"add": rule, "bias": rule}

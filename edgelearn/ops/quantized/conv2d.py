@@ -5,12 +5,15 @@ y = clamp(y_zero + rescale(b[o] + sum (x - x_zero) * w, multiplier[o], shift[o])
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from edgelearn.formats import S8
 from edgelearn.ops import conv2d, windows
 from edgelearn.ops.base import Arrays, Attrs, Op
 from edgelearn.ops.fixed_point import rescale, saturate
+from edgelearn.ops.parts import conv_forward
 from edgelearn.ops.quantized.base import Lowered, Site, offsets, weighted
 
 
@@ -31,7 +34,7 @@ def rule(site: Site) -> Lowered | None:
 OPS = (
     Op(
         "conv2d_s8", _forward, conv2d.infer, windows.forward_sizes, windows.STRUCT, offsets, fmt=S8, formats=(S8,),
-        macs=conv2d.macs,
+        macs=conv2d.macs, split=partial(conv_forward, each=3),
     ),
 )  # fmt: skip
 RULES = {"conv2d": rule}

@@ -12,6 +12,7 @@ from edgelearn.formats import F32, S8
 from edgelearn.graph import Quant
 from edgelearn.ops.base import Arrays, Attrs, Op, count_sizes, same_shape
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, saturate
+from edgelearn.ops.parts import elements
 
 
 def _quantize(attrs: Attrs, x: np.ndarray) -> Arrays:
@@ -63,6 +64,6 @@ def dequantized(quant: Quant, x: np.ndarray) -> np.ndarray:
 
 
 OPS = (
-    Op("quantize", _quantize, same_shape, count_sizes, scalars=_rounding, fmt=S8, formats=(S8,)),
-    Op("dequantize", _dequantize, same_shape, count_sizes, scalars=_scalars, fmt=S8, formats=(F32,)),
+    Op("quantize", _quantize, same_shape, count_sizes, scalars=_rounding, fmt=S8, formats=(S8,), split=elements(1)),
+    Op("dequantize", _dequantize, same_shape, count_sizes, scalars=_scalars, fmt=S8, formats=(F32,), split=elements(1)),
 )

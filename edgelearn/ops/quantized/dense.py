@@ -8,6 +8,7 @@ from edgelearn.formats import S8
 from edgelearn.ops import dense
 from edgelearn.ops.base import Arrays, Attrs, Op
 from edgelearn.ops.fixed_point import rescale, saturate
+from edgelearn.ops.parts import along
 from edgelearn.ops.quantized.base import Lowered, Site, offsets, weighted
 
 
@@ -24,5 +25,6 @@ def rule(site: Site) -> Lowered | None:
     return weighted(site, "dense_s8", 0)
 
 
-OPS = (Op("dense_s8", _forward, dense.infer, dense.sizes, scalars=offsets, fmt=S8, formats=(S8,), macs=dense.macs),)
+OPS = (Op("dense_s8", _forward, dense.infer, dense.sizes, scalars=offsets, fmt=S8, formats=(S8,), macs=dense.macs,
+          split=along("out", (0, "in", 1, 1, 1), (1,), 4)),)  # fmt: skip
 RULES = {"dense": rule}

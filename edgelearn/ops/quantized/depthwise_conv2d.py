@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from edgelearn.formats import S8
 from edgelearn.ops import depthwise_conv2d, windows
 from edgelearn.ops.base import Arrays, Attrs, Op
 from edgelearn.ops.fixed_point import rescale, saturate
+from edgelearn.ops.parts import depthwise_forward
 from edgelearn.ops.quantized.base import Lowered, Site, offsets, weighted
 
 
@@ -27,7 +30,7 @@ def rule(site: Site) -> Lowered | None:
 OPS = (
     Op(
         "depthwise_conv2d_s8", _forward, depthwise_conv2d.infer, windows.forward_sizes, windows.STRUCT, offsets, fmt=S8,
-        formats=(S8,), macs=depthwise_conv2d.macs,
+        formats=(S8,), macs=depthwise_conv2d.macs, split=partial(depthwise_forward, each=3),
     ),
 )  # fmt: skip
 RULES = {"depthwise_conv2d": rule}

@@ -6,6 +6,7 @@ from edgelearn.formats import S8
 from edgelearn.ops import concat, reshape, transpose
 from edgelearn.ops.base import Op, count_sizes
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST
+from edgelearn.ops.parts import elements
 from edgelearn.ops.quantized.base import Lowered, Rule, Site, same_quant
 
 
@@ -18,9 +19,12 @@ def _moving(op: str) -> Rule:
 
 
 OPS = (
-    Op("reshape_s8", reshape.forward, reshape.infer, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),)),
+    Op(
+        "reshape_s8", reshape.forward, reshape.infer, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),),
+        split=elements(1),
+    ),
     Op("transpose_s8", transpose.forward, transpose.infer, transpose.sizes, "el_transpose", fmt=S8, formats=(S8,)),
     Op("slice_s8", concat.slice_forward, concat.slice_infer, concat.slice_sizes, fmt=S8, formats=(S8,)),
     Op("concat_s8", concat.forward, concat.infer, concat.sizes, fmt=S8, formats=(S8,)),
-)
+)  # fmt: skip
 RULES = {op: _moving(f"{op}_s8") for op in ("reshape", "transpose", "slice", "concat")}

@@ -9,6 +9,7 @@ import numpy as np
 from edgelearn.formats import S8
 from edgelearn.ops.base import Arrays, Attrs, Op, Shape, as_rows, repeated, repeats
 from edgelearn.ops.fixed_point import quantize_multiplier, rescale, saturate
+from edgelearn.ops.parts import of_two
 from edgelearn.ops.quantized.base import LARGEST_FACTOR, Lowered, Site, whole
 
 FIELDS = ("x_zero", "b_zero", "y_zero", "multiplier", "shift", "min", "max")
@@ -38,5 +39,5 @@ def rule(site: Site) -> Lowered | None:
     return Lowered("mul_s8", {**zeros, "multiplier": multiplier, "shift": shift, **site.bounds})
 
 
-OPS = (Op("mul_s8", _forward, repeated, _sizes, "el_mul_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+OPS = (Op("mul_s8", _forward, repeated, _sizes, "el_mul_s8", fmt=S8, formats=(S8,), inplace=((0, 0),), split=of_two),)
 RULES = {"mul": rule}

@@ -12,6 +12,7 @@ from edgelearn.formats import S8
 from edgelearn.ops import pool, windows
 from edgelearn.ops.base import Arrays, Attrs, Op
 from edgelearn.ops.fixed_point import LOWEST, quantize_multiplier, rescale, saturate
+from edgelearn.ops.parts import positions
 from edgelearn.ops.quantized.base import Lowered, Site, bounds, factor_of, offsets, same_quant
 
 MOST = 2**23  # elements of a window: times 255 they fit an int32
@@ -74,8 +75,14 @@ def _mean_scalars(attrs: Attrs) -> dict[str, int]:
 
 
 OPS = (
-    Op("max_pool2d_s8", _max, pool.infer, windows.forward_sizes, windows.STRUCT, bounds, fmt=S8, formats=(S8,)),
-    Op("avg_pool2d_s8", _average, pool.infer, windows.forward_sizes, windows.STRUCT, bounds, fmt=S8, formats=(S8,)),
+    Op(
+        "max_pool2d_s8", _max, pool.infer, windows.forward_sizes, windows.STRUCT, bounds, fmt=S8, formats=(S8,),
+        split=positions,
+    ),
+    Op(
+        "avg_pool2d_s8", _average, pool.infer, windows.forward_sizes, windows.STRUCT, bounds, fmt=S8, formats=(S8,),
+        split=positions,
+    ),
     Op("mean_s8", _mean, pool.infer, windows.forward_sizes, windows.STRUCT, _mean_scalars, fmt=S8, formats=(S8,)),
-)
+)  # fmt: skip
 RULES = {"max_pool2d": max_rule, "avg_pool2d": average_rule}

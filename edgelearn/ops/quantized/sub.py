@@ -11,6 +11,7 @@ import numpy as np
 from edgelearn.formats import S8
 from edgelearn.ops.base import Arrays, Attrs, Op, repeated
 from edgelearn.ops.fixed_point import quantize_multiplier, rescale, saturate
+from edgelearn.ops.parts import of_two
 from edgelearn.ops.quantized.add import BITS, add_sizes, widened
 from edgelearn.ops.quantized.base import Lowered, Site, whole
 
@@ -38,5 +39,7 @@ def rule(site: Site) -> Lowered | None:
     return Lowered("sub_s8", {**attrs, **site.bounds})
 
 
-OPS = (Op("sub_s8", _forward, repeated, add_sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+OPS = (
+    Op("sub_s8", _forward, repeated, add_sizes, "el_add_s8", fmt=S8, formats=(S8,), inplace=((0, 0),), split=of_two),
+)
 RULES = {"sub": rule}

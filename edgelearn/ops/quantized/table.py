@@ -10,6 +10,7 @@ import numpy as np
 from edgelearn.formats import S8
 from edgelearn.ops.base import Arrays, Attrs, Op, count_sizes, same_shape
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier, rescale, saturate
+from edgelearn.ops.parts import BITS, along
 from edgelearn.ops.quantized.base import Lowered, Site, factor_of
 
 DOMAIN = np.arange(LOWEST, HIGHEST + 1)
@@ -34,5 +35,6 @@ def rescaling(site: Site, low: int = LOWEST) -> Lowered | None:
     return tabulated(site, np.maximum(values, low))
 
 
-OPS = (Op("table_s8", _forward, same_shape, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),)),)
+OPS = (Op("table_s8", _forward, same_shape, count_sizes, fmt=S8, formats=(S8,), inplace=((0, 0),),
+          split=along("count", (1, 0), (1,), BITS)),)  # fmt: skip
 RULES = {"quantize": rescaling}

@@ -15,7 +15,7 @@ typedef struct {
 
 EL_INLINE el_directions el_directions_of(const el_window *s)
 {
-    const int32_t c = s->in_c;
+    const int32_t c = s->in_pitch; /* one output for each input: that of y is the same */
     const int32_t row = s->in_w * c;
     const int32_t out_row = s->out_w * c;
     const el_direction h = {s->in_h, s->out_h, s->k_h, s->stride_h, s->pad_top, row, out_row, s->k_w * c};

@@ -79,7 +79,7 @@ EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t 
                                  const int32_t *shift, int8_t *y, void *scratch)                                       \
     {                                                                                                                  \
         const int32_t terms = s->k_h * s->k_w * (s->in_c / s->groups);                                                 \
-        el_layer_s8 l = {terms, s->out_c, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};                 \
+        el_layer_s8 l = {terms, s->out_pitch, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};             \
         el_conv2d_s8(s, &l, x, y, scratch);                                                                            \
     }                                                                                                                  \
     void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
