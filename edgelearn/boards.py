@@ -355,7 +355,7 @@ def _check_store(path: Path, board: Board, store: Store) -> None:
         raise InputError("the unit is no power of two that divides a page", where=f"{path}: store.unit")
     if store.origin % store.unit:
         raise InputError("the store does not begin at a unit", where=f"{path}: store.origin")
-    if bool(store.file_bytes) != any("{file}" in arg for arg in store.args):
+    if board.arch != "host" and bool(store.file_bytes) != any("{file}" in arg for arg in store.args):
         raise InputError("a file needs its size and a place in args", where=f"{path}: store.file_bytes")
     end = store.origin + store.size
     for memory in board.memory if board.arch != "host" else ():

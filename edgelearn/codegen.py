@@ -17,12 +17,14 @@ from edgelearn.ops import OPS, Kind
 from edgelearn.ops.parts import Parts
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
+from edgelearn.saving import RUN_BYTES
 from edgelearn.schedule import Program, Step
 from edgelearn.share import template
 from edgelearn.verdict import threshold
 
 WIDTH = 100
 FILES = ("model.c", "weights.c", "weights.h")
+EXTRAS = "extras.c"
 RESERVED = frozenset(
     (
         "auto break case char const continue default do double else enum extern float for goto if inline int long"
@@ -34,7 +36,7 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Sources:
-    """Generated files by name, and the kernel files that they call, relative to firmware/."""
+    """Generated files by name, and the files that they call, kernels above all, relative to firmware/."""
 
     files: dict[str, str]
     kernels: tuple[str, ...]
@@ -325,8 +327,11 @@ def generate(plan: Plan) -> Sources:
     writer, graph = _Writer(plan), plan.graph
     target = graph.tensors[str(graph.meta["target"])]
     halves = any(t.format is F16 for t, _ in plan.params.tensors)
+    features = features_of(plan)
     context = {
         "plan": plan,
+        "features": features,
+        "run_bytes": RUN_BYTES,
         "name": graph.name,
         "trained": [t.name for t, _ in plan.params.tensors],
         "hash": [f"0x{plan.hash[k : k + 2]}" for k in range(0, 16, 2)],
@@ -358,5 +363,15 @@ def generate(plan: Plan) -> Sources:
         "bodies": {p.value: writer.body(p) for p in Program},
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
     }
-    files = {name: template(f"{name}.j2").render(context) for name in FILES}
-    return Sources(files, tuple(kernels.sources(plan.chosen)))
+    files = {name: template(f"{name}.j2").render(context) for name in (*FILES, *([EXTRAS] if features else []))}
+    return Sources(files, (*kernels.sources(plan.chosen), *feature_files(plan)))
+
+
+def features_of(plan: Plan) -> list[str]:
+    """What the program has beside the model: bits of a HELLO reply."""
+    return ["EL_HAS_STORE"] if plan.saving else []
+
+
+def feature_files(plan: Plan) -> list[str]:
+    """The files of that, relative to firmware/."""
+    return ["features/persist.c", *(f"hal/{name}" for name in plan.saving.store.driver)] if plan.saving else []

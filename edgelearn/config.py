@@ -52,6 +52,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     what must be float32 (edgelearn.passes.precision); mixed keeps the trained weights in float32. rounding is that of
     weights in fp16. loss_scale, a power of two, is what gradients are multiplied by at first; it halves when one
     overflows and doubles after scale_every clean updates, with 0 it stays.
+
+    save_every: the board saves weights and all that training needs to go on after so many updates, in flash that its
+    file sets aside (edgelearn.saving); 0: never.
     """
 
     method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
@@ -90,6 +93,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounding: Literal["nearest", "stochastic"] = "stochastic"
     loss_scale: Positive = 1024.0
     scale_every: Annotated[int, Meta(ge=0)] = 200
+    save_every: Annotated[int, Meta(ge=0)] = 0
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

@@ -96,6 +96,10 @@ class DeviceError(EdgelearnError):
     exit_code = 4
 
 
+class BoardFailed(DeviceError):
+    """The board understood a command and could not do it."""
+
+
 class BoardSilent(DeviceError):
     """The link is up and nothing that is an answer comes: the board computes, was reset, or runs something else."""
 

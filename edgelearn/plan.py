@@ -27,6 +27,7 @@ from edgelearn.passes.samples import AUTO
 from edgelearn.predict import calls, predict, select
 from edgelearn.recompute import is_again
 from edgelearn.replay import Latents
+from edgelearn.saving import Saving, lay_out, reserved
 from edgelearn.schedule import Schedule, Step, make_schedule
 from edgelearn.training import training_graph
 
@@ -143,6 +144,11 @@ class Plan:
     def replay_bytes(self) -> int:
         """The replay memory as the linker sees it."""
         return aligned(self.replay_used, BLOCK)
+
+    @property
+    def saving(self) -> Saving | None:
+        """How its saves lie in the board's flash; None where nothing is saved."""
+        return lay_out(self.board, self.config, self.params.used + self.state.used, self.replay_used)
 
     @property
     def model_ram(self) -> int:
@@ -279,12 +285,14 @@ def make_plan(
     Where RAM does not suffice for the kernels that take least, kernels with less scratch are taken: as little less as
     fits, and as little as there is where nothing does. `ram` and `flash` lower the board's limits, in bytes.
     """
+    board = reserved(board, config)
     graph = training_graph(source, config)
     limits = Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes))
     wanted = _select(graph, board)
     plan = _placed(graph, source, config, board, limits, wanted)
     if plan.over()[0] > 0:
         plan = _spare(plan, wanted)
+    _ = plan.saving  # there must be room for it
     return replace(plan, hash=_digest(plan))
 
 
@@ -350,6 +358,8 @@ def _digest(plan: Plan) -> str:
     settings = msgspec.structs.asdict(plan.config)
     if plan.config.precision == "fp32":
         settings = {name: value for name, value in settings.items() if name not in HALF_SETTINGS}
+    if settings.pop("save_every"):  # how often is nothing to agree on
+        digest.update(b"saves")
     for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):
         digest.update(repr(item).encode())
     for step, kernel, parts in zip(plan.schedule.steps, plan.chosen, plan.parts, strict=True):

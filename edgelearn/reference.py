@@ -174,6 +174,11 @@ class Reference:
         self.step += 1
         return True
 
+    def resume(self, values: Mapping[str, np.ndarray], step: int, seen: int, bias: tuple[float, float]) -> None:
+        """Go on where a board is: its weights and state by name, its counters, Adam's beta1^step and beta2^step."""
+        self.load(values)
+        self.step, self._seen, self._bias = step, seen, bias
+
     def fit(self, samples: Iterable[tuple[np.ndarray, np.ndarray | int]]) -> list[float]:
         """Train on samples in order; gives their losses."""
         return [self.train(x, t).loss for x, t in samples]

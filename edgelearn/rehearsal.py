@@ -42,12 +42,15 @@ class Rehearsal:
         """Of `worst`: in steps of what is kept as int8, in parts of the largest value of other latents."""
         return max(TOLERANCES[self.latents.kept_as(t)] for t in self.latents.tensors)
 
-    def start(self, samples: Sequence[int]) -> None:
-        """Empty the board's memory and set its generator, and the scales that these samples ask for."""
+    def start(self, samples: Sequence[int], *, write: bool = True) -> None:
+        """Empty the board's memory and set its generator, and the scales that these samples ask for; without `write` it
+        has them already.
+        """
         step = max(1, len(samples) // CALIBRATED)
         chosen = samples[::step][:CALIBRATED] if self.latents.rounded else ()
         self.quants = calibrate(self.latents, (self.reference.latents(self.x[k]) for k in chosen))
-        self.link.write("replay", self._head(), at=0)
+        if write:
+            self.link.write("replay", self._head(), at=0)
 
     def _head(self) -> bytes:
         """What the board should have in front of its slots; nothing where it has neither slots nor scales."""

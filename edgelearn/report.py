@@ -96,6 +96,44 @@ def cut_figures(cut: Cut) -> dict[str, Any]:
     return {"layers": cut.layers, "frozen_layers": cut.frozen, "snr_db": snr, **scores, **sizes}
 
 
+def saving_figures(plan: Plan) -> dict[str, Any] | None:
+    """How weights are saved; None where they are not."""
+    saving = plan.saving
+    if saving is None:
+        return None
+    return {
+        "bytes": saving.record,
+        "slots": saving.slots,
+        "slot_bytes": saving.slot_pages * saving.store.page,
+        "store_bytes": saving.store.size,
+        "in": saving.store.kind,
+        "volatile": saving.store.volatile,
+        "keeps_best": saving.keeps_best,
+        "replay": saving.replay,
+        "every": saving.every,
+        "endurance": saving.store.endurance,
+        "saves": saving.saves,
+        "steps": saving.steps,
+    }
+
+
+def saving_words(plan: Plan) -> str:
+    """The same as a sentence; empty where nothing is saved."""
+    saving = plan.saving
+    if saving is None:
+        return ""
+    where = "flash" if saving.store.kind == "flash" else "RAM that stands in for flash"
+    best = "with" if saving.keeps_best else "without"
+    text = (
+        f"saves {saving.record:,} bytes every {saving.every:,} updates in {where}, {saving.slots} slots of"
+        f" {saving.slot_pages * saving.store.page:,} bytes, {best} the best so far: {saving.saves:,} saves or"
+        f" {saving.steps:,} updates until a page was erased {saving.store.endurance:,} times"
+    )
+    if plan.replay_used and not saving.replay:
+        text += f"; the {plan.config.replay} latents do not fit and are not saved"
+    return text
+
+
 def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
     """Everything that `edgelearn plan` says, for `--json`; `cut` is what its int8 prefix was found to cost."""
     peak = peak_step(plan)
@@ -131,6 +169,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
             "trained": plan.params.nbytes,
             "frozen": plan.consts.nbytes,
         },
+        "saving": saving_figures(plan),
         "arena": {
             "bytes": plan.arena.nbytes,
             "lower_bound": plan.arena.lower_bound,

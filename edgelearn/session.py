@@ -15,7 +15,7 @@ import numpy as np
 
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
-from edgelearn.errors import EdgelearnError, InputError, NumbersError
+from edgelearn.errors import DeviceError, EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link
 from edgelearn.ops.optimizers import Optim
@@ -28,7 +28,7 @@ from edgelearn.reference import Reference
 from edgelearn.rehearsal import Rehearsal, Replayed, phases
 from edgelearn.scores import Score, class_phases, score
 from edgelearn.verdict import takes_labels
-from edgelearn.wire import Hyper, Op, Result, Schedule, Status
+from edgelearn.wire import Feature, Hello, Hyper, Op, Result, Schedule, Status
 
 CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step, at least
 CHECKED_MOST = 256  # and at most: a large batch is followed past its first update only up to here
@@ -150,10 +150,17 @@ def as_it_travels(plan: Plan, x: np.ndarray) -> np.ndarray:
 
 
 class Session:
-    """Trains one plan over one link. `on_event` sees everything as it happens."""
+    """Trains one plan over one link. `on_event` sees everything as it happens.
 
-    def __init__(self, plan: Plan, link: Link, data: Dataset, on_event: Callable[[Event], None]) -> None:
-        self.plan, self.link, self.on_event = plan, link, on_event
+    Where the board has weights of this plan in its flash, the run goes on from there, bit by bit as if it had never
+    ended; with `restore` False everything saved is forgotten, with True DeviceError if there is nothing.
+    """
+
+    def __init__(
+        self, plan: Plan, link: Link, data: Dataset, on_event: Callable[[Event], None], *, restore: bool | None = None
+    ) -> None:
+        self.plan, self.link, self.on_event, self.restore = plan, link, on_event, restore
+        self.resumed: Status | None = None  # what was restored
         self.train_set = encode(plan, data.x_train, data.y_train)
         self.test_set = encode(plan, data.x_test, data.y_test)
         self.labels = takes_labels(plan.graph.meta["loss"])
@@ -182,6 +189,7 @@ class Session:
             self.outcome.before = self._evaluate("before")
             self._train()
             self.outcome.after = self._evaluate("after")
+            self._save()
             self._check_outputs()
         except KeyboardInterrupt:
             self._keep_what_there_is()
@@ -196,14 +204,66 @@ class Session:
 
     def _connect(self) -> None:
         hello = self.link.hello(self.plan.hash)
-        self.link.reset()
+        self._restore(hello)
+        if self.resumed is None:
+            self.link.reset()
         self.link.configure(self.hyper)
         self._keep()
         chosen = [k for _, members in self.phases for k in members][: hello.store_slots]
         self.slots = {k: slot for slot, k in enumerate(sorted(chosen))}
         if self.rehearsal:
-            self.rehearsal.start(self.known or self.phases[0][1])
+            self.rehearsal.start(self.known or self.phases[0][1], write=not self._has_latents)
         self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
+        if self.plan.saving:
+            self._emit_saved(hello)
+
+    def _restore(self, hello: Hello) -> None:
+        """Go on from what the board has saved, or forget it, as was asked for."""
+        if self.plan.saving is None:
+            return
+        if self.restore is False:
+            self.link.forget()
+        elif hello.saved_step:
+            self.link.restore()
+            self.resumed = self.link.status()
+        elif self.restore:
+            raise DeviceError(
+                f"{self.link.device.name} has nothing to restore: {_why_nothing(hello)}", hint="leave --restore out"
+            )
+
+    def _emit_saved(self, hello: Hello) -> None:
+        """What was found in the board's flash."""
+        found = Feature(hello.features)
+        status = self.resumed
+        self._emit(
+            "restored" if status else "fresh",
+            step=status.step if status else 0,
+            samples=status.samples if status else 0,
+            best_step=status.best_step if status else 0,
+            best_score=status.best_score if status else None,
+            other_plan=Feature.WAS_FOREIGN in found,
+            damaged=Feature.WAS_DAMAGED in found,
+            forgotten=self.restore is False and bool(hello.saved_step),
+        )
+
+    def _save(self) -> None:
+        """The weights as the run leaves them, with their loss on held-out samples."""
+        if self.plan.saving is None or self.outcome.after is None:
+            return
+        self.link.save(self.outcome.after.loss)
+        status = self.link.status()
+        self._emit(
+            "saved",
+            step=status.saved_step,
+            saves=status.saves,
+            best_step=status.best_step,
+            best_score=status.best_score,
+        )
+
+    @property
+    def _has_latents(self) -> bool:
+        """Whether the board's replay memory came back with its weights."""
+        return self.resumed is not None and self.plan.saving is not None and self.plan.saving.replay
 
     def _fill_store(self) -> None:
         for k, slot in self.slots.items():
@@ -214,6 +274,10 @@ class Session:
     def _remember(self) -> None:
         """The replay memory as it is before training: with the latents of what the model knows."""
         if self.rehearsal is None or not self.plan.config.replay:
+            return
+        if self._has_latents:
+            for k in self.known:
+                self.rehearsal.offered(k)
             return
         self.rehearsal.fill(
             self.known,
@@ -271,14 +335,23 @@ class Session:
         return self.rehearsal.drawn(self.rehearsal.offered(k) if new else None)
 
     def _train(self) -> None:
-        spent, config = 0, self.plan.config
+        spent, trained, config = 0, 0, self.plan.config
         follower = _Follower(self.plan, self.hyper)
+        done = self.resumed.samples if self.resumed else 0  # of the samples ahead, how many were trained before
+        if self.resumed:
+            self._catch_up(follower, self.resumed)
         several = len(self.phases) > 1
         for epoch, (phase, begins, order) in enumerate(self._order(), 1):
-            if begins and epoch > 1:
+            before, done = order[:done], max(0, done - len(order))
+            for k in before:
+                self._pass(k, begins)
+            if len(before) == len(order) and done:
+                continue
+            if begins and epoch > 1 and not before:
                 self._evaluate(f"before phase {phase}")
             losses, correct = [], 0
-            for k, last in self._results(begins, order, follower):
+            for k, last in self._results(begins, order[len(before) :], follower):
+                trained += 1
                 self._stop_if_not_finite(last, epoch, k)
                 self.outcome.samples, self.outcome.steps = last.samples, last.step
                 losses.append(last.loss)
@@ -289,12 +362,28 @@ class Session:
                 self.outcome.steps = self.link.flush().step
                 follower.flush()
             self._keep()
+            if not losses:
+                continue
             accuracy = correct / len(losses) if self.labels else None
             where = {"phase": phase} if several else {}
             scaling = self._scaling()
             self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy, **scaling)
-        self.outcome.spent_per_sample = round(spent / self.outcome.samples) or None
+        self.outcome.spent_per_sample = round(spent / max(trained, 1)) or None
         self._check_losses(follower)
+
+    def _catch_up(self, follower: _Follower, status: Status) -> None:
+        """The desktop reference stands where the board does."""
+        self.outcome.samples, self.outcome.steps = status.samples, status.step
+        held = _tensors(self.plan.params, self.link.read("params"))
+        if self.plan.state.used:
+            held |= _tensors(self.plan.state, self.link.read("state"))
+        bias = (1.0 - status.bias1, 1.0 - status.bias2)
+        follower.reference.resume(held, status.step, status.in_batch, bias)
+
+    def _pass(self, k: int, new: bool) -> None:
+        """A sample that was trained before: what it did to the replay memory."""
+        if self.rehearsal and self._has_latents:
+            self._replayed(k, new)
 
     def _allowed(self, floats: float, halves: float) -> float:
         """How far off the reference a number may be that this plan computes."""
@@ -395,6 +484,13 @@ def trained_tensors(plan: Plan, data: bytes) -> dict[str, np.ndarray]:
 
 def _at_home(plan: Plan, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return home(plan.graph, {n: w.astype(np.float32) for n, w in weights.items()})
+
+
+def _why_nothing(hello: Hello) -> str:
+    found = Feature(hello.features)
+    if Feature.WAS_FOREIGN in found:
+        return "its flash holds another plan's weights"
+    return "what it had saved is damaged" if Feature.WAS_DAMAGED in found else "nothing was saved"
 
 
 def _tensors(block: Block, data: bytes) -> dict[str, np.ndarray]:

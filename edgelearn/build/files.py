@@ -11,6 +11,7 @@ from edgelearn.boards import Board
 from edgelearn.share import firmware_dir
 
 MAIN = "main.c"
+FEATURES = ("features/", "hal/")  # what is no kernel among the files that a model calls
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,12 @@ def image_files(
     firmware = firmware_dir()
     if kernel_sources is None:
         kernel_sources = [p for isa in board.kernels for p in sorted((firmware / "kernels" / isa).glob("*.c"))]
+    wanted = [_relative(Path(p)) for p in kernel_sources]
+    features = [name for name in wanted if name.startswith(FEATURES)]
     return Files(
-        kernels=tuple(_relative(Path(p)) for p in kernel_sources),
+        kernels=tuple(name for name in wanted if name not in features),
         runtime=(
+            *features,
             *(_relative(p) for p in sorted((firmware / "src").glob("*.c")) if p.name != MAIN or not own_main),
             *(f"hal/{name}" for name in (*board.hal.common, *getattr(board.hal, carrier))),
         ),

@@ -63,13 +63,10 @@ def _builder(board: Board, wanted: str | None) -> str:
     return "platformio"
 
 
-def build_plan(
-    job: Job, plan: Plan, folder: Path, *, builder: str = "system", project: bool = False, overwrite: bool = False
-) -> Image:
-    """Write the C, compile it, and hold the image to the plan, whose figures stay beside it.
+def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", overwrite: bool = False) -> Image:
+    """Write a PlatformIO project, compile it, and hold the image to the plan, whose figures stay beside it.
 
-    `project` leaves a PlatformIO project around it, which what PlatformIO builds is anyway; `overwrite` replaces files
-    of it that somebody has changed.
+    `overwrite` replaces files of it that somebody has changed.
     """
     from edgelearn.build import build_image
     from edgelearn.build.pio import compile_project
@@ -81,8 +78,7 @@ def build_plan(
     timer = Timer()
     sources = generate(plan)
     lock_folder(folder)
-    if project or builder == "platformio":
-        write_project(job, plan, folder, overwrite=overwrite)
+    write_project(job, plan, folder, overwrite=overwrite)
     board = plan.board  # without the flash that its saves are in
     if builder == "platformio":
         image = compile_project(folder, board, job.carrier or board.carrier)

@@ -43,11 +43,29 @@ def scores(event: dict[str, Any]) -> str:
     return text if event.get("accuracy") is None else f"{text}, accuracy {event['accuracy']:.3f}"
 
 
+def _found(event: dict[str, Any]) -> str | None:
+    """What was found in the board's flash, where there is something to say."""
+    if event["event"] == "restored":
+        text = f"restored step {event['step']:,} from the board's flash, {event['samples']:,} samples into the run"
+        return f"{text}; a damaged save was passed over" if event["damaged"] else text
+    if event["forgotten"]:
+        return "forgot what the board had saved"
+    if event["other_plan"]:
+        return "started afresh: the board's flash holds another plan's weights, which the first save replaces"
+    return "started afresh: what the board had saved is damaged" if event["damaged"] else None
+
+
 def sentence(event: dict[str, Any], timer: Timer) -> str | None:
     """The status line of an event that is worth one."""
     kind = event["event"]
     if kind == "connected":
         return f"started {event['board']}: plan {event['plan']} in {timer}"
+    if kind in ("restored", "fresh"):
+        return _found(event)
+    if kind == "saved":
+        return (
+            f"saved step {event['step']:,}; the best is step {event['best_step']:,}, loss {number(event['best_score'])}"
+        )
     if kind == "evaluated":
         return f"evaluated {event['when']}: {scores(event)} on {event['samples']:,} held-out samples in {timer}"
     if kind == "epoch":

@@ -152,6 +152,9 @@ train_options = _all(
         metavar="N",
         help="Double it after N updates without overflow; 0: it stays.  [default: 200]",
     ),
+    click.option(
+        "--save-every", type=int, metavar="N", help="Save weights in the board's flash every N updates.  [default: 0]"
+    ),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
     click.option(
         "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from edgelearn.watch.tensorboard import EventFiles
 
 METRICS = "metrics.jsonl"
+STORE = "flash.bin"  # what an emulated board's flash holds, for the next run
 WORSE = 3.0  # times the held-out loss before training: no fluctuation, training broke the model
 
 
@@ -85,12 +86,13 @@ def train(
     *,
     count: bool = False,
     port: str | None = None,
+    restore: bool | None = None,
     tensorboard: str | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
     """Start the board, or attach to its `port`, train, and keep what came of it whatever happens.
 
-    `tensorboard` is a folder for event files. Nothing is raised for a run that broke off.
+    `restore`: see Session. `tensorboard` is a folder for event files. Nothing is raised for a run that broke off.
     """
     from edgelearn.device import open_device
     from edgelearn.link import Link
@@ -113,14 +115,15 @@ def train(
             if records:
                 records.add(record)
 
+    store = folder / STORE if plan.saving else None
     timer = Timer()
     try:
         with (
             contextlib.closing(display),
-            contextlib.closing(Link(open_device(image, port=port, count_instructions=count))) as link,
+            contextlib.closing(Link(open_device(image, port=port, count_instructions=count, store=store))) as link,
         ):
             display.use(link.statistics)
-            session = Session(plan, link, data, on_event)
+            session = Session(plan, link, data, on_event, restore=restore)
             session.run()
     except KeyboardInterrupt:
         run.interrupted = True

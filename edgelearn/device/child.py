@@ -40,11 +40,14 @@ class ChildDevice(Device):
     It runs in a session of its own: Ctrl-C at the terminal reaches us only, and we end it in order.
     """
 
-    def __init__(self, board: Board, elf: Path, carrier: str, *, count_instructions: bool = False) -> None:
+    def __init__(
+        self, board: Board, elf: Path, carrier: str, *, count_instructions: bool = False, store: Path | None = None
+    ) -> None:
         if carrier not in board.link.carriers:
             raise UsageError(f"{board.id} has no carrier '{carrier}'", hint=f"it has {', '.join(board.link.carriers)}")
         self.board = board
         self.name = board.id
+        self._store = store.resolve() if store else None
         self._counts = board.simulated or (count_instructions and board.emulated)
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in _shut
         self._files: list[socket.socket | IO[bytes]] = []
@@ -83,9 +86,22 @@ class ChildDevice(Device):
         emulator = self.board.emulator
         if emulator is None:
             return [str(elf)]
-        command = emulator_command(self.board, elf, serial)
+        command = [*emulator_command(self.board, elf, serial), *self._store_arguments()]
         icount = self._counts and not self.board.simulated  # a simulator always counts
         return [*command, "-icount", f"shift={emulator.icount_shift}"] if icount else command
+
+    def _store_arguments(self) -> list[str]:
+        """What gives an emulator the file that keeps its flash, which is made where there is none."""
+        flash = self.board.store
+        if flash is None or self._store is None or not flash.file_bytes:
+            return []
+        try:
+            self._store.touch()
+            if self._store.stat().st_size != flash.file_bytes:
+                os.truncate(self._store, flash.file_bytes)
+        except OSError as error:
+            raise DeviceError(f"can't keep the board's flash: {error.strerror}", where=str(self._store)) from None
+        return [arg.replace("{file}", str(self._store)) for arg in flash.args]
 
     def _popen(
         self, command: list[str], stdin: int, stdout: int, keep: tuple[int, ...] = ()
@@ -97,6 +113,7 @@ class ChildDevice(Device):
                 stdout=stdout,
                 stderr=self._errors,
                 bufsize=0,
+                env={**os.environ, "EL_STORE_FILE": str(self._store)} if self._store else None,
                 pass_fds=keep,
                 start_new_session=True,
                 preexec_fn=_die_with_parent,

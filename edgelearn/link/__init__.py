@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import struct
 import time
@@ -11,13 +12,14 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from edgelearn.device.base import Device
-from edgelearn.errors import DeviceError, InputError, InternalError
+from edgelearn.errors import BoardFailed, DeviceError, InputError, InternalError
 from edgelearn.link.diagnosis import Heard, explain_silence
 from edgelearn.link.frames import Sent, decode_frame, encode_frame
 from edgelearn.link.window import FIRST_PATIENCE, MOST_PATIENCE, Window
 from edgelearn.wire import (
     RESET,
     Command,
+    Feature,
     Hello,
     Hyper,
     Op,
@@ -34,6 +36,8 @@ __all__ = ["PROTOCOL", "Link", "Sample", "decode_frame", "encode_frame"]
 PROTOCOL = 3
 Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
 
+WHICH = ("latest", "best")
+FORGET = 2
 DATA_HEAD = 4
 WRITE_HEAD = 8
 
@@ -47,9 +51,7 @@ class Link(Window):
 
     # Session
 
-    def hello(
-        self, expected_hash: bytes | str | None = None, *, timeout: float = 10.0, diagnose: bool = True
-    ) -> Hello:
+    def hello(self, expected_hash: bytes | str | None = None, *, timeout: float = 10.0, diagnose: bool = True) -> Hello:
         """Open a session: numbers start anew on both sides. DeviceError if the board runs another plan, BoardSilent if
         none answers; `diagnose` then finds out why, which takes seconds and may change the port's rate meanwhile.
         """
@@ -161,6 +163,35 @@ class Link(Window):
         """Go on where `status` was taken: with `params` and `state` written back, training continues bit by bit."""
         fields = (2, status.step, status.samples, status.in_batch, status.bias1, status.bias2)
         self._call(Command.RESET, struct.pack(RESET, *fields))
+
+    def save(self, score: float | None = None) -> None:
+        """Save weights, state and counters in the board's flash.
+
+        `score` is a loss on held-out samples, by which the best save is known; without one it is the running mean.
+        DeviceError if the board has no flash for it, or the flash failed.
+        """
+        self._stored(Command.SAVE, struct.pack("<If", score is not None, math.nan if score is None else score), "save")
+
+    def forget(self) -> None:
+        """Forget all that was saved; weights in RAM stay."""
+        self._stored(Command.SAVE, struct.pack("<If", FORGET, 0.0), "forget what it saved")
+
+    def restore(self, which: str = "latest") -> None:
+        """Weights, state, counters and settings as they were saved: the `latest` or the `best`.
+
+        DeviceError if nothing was saved; nothing has changed then.
+        """
+        self._stored(Command.RESTORE, struct.pack("<I", WHICH.index(which)), f"restore the {which} save")
+
+    def _stored(self, kind: Command, payload: bytes, what: str) -> None:
+        if not self._hello.features & Feature.HAS_STORE:
+            raise DeviceError(
+                f"the program on {self.device.name} saves nothing", hint="build it with --save-every, for example 100"
+            )
+        try:
+            self._call(kind, payload)
+        except BoardFailed:
+            raise BoardFailed(f"{self.device.name} could not {what}") from None
 
     def read(self, space: str, at: int = 0, count: int | None = None) -> bytes:
         """All bytes of `params`, `state`, `output` or `replay`, or `count` bytes from `at` on."""

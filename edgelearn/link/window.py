@@ -11,7 +11,7 @@ import time
 from collections import deque
 
 from edgelearn.device.base import Device
-from edgelearn.errors import BoardSilent, DeviceError, InternalError
+from edgelearn.errors import BoardFailed, BoardSilent, DeviceError, InternalError
 from edgelearn.link.diagnosis import Heard
 from edgelearn.link.frames import Sent, Statistics, decode_frame, encode_frame
 from edgelearn.wire import Ack, Command, Hello, Reply
@@ -62,6 +62,8 @@ class Window:
             self._pump()
         kind, payload = sent.answer
         if kind == Reply.ACK and payload[1] != Ack.DONE:
+            if payload[1] == Ack.FAILED:
+                raise BoardFailed(f"{self.device.name} could not do {Command(sent.kind).name}")
             why = Ack(payload[1]).name.lower().replace("_", " ")
             raise DeviceError(f"{self.device.name} refused {Command(sent.kind).name}: {why}")
         return payload

@@ -163,6 +163,8 @@ def _about(plan: Plan, insn: dict[str, Any]) -> str:
 
 
 def _memory(plan: Plan) -> list[str]:
+    from edgelearn.report import saving_words
+
     board, weights = plan.board, plan.model_flash
     ram = [
         ("weights", plan.params.nbytes),
@@ -182,7 +184,7 @@ def _memory(plan: Plan) -> list[str]:
         lines += [f"  {part:<10}{size:>12,}" for part, size in parts]
         if used == plan.ram and len(plan.regions) > 1:
             lines += [f"  in {memory}: {have:,} of {size:,}" for memory, (have, size) in plan.regions.items()]
-    return lines
+    return [*lines, *wrap(saving_words(plan))]
 
 
 def _arena(plan: Plan) -> list[str]:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 @session_options
 @port_option
 @click.option("--no-flash", is_flag=True, help="The program is on the board already.")
+@click.option("--restore/--fresh", default=None, help="With --save-every: go on from what was saved, or forget it.")
 @click.option("--tensorboard", metavar="DIR", help="Write event files for TensorBoard.")
 @course_options
-def command(as_json: bool, port: str | None, no_flash: bool, tensorboard: str | None, **flags: Any) -> None:
+def command(
+    as_json: bool, port: str | None, no_flash: bool, restore: bool | None, tensorboard: str | None, **flags: Any
+) -> None:
     """Train on the board: plan, build, start, train, check, export.
 
     Evaluates on held-out samples before and after, compares the board with the
@@ -36,16 +39,22 @@ def command(as_json: bool, port: str | None, no_flash: bool, tensorboard: str | 
     from edgelearn.cli.training import finish, save, train
 
     job, port = on_port(make_job(flags), port)
-    builder = check_tools(job, starts=port is None)
+    if restore is not None and not job.config.save_every:
+        from edgelearn.errors import UsageError
+
+        flag = "--restore" if restore else "--fresh"
+        raise UsageError(f"{flag} goes with --save-every", where=flag, hint="edgelearn run --save-every 100 ...")
+    loads = port is not None and not no_flash and job.board.platformio is not None
+    # What PlatformIO loads it compiles itself, and that is what must be held to the plan.
+    builder = check_tools(job, "platformio" if loads else None, starts=port is None)
     plan = plan_job(job, instead=True)
     data = load_data(job, plan)
     folder = job.out
-    loads = port is not None and not no_flash and job.board.platformio is not None
-    image = build_plan(job, plan, folder / "build", builder=builder, project=loads)
+    image = build_plan(job, plan, folder / "build", builder=builder)
     if loads:
         load_program(folder / "build", job.board, port)
     on_line = emit if as_json else None
-    run = train(job, plan, image, data, folder, port=port, tensorboard=tensorboard, on_line=on_line)
+    run = train(job, plan, image, data, folder, port=port, restore=restore, tensorboard=tensorboard, on_line=on_line)
     save(job, run, data, folder)
     if as_json:
         emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})
