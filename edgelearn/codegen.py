@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from edgelearn import kernels
-from edgelearn.formats import BIT, F16, F32, U32
+from edgelearn.formats import BIT, F16, F32, SHIFTS, U32
 from edgelearn.graph import Tensor
 from edgelearn.memory import BANK, aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.parts import Parts
+from edgelearn.ops.shift import pack
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
 from edgelearn.saving import RUN_BYTES
@@ -230,7 +231,7 @@ class _Writer:
                 "ctype": t.format.ctype,
                 "half": t.format is F16,
                 "pointer": _pointer(t, f"{array} + {offset // 4}"),
-                "count": t.count,
+                "count": t.nbytes if t.format in SHIFTS.values() else t.count,
                 "shape": " x ".join(map(str, t.shape)),
                 "lines": _words(t) if words else _values(t),
             }
@@ -275,6 +276,8 @@ def _values(tensor: Tensor) -> list[str]:
         bits = np.asarray(tensor.data, np.float16).view(np.uint16).reshape(-1)
         return _lines([f"0x{value:04X}u" for value in bits.tolist()])
     flat = np.asarray(tensor.data, tensor.format.dtype).reshape(-1)
+    if tensor.format in SHIFTS.values():
+        flat = pack(flat, tensor.format.bits)
     literal = c_float if tensor.format.dtype.kind == "f" else str
     return _lines([literal(value) for value in flat.tolist()])
 

@@ -39,7 +39,8 @@ def _foldable(graph: Graph, norm: Node) -> Node | None:
     real = all(
         graph.tensors[name].quant is None for name in (*layer.inputs[1:], *layer.outputs, *norm.inputs[1:]) if name
     )
-    return layer if alone and own and real else None
+    shifts = layer.inputs[1] in graph.meta.get("shift", {})  # which a factor a channel would make floats of again
+    return layer if alone and own and real and not shifts else None
 
 
 def _invertible(graph: Graph, norm: Node) -> bool:

@@ -1,12 +1,10 @@
 """Shift networks as ONNX files: float weights that are signed powers of two, and a note of which ones they are.
 
-Any runtime runs such a file. The note, `edgelearn.shift` in the model's metadata, is JSON: for each initializer its
-bits and k, where weights are sgn * 2^(S - k).
+Any runtime runs such a file; importers/onnx/marks.py reads the note.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,13 +16,10 @@ from edgelearn.export import export_onnx
 from edgelearn.export.files import write_whole
 from edgelearn.export.store import Store
 from edgelearn.graph import Graph
-from edgelearn.shift import latents
 from edgelearn.shift.tuning import Shifted
 
 if TYPE_CHECKING:
     import onnx
-
-KEY = "edgelearn.shift"
 
 
 def epsilons(source: Path, graph: Graph) -> dict[str, float]:
@@ -51,6 +46,8 @@ def write(
     """
     import onnx
 
+    from edgelearn.importers.onnx.marks import KEY, note
+
     records = graph.meta["export"]
     weights = {name: value for name, value in values.items() if name in records}
     partial = out.with_name(f".{out.name}.partial")
@@ -64,10 +61,10 @@ def write(
         if node.op == "batch_norm" and node.inputs[3] in live:
             mean, inv_std = (values[name] for name in node.inputs[3:])
             _write_norm(store, model.graph.node[node.origin.index], mean, inv_std, live[node.inputs[3]])
-    note = {records[name].source: {"bits": s.bits, "k": s.k} for name, s in shifted.items()}
+    text = note({records[name].source: (s.bits, s.k) for name, s in shifted.items()})
     for entry in [entry for entry in model.metadata_props if entry.key == KEY]:
         model.metadata_props.remove(entry)
-    model.metadata_props.add(key=KEY, value=json.dumps(note, sort_keys=True))
+    model.metadata_props.add(key=KEY, value=text)
     onnx.checker.check_model(model)
     write_whole(out, model.SerializeToString())
 
@@ -80,16 +77,3 @@ def _write_norm(store: Store, proto: onnx.NodeProto, mean: np.ndarray, inv_std: 
         if held is None or held.size != value.size:
             raise InputError(f"the file has no constant '{name}' of {value.size} values", where=store.where)
         store.write(name, value.astype(held.dtype).reshape(held.shape))
-
-
-def marked(model: onnx.ModelProto) -> dict[str, Shifted]:
-    """The initializers that a file's note names, by name; InputError if the note is none of ours."""
-    text = next((entry.value for entry in model.metadata_props if entry.key == KEY), "{}")
-    try:
-        note = json.loads(text)
-        found = {str(name): Shifted(str(name), int(entry["bits"]), int(entry["k"])) for name, entry in note.items()}
-    except (ValueError, TypeError, KeyError, AttributeError):
-        raise InputError(f"the metadata '{KEY}' is not what edgelearn writes", hint="delete it") from None
-    if any(s.bits not in latents.BITS for s in found.values()):
-        raise InputError(f"the metadata '{KEY}' names other bits than {latents.BITS}")
-    return found

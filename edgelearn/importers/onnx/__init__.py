@@ -15,6 +15,7 @@ from edgelearn.importers.onnx.call import HANDLERS
 from edgelearn.importers.onnx.constant import WeightRecord
 from edgelearn.importers.onnx.convert import Conversion, convert
 from edgelearn.importers.onnx.file import batch_axes, one_input, one_output, read_model
+from edgelearn.importers.onnx.marks import KEY, marks
 from edgelearn.importers.onnx.names import identifier
 from edgelearn.importers.onnx.view import View
 
@@ -42,7 +43,18 @@ def load_onnx(path: str | Path) -> Graph:
     assert best is not None
     if best.problems or best.result is None:
         raise _unsupported(best.problems, path.name)
-    return _graph(best, best.result, path, one_output(model.graph, path.name))
+    return _marked(_graph(best, best.result, path, one_output(model.graph, path.name)), model)
+
+
+def _marked(graph: Graph, model: onnx.ModelProto) -> Graph:
+    """The graph with meta["shift"]: bits and k of the weights that the file's note names."""
+    found = marks(model)
+    if found is None:
+        text = f"the metadata '{KEY}' is not what edgelearn shift writes: its weights stay float32"
+        return graph.replace(meta={**graph.meta, "warnings": (*graph.meta["warnings"], text)})
+    records: dict[str, WeightRecord] = graph.meta["export"]
+    shift = {name: found[record.source] for name, record in records.items() if record.source in found}
+    return graph.replace(meta={**graph.meta, "shift": shift}) if shift else graph
 
 
 def _readings(graph: onnx.GraphProto, where: str) -> list[tuple[int, tuple[int, ...]]]:

@@ -40,6 +40,22 @@ enum { EL_SUM_ROWS = 128 };
     void el_dense_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, const T *dy, const T *w, T *dx SCRATCH);               \
     void el_dense_bwd_w_##FMT##__##ISA(int32_t in, int32_t out, float scale, const T *x, const T *dy, T *dw SCRATCH);
 
+/* The same with weights that are signed powers of two, el/shift.h: `bits` each, times 2^-k. Nothing trains them here.
+ */
+#define EL_SHIFT_LAYERS(FMT, T, ISA)                                                                                   \
+    void el_conv2d_shift_fwd_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *x, const uint8_t *w, \
+                                            const T *b, T *y);                                                         \
+    void el_conv2d_shift_bwd_x_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *dy,                \
+                                              const uint8_t *w, T *dx);                                                \
+    void el_depthwise_conv2d_shift_fwd_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *x,         \
+                                                      const uint8_t *w, const T *b, T *y);                             \
+    void el_depthwise_conv2d_shift_bwd_x_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *dy,      \
+                                                        const uint8_t *w, T *dx);                                      \
+    void el_dense_shift_fwd_##FMT##__##ISA(int32_t in, int32_t out, int32_t bits, int32_t k, const T *x,               \
+                                           const uint8_t *w, const T *b, T *y);                                        \
+    void el_dense_shift_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t bits, int32_t k, const T *dy,            \
+                                             const uint8_t *w, T *dx);
+
 #define EL_KERNELS(FMT, T, ISA)                                                                                        \
     /* db[c] += scale * sum_r dy[r * pitch + c] */                                                                     \
     void el_bias_bwd_##FMT##__##ISA(int32_t rows, int32_t channels, int32_t pitch, float scale, const T *dy, T *db);   \
@@ -261,12 +277,14 @@ EL_CONV2D(f32, float, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f32, float, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f32, float, ref, EL_NO_SCRATCH)
 EL_DENSE(f32, float, ref, EL_NO_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, ref)
 EL_KERNELS(f32, float, ref)
 EL_KERNELS_F32(ref)
 EL_CONV2D(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DENSE(f16, el_f16, ref, EL_NO_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, ref)
 EL_KERNELS(f16, el_f16, ref)
 EL_CASTS_F16(ref)
 EL_STEPS_F16(ref, _step, el_f16)

@@ -1,9 +1,9 @@
 /* Convolution by its definition: any size, stride, padding and number of groups. The truth that the fast ones match. */
-#include "../real.h"
+#include "weights.h"
 
 #include <stddef.h>
 
-void EL_REF(conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y)
+void EL_LAYER(conv2d, fwd)(const el_window *s, EL_SCALARS const el_real *x, EL_WEIGHTS, const el_real *b, el_real *y)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -19,9 +19,9 @@ void EL_REF(conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, 
                             continue;
                         }
                         const el_real *xp = x + (iy * s->in_w + ix) * s->in_c + o / og * cg;
-                        const el_real *wp = w + ((o * s->k_h + ky) * s->k_w + kx) * cg;
+                        const int32_t at = ((o * s->k_h + ky) * s->k_w + kx) * cg;
                         for (int32_t c = 0; c < cg; c++) {
-                            acc += get(&xp[c]) * get(&wp[c]);
+                            acc += EL_TIMES(&xp[c], at + c);
                         }
                     }
                 }
@@ -39,7 +39,7 @@ static int32_t over(int32_t i, int32_t pad, int32_t k, int32_t stride, int32_t o
 }
 
 /* Taps descend, so that terms are added in the order of the outputs. */
-void EL_REF(conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *w, el_real *dx)
+void EL_LAYER(conv2d, bwd_x)(const el_window *s, EL_SCALARS const el_real *dy, EL_WEIGHTS, el_real *dx)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -55,9 +55,9 @@ void EL_REF(conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *
                             continue;
                         }
                         const el_real *dp = dy + (oy * s->out_w + ox) * s->out_c + c / cg * og;
-                        const el_real *wp = w + ((c / cg * og * s->k_h + ky) * s->k_w + kx) * cg + c % cg;
+                        const int32_t at = ((c / cg * og * s->k_h + ky) * s->k_w + kx) * cg + c % cg;
                         for (int32_t o = 0; o < og; o++) {
-                            acc += get(&dp[o]) * get(&wp[o * s->k_h * s->k_w * cg]);
+                            acc += EL_TIMES(&dp[o], at + o * s->k_h * s->k_w * cg);
                         }
                     }
                 }
@@ -67,6 +67,7 @@ void EL_REF(conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *
     }
 }
 
+#ifndef EL_SHIFT
 void EL_REF(conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     const int32_t cg = s->in_c / s->groups;
@@ -93,3 +94,4 @@ void EL_REF(conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, con
         }
     }
 }
+#endif

@@ -1,30 +1,32 @@
 /* Fully connected layer, w [out][in], and the gradient of a per-channel bias. */
-#include "../real.h"
+#include "weights.h"
 
 #include <stddef.h>
 
-void EL_REF(dense_fwd)(int32_t in, int32_t out, const el_real *x, const el_real *w, const el_real *b, el_real *y)
+void EL_LAYER(dense, fwd)(int32_t in, int32_t out, EL_SCALARS const el_real *x, EL_WEIGHTS, const el_real *b,
+                          el_real *y)
 {
     for (int32_t o = 0; o < out; o++) {
         float acc = b != NULL ? get(&b[o]) : 0.0f;
         for (int32_t i = 0; i < in; i++) {
-            acc += get(&x[i]) * get(w++);
+            acc += EL_TIMES(&x[i], o * in + i);
         }
         put(&y[o], acc);
     }
 }
 
-void EL_REF(dense_bwd_x)(int32_t in, int32_t out, const el_real *dy, const el_real *w, el_real *dx)
+void EL_LAYER(dense, bwd_x)(int32_t in, int32_t out, EL_SCALARS const el_real *dy, EL_WEIGHTS, el_real *dx)
 {
     for (int32_t i = 0; i < in; i++) {
         float acc = 0.0f;
         for (int32_t o = 0; o < out; o++) {
-            acc += get(&dy[o]) * get(&w[o * in + i]);
+            acc += EL_TIMES(&dy[o], o * in + i);
         }
         put(&dx[i], acc);
     }
 }
 
+#ifndef EL_SHIFT
 void EL_REF(dense_bwd_w)(int32_t in, int32_t out, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     for (int32_t o = 0; o < out; o++) {
@@ -49,3 +51,4 @@ void EL_REF(bias_bwd)(int32_t rows, int32_t channels, int32_t pitch, float scale
         add(&db[c], scale * sum);
     }
 }
+#endif

@@ -1,9 +1,10 @@
 /* Depthwise convolution by its definition: output channel o reads input channel o / multiplier. */
-#include "../real.h"
+#include "weights.h"
 
 #include <stddef.h>
 
-void EL_REF(depthwise_conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, const el_real *b, el_real *y)
+void EL_LAYER(depthwise_conv2d, fwd)(const el_window *s, EL_SCALARS const el_real *x, EL_WEIGHTS, const el_real *b,
+                                     el_real *y)
 {
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -15,8 +16,8 @@ void EL_REF(depthwise_conv2d_fwd)(const el_window *s, const el_real *x, const el
                     for (int32_t kx = 0; kx < s->k_w; kx++) {
                         const int32_t ix = ox * s->stride_w - s->pad_left + kx;
                         if (iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w) {
-                            acc += get(&x[(iy * s->in_w + ix) * s->in_c + o / multiplier]) *
-                                   get(&w[(ky * s->k_w + kx) * s->out_c + o]);
+                            acc += EL_TIMES(&x[(iy * s->in_w + ix) * s->in_c + o / multiplier],
+                                            (ky * s->k_w + kx) * s->out_c + o);
                         }
                     }
                 }
@@ -34,7 +35,7 @@ static int32_t over(int32_t i, int32_t pad, int32_t k, int32_t stride, int32_t o
 }
 
 /* Taps descend, so that terms are added in the order of the outputs. */
-void EL_REF(depthwise_conv2d_bwd_x)(const el_window *s, const el_real *dy, const el_real *w, el_real *dx)
+void EL_LAYER(depthwise_conv2d, bwd_x)(const el_window *s, EL_SCALARS const el_real *dy, EL_WEIGHTS, el_real *dx)
 {
     const int32_t multiplier = s->out_c / s->in_c;
     for (int32_t iy = 0; iy < s->in_h; iy++) {
@@ -46,8 +47,8 @@ void EL_REF(depthwise_conv2d_bwd_x)(const el_window *s, const el_real *dy, const
                     for (int32_t kx = s->k_w - 1; oy >= 0 && kx >= 0; kx--) {
                         const int32_t ox = over(ix, s->pad_left, kx, s->stride_w, s->out_w);
                         for (int32_t m = c * multiplier; ox >= 0 && m < (c + 1) * multiplier; m++) {
-                            acc += get(&dy[(oy * s->out_w + ox) * s->out_c + m]) *
-                                   get(&w[(ky * s->k_w + kx) * s->out_c + m]);
+                            acc +=
+                                EL_TIMES(&dy[(oy * s->out_w + ox) * s->out_c + m], (ky * s->k_w + kx) * s->out_c + m);
                         }
                     }
                 }
@@ -57,6 +58,7 @@ void EL_REF(depthwise_conv2d_bwd_x)(const el_window *s, const el_real *dy, const
     }
 }
 
+#ifndef EL_SHIFT
 void EL_REF(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_real *x, const el_real *dy, el_real *dw)
 {
     const int32_t multiplier = s->out_c / s->in_c;
@@ -79,3 +81,4 @@ void EL_REF(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el_re
         }
     }
 }
+#endif

@@ -1,0 +1,77 @@
+"""Layers whose weights are signed powers of two: W = sgn * 2^(S - k), frozen, N bits each.
+
+A weight is a code, the exponent S in its low N - 1 bits and the sign above them. On the device codes are packed without
+gaps, lowest bits first. Products are exact: they are those of the float layer with the same weights.
+Source: Li et al., "DenseShift", ICCV 2023, section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
+
+from edgelearn.graph import Node
+from edgelearn.ops import conv2d, dense, depthwise_conv2d
+from edgelearn.ops.base import Arrays, Attrs, Op, Tape
+
+SUFFIX = "_shift"
+
+
+def decode(codes: np.ndarray, bits: int, k: int, dtype: np.typing.DTypeLike = np.float32) -> np.ndarray:
+    """The weights that codes stand for."""
+    exponents = (codes & ((1 << (bits - 1)) - 1)).astype(np.int32) - k
+    signs = 1 - 2 * (codes >> (bits - 1)).astype(np.int32)
+    return np.asarray(np.ldexp(signs.astype(dtype), exponents))
+
+
+def encode(weights: np.ndarray, bits: int, k: int) -> np.ndarray | None:
+    """Codes (uint8) of float weights; None where one of them is no such power."""
+    fraction, exponents = np.frexp(np.abs(weights))
+    exponents = exponents - 1 + k
+    if not ((fraction == 0.5) & (exponents >= 0) & (exponents < 1 << (bits - 1))).all():
+        return None
+    return np.asarray(exponents | ((weights < 0).astype(np.int32) << (bits - 1)), np.uint8)
+
+
+def pack(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Codes as bytes, (count * bits + 7) // 8 of them: as el_shift_code of el/shift.h reads them."""
+    single = codes.reshape(-1, 1) >> np.arange(bits, dtype=np.uint8) & 1
+    return np.packbits(single.reshape(-1), bitorder="little")
+
+
+def _scalars(attrs: Attrs) -> Mapping[str, int]:
+    return {"bits": attrs["bits"], "k": attrs["k"]}
+
+
+def _with_codes(compute: Callable[..., Arrays]) -> Callable[..., Arrays]:
+    """The truth of a layer, its second operand being codes."""
+
+    def shifted(attrs: Attrs, x: np.ndarray, codes: np.ndarray, *more: np.ndarray | None) -> Arrays:
+        return compute(attrs, x, decode(codes, attrs["bits"], attrs["k"], x.dtype), *more)
+
+    return shifted
+
+
+def _gradient(node: Node, tape: Tape) -> None:
+    x, w, b = node.inputs
+    dy = tape.grad(node.outputs[0])
+    tape.input_grad(f"{node.op}_bwd_x", x, (dy, w), node)
+    tape.weight_grad("bias_bwd", b, (dy,), node)
+
+
+def _layers() -> Iterator[Op]:
+    for module in (conv2d, depthwise_conv2d, dense):
+        forward, backward = module.OPS[:2]
+        name = forward.name + SUFFIX
+        yield Op(
+            name, _with_codes(forward.compute), forward.infer, forward.sizes, forward.struct, _scalars,
+            gradient=_gradient, macs=forward.macs, weights=(2,), shifts=(2,), constants=(1,),
+        )  # fmt: skip
+        yield Op(
+            f"{name}_bwd_x", _with_codes(backward.compute), None, backward.sizes, backward.struct, _scalars,
+            macs=backward.macs,
+        )  # fmt: skip
+
+
+OPS = tuple(_layers())

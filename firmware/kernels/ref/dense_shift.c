@@ -1,0 +1,3 @@
+/* dense.c for weights that are signed powers of two. */
+#define EL_SHIFT
+#include "dense.c"

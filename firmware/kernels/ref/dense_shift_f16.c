@@ -1,0 +1,3 @@
+/* dense_shift.c for halves. */
+#define EL_HALVES
+#include "dense_shift.c"

@@ -1,0 +1,62 @@
+"""Calls of the layers whose weights are packed powers of two, with the float64 truth of `edgelearn.ops.shift`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edgelearn.ops import OPS
+from edgelearn.ops.base import Shape
+from edgelearn.ops.shift import pack
+from tests.support.kernel_cases import DEPTHWISE, EPS, WINDOWS, Case
+from tests.support.kernel_numbers import real
+
+BITS = (3, 4, 2)  # three first: a weight across two bytes
+
+
+def _layer(op: str, name: str, attrs: dict[str, Any], x: Shape, w: Shape, bits: int, bias: bool,
+           rng: np.random.Generator) -> Iterator[Case]:  # fmt: skip
+    """The forward pass and the gradient of x."""
+    attrs = {**attrs, "bits": bits, "k": bits + 1, "x_shape": x}
+    codes = rng.integers(0, 1 << bits, w, dtype=np.uint8)
+    (y,) = OPS[op].infer(attrs, [x, w])
+    sizes = OPS[op].sizes(attrs, [x], [y])
+    values, dy = real(rng.normal(size=x)), real(rng.normal(size=y))
+    b = real(rng.normal(size=w[-1] if op.startswith("depthwise") else w[0])) if bias else None
+    for step, ins in ((op, [values, codes, b]), (f"{op}_bwd_x", [dy, codes])):
+        yield _case(step, f"{step} {name} {bits} bits", attrs, sizes, ins)
+
+
+def _case(op: str, name: str, attrs: dict[str, Any], sizes: dict[str, int], ins: list[np.ndarray | None]) -> Case:
+    exact = [a.astype(np.float64) if a is not None and a.dtype == np.float32 else a for a in ins]
+    (want,) = OPS[op].compute(attrs, *exact)
+    sizeless = [a if a is None or a.dtype == np.uint8 else np.abs(a) for a in exact]
+    positive = attrs["bits"] - 1
+    sizeless[1] = ins[1] & ((1 << positive) - 1)  # without signs
+    (size,) = OPS[op].compute(attrs, *sizeless)
+    lead: list[Any] = [sizes] if OPS[op].struct else list(sizes.values())
+    packed = [pack(a, attrs["bits"]) if a is not None and a.dtype == np.uint8 else a for a in ins]
+    args = [*lead, attrs["bits"], attrs["k"], *packed, np.full(want.shape, 7, np.float32)]
+    return Case(name, OPS[op].kernel, sizes, args, {len(args) - 1: want}, {len(args) - 1: EPS * size})
+
+
+def layers(rng: np.random.Generator) -> Iterator[Case]:
+    """All three kinds at all widths, odd shapes included."""
+    for n, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate(WINDOWS.items()):
+        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups}
+        yield from _layer(
+            "conv2d_shift", name, attrs, (h, w, c), (co, *kernel, c // groups), BITS[n % 3], n % 2 > 0, rng
+        )
+    for n, (name, (h, w, c, kernel, stride, pads, multiplier)) in enumerate(DEPTHWISE.items()):
+        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": multiplier}
+        weights = (*kernel, c * multiplier)
+        yield from _layer("depthwise_conv2d_shift", name, attrs, (h, w, c), weights, BITS[n % 3], n % 2 > 0, rng)
+    for n, (columns, rows) in enumerate(((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21))):
+        yield from _layer(
+            "dense_shift", f"{columns} {rows}", {}, (columns,), (rows, columns), BITS[n % 3], n % 2 > 0, rng
+        )
+
+
+FAMILIES = (layers,)
