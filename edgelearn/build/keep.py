@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from edgelearn.build.compile import replace_text
 from edgelearn.errors import InputError
 
 LIST = ".edgelearn.json"
+MARK, HEAD = b"by edgelearn", 400  # what a generated file says in its first bytes
 
 
 def write_generated(folder: Path, files: Mapping[str, str], *, force: bool = False) -> None:
@@ -23,7 +24,7 @@ def write_generated(folder: Path, files: Mapping[str, str], *, force: bool = Fal
 
     `force` replaces what was edited.
     """
-    before = _read_list(folder)
+    before = _read_list(folder) if (folder / LIST).is_file() else _marked(folder, files)
     edited = [
         name
         for name in sorted({*files, *before})
@@ -53,6 +54,13 @@ def write_once(folder: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         if not (folder / name).exists():
             replace_text(folder / name, text)
+
+
+def _marked(folder: Path, names: Iterable[str]) -> dict[str, list[str]]:
+    """Hashes of the files that say themselves who wrote them, for a folder from before there were lists."""
+    found = (folder / name for name in names)
+    ours = {p: _hash(p) for p in found if p.is_file() and MARK in p.read_bytes()[:HEAD]}
+    return {str(path.relative_to(folder)): [value] for path, value in ours.items()}
 
 
 def _read_list(folder: Path) -> dict[str, list[str]]:

@@ -84,7 +84,7 @@ def command(
         if as_json:
             emit({"plan": plan.hash, "project": str(folder)})
         return
-    image = build_plan(job, plan, folder, builder=chosen, project=True, overwrite=overwrite)
+    image = build_plan(job, plan, folder, builder=chosen, overwrite=overwrite)
     figures = image_figures(image)
     if as_json:
         elf = folder / "image.elf" if chosen == "system" else image.elf
