@@ -13,7 +13,6 @@ from edgelearn.ops.parts import Parts
 from edgelearn.predict import table
 
 HANDOVER = 150  # instructions of el_harts_run beside its part: a store for each hart, a wait, the way there and back
-DOUBT = 1.1  # of two predictions that are no further apart either may be the lower count
 WORTH = 512  # multiply-accumulates or elements that are worth it, where nothing was recorded of a kernel
 
 
@@ -27,7 +26,7 @@ def divide(op: Op, sizes: Mapping[str, int], kernel: kernels.Kernel, board: Boar
     """The parts of one step, () where one hart computes it alone; the kernel's scratch is then that of all parts.
 
     Only ways that the kernel chosen for the whole step supports are taken, so that the bits are those of one hart: of
-    these the first one whose largest part is predicted to take least, or hardly more.
+    these the first one whose largest part is predicted to take least, or no more than predictions are off as a rule.
     """
     entry = kernels.find(op.kernel, op.fmt.name, kernel.isa)
     if board.harts == 1 or op.split is None or entry is None:
@@ -39,7 +38,7 @@ def divide(op: Op, sizes: Mapping[str, int], kernel: kernels.Kernel, board: Boar
         taken: Parts = ()
     elif recorded and alone is not None:
         costs = [_largest(way, lambda s: recorded.predict(entry.bind(s), op.kernel, s) or 0.0) for way in ways]
-        best = next(k for k, cost in enumerate(costs) if cost <= min(costs) * DOUBT)
+        best = next(k for k, cost in enumerate(costs) if cost <= min(costs) * (1 + recorded.median(kernel)))
         taken = ways[best] if costs[best] + HANDOVER < alone else ()
     else:
         taken = ways[0] if _work(op, sizes) >= WORTH else ()
