@@ -58,6 +58,9 @@ if [ "$goal" = test ]; then
     want riscv64-unknown-elf-gcc gcc-riscv64-unknown-elf
     # Espressif's own compiler for Xtensa is PlatformIO's; this one is for a smaller core of the family.
     want xtensa-lx106-elf-gcc gcc-xtensa-lx106
+    # Arduino's own headers, of the one core that Debian has.
+    [ -e /usr/share/arduino/hardware/arduino/avr/cores/arduino/Arduino.h ] &&
+        has avr-g++ || packages+=(arduino-core-avr gcc-avr avr-libc)
     # What builds the simulator of a core from its RTL.
     want verilator verilator
     want g++ g++

@@ -1,20 +1,26 @@
 """Boards that a framework starts. The frameworks themselves need a download; what is ours is compiled for the board's
-core, without a warning, against small headers of the documented API, and measured.
+core, without a warning, against small headers of the documented API, and measured; what Debian has of Arduino's own is
+compiled against, too.
 """
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from edgelearn import boards
+from edgelearn.build.compile import board_header
 from edgelearn.build.files import image_files
 from edgelearn.build.image import _variables
+from edgelearn.build.keep import write_generated
+from edgelearn.build.library import make_library
 from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
 from edgelearn.importers import load
 from edgelearn.plan import compile_model
+from edgelearn.share import firmware_dir
 from tests.support.cli import MODEL
 from tests.support.frameworks import compile_for
 
@@ -43,6 +49,30 @@ def test_kernels_and_model_compile(name: str, tmp_path: Path) -> None:
     for file, text in sources.files.items():
         (tmp_path / file).write_text(text)
     assert compile_for(board, [str(tmp_path / "model.c"), str(tmp_path / "weights.c")], tmp_path)
+
+
+AVR = Path("/usr/share/arduino/hardware/arduino/avr")  # Debian's arduino-core-avr
+
+
+@pytest.mark.parametrize(
+    ("variant", "flags"),
+    [("mega", ["-mmcu=atmega2560"]), ("leonardo", ["-mmcu=atmega32u4", "-DUSB_VID=0x2341", "-DUSB_PID=0x8036"])],
+)
+def test_the_arduino_layer_and_a_sketch_fit_arduinos_own_headers(
+    variant: str, flags: list[str], tmp_path: Path
+) -> None:
+    """Those of the AVR boards, whose serial port is a UART or USB: the one vendor's core that a package provides."""
+    write_generated(tmp_path / "lib", make_library(compile_model(load(MODEL), TrainConfig(), boards.load("host"))))
+    (tmp_path / "board.h").write_text(board_header(boards.load("pico2")))
+    firmware = firmware_dir()
+    folders = [AVR / "cores" / "arduino", AVR / "variants" / variant, firmware / "include", firmware / "hal", tmp_path]
+    command = ["avr-g++", *flags, "-DF_CPU=16000000L", "-DARDUINO=10819", "-DARDUINO_ARCH_AVR", "-std=gnu++11", "-Os"]
+    command += ["-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fsyntax-only", *(f"-I{f}" for f in folders)]
+    command += [f"-I{tmp_path / 'lib' / 'src'}", "-include", "Arduino.h", "-x", "c++"]
+    sketch = tmp_path / "lib" / "examples" / "train" / "train.ino"
+    for source in (*sorted((firmware / "hal" / "arduino").glob("*.cpp")), sketch):
+        done = subprocess.run([*command, str(source)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("board", FRAMEWORK, ids=IDS)
