@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -90,6 +91,10 @@ class Clocks:
     def _source_is_there(self, control: int) -> bool:
         raise NotImplementedError
 
+    def leave_running(self) -> None:
+        """As a bootloader may: the core on the PLL, at some frequency of its own."""
+        raise NotImplementedError
+
     def check(self, vco_in: float, vco: float) -> None:
         """The clock has just been switched to the PLL."""
         low, high = self.vco_in
@@ -135,8 +140,15 @@ class F4(Clocks):
         self.chip.registers[self.power] = value
         self.chip.registers[self.power + 4] = 0 if self.broken == "power" else value & 3 << 16
 
+    def leave_running(self) -> None:
+        self.chip.registers[self.rcc] = self.control_at_reset | 3 << 24
+        self.chip.registers[self.rcc + 8] = 2 << 2 | 2
+
     def _config(self, value: int) -> None:
         switch = field(value, 0, 2)
+        if switch == 0:
+            need(bool(bit(self.get(0), 1)), "HSI does not run")
+            self.core = self.slow = self.fast = 16.0
         if switch == 2:
             pll, source = self.get(4), self.hse if bit(self.get(4), 22) else 16.0
             vco_in = source / field(pll, 0, 6)
@@ -170,6 +182,16 @@ class L4(Clocks):
 
     def _source_is_there(self, control: int) -> bool:
         return field(self.get(0xC), 0, 2) == 2 and bool(bit(control, 10))
+
+    def leave_running(self) -> None:
+        self.chip.registers[self.rcc] = self.control_at_reset | 3 << 24 | 5 << 8
+        self.chip.registers[self.rcc + 0xC] = 1 << 24 | 20 << 8 | 2
+        self.chip.registers[self.rcc + 8] = 3 << 2 | 3
+        self.chip.on_write[self.rcc + 0xC] = self._pll
+
+    def _pll(self, value: int) -> None:
+        need(not bit(self.get(0), 24), "the PLL is changed while it runs")
+        self.chip.registers[self.rcc + 0xC] = value
 
     def _config(self, value: int) -> None:
         switch = field(value, 0, 2)
@@ -213,8 +235,21 @@ class H7(Clocks):
         need(field(supply, 0, 3) == 2, "the supply is not the regulator, for good")
         self.chip.registers[self.power + 0x18] = value | 1 << 13
 
+    def leave_running(self) -> None:
+        self.chip.registers[self.rcc] = self.control_at_reset | 3 << 24
+        self.chip.registers[self.rcc + 0x10] = 3 << 3 | 3
+        for offset in (0x28, 0x2C, 0x30):
+            self.chip.on_write[self.rcc + offset] = functools.partial(self._pll, offset)
+
+    def _pll(self, offset: int, value: int) -> None:
+        need(not bit(self.get(0), 24), "the PLL is changed while it runs")
+        self.chip.registers[self.rcc + offset] = value
+
     def _config(self, value: int) -> None:
         switch = field(value, 0, 3)
+        if switch == 0:
+            need(bool(bit(self.get(0), 2)), "HSI does not run")
+            self.core = self.slow = self.fast = 64.0
         if switch == 3:
             source, dividers = self.get(0x28), self.get(0x30)
             need(bool(bit(self.get(0), 25)) and bool(bit(self.get(0x2C), 16)), "the PLL gives no clock yet")

@@ -6,9 +6,8 @@
 #include "bare/silicon.h"
 #include "el/hal.h"
 
-enum { TRACE = 1 << 24, COUNT = 1 };
+enum { COUNT = 1 };
 
-static volatile uint32_t *const debug = (volatile uint32_t *)0xE000EDFCu; /* DEMCR */
 static volatile uint32_t *const dwt = (volatile uint32_t *)0xE0001000u;
 static volatile uint32_t *const dwt_lock = (volatile uint32_t *)0xE0001FB0u; /* on Cortex-M7 */
 
@@ -40,7 +39,6 @@ static void start(void)
 {
     counter.running = 1;
     if (el_has_cycles()) {
-        *debug |= TRACE;
         *dwt_lock = 0xC5ACCE55u;
         dwt[1] = 0;
         dwt[0] |= COUNT;

@@ -27,9 +27,11 @@ static inline void el_systick_restart(uint32_t reload)
 }
 
 /* Whether this core counts its cycles: QEMU has no DWT, and reads zero where a chip says how many comparators its own
-   has. */
+   has, once tracing is on. */
 static inline int el_has_cycles(void)
 {
+    *(volatile uint32_t *)0xE000EDFCu |= 1u << 24; /* DEMCR.TRCENA */
+    __asm volatile("dsb" ::: "memory");
     return *(const volatile uint32_t *)0xE0001000u >> 28 != 0;
 }
 

@@ -10,7 +10,7 @@ typedef struct {
     volatile uint32_t divider; /* plloutdiv */
 } prci;
 
-enum { CRYSTAL_ON = 1 << 30 };                                     /* crystal */
+enum { RING_ON = 1 << 30, CRYSTAL_ON = 1 << 30 };                  /* ring, crystal */
 enum { R_2 = 1, F_80 = 39 << 4, Q_2 = 1 << 10, SELECT = 1 << 16 }; /* pll */
 enum { FROM_CRYSTAL = 1 << 17 };                                   /* pll */
 enum { BY_1 = 1 << 8 };                                            /* divider */
@@ -19,7 +19,7 @@ enum { SETTLING = 20000 };   /* turns before the lock means anything: over 100 u
 enum { RING_HZ = 14000000 }; /* about what the boot code leaves: 72 MHz / 5, trimmed to some percent */
 enum { SLOW_HZ = 32768, SLOW_TICKS = 32 };
 
-#define READY 0x80000000u /* crystal, and the PLL's lock */
+#define READY 0x80000000u /* ring and crystal, and the PLL's lock */
 
 static int fast;
 static int counts_cycles;
@@ -36,24 +36,28 @@ static uint32_t cycle(void)
     return low;
 }
 
-/* Cycles in a millisecond by the slow clock; 0 if that stands still. */
-static uint32_t cycles_of_slow_ticks(void)
+/* Cycles that go on a tick of the slow clock, over a millisecond; 0 if that stands still. Whatever comes between two
+   reads makes it less. */
+static uint32_t cycles_of_a_slow_tick(void)
 {
     const volatile uint32_t *const now = el_register(EL_MTIME);
-    const uint32_t mask = 0xFFFFFFFFu;
-    uint32_t first = *now;
-    if (!el_becomes(now, mask, first + 1)) {
-        return 0;
-    }
+    const uint32_t first = *now;
     const uint32_t start = cycle();
-    first = *now;
-    for (uint32_t turn = 0; turn < 1000000u && *now - first < SLOW_TICKS; turn++) {
+    uint32_t passed = 0;
+    uint32_t cycles = 0;
+    for (uint32_t turn = 0; turn < 1000000u && passed < SLOW_TICKS; turn++) {
+        cycles = cycle() - start;
+        passed = *now - first;
     }
-    return cycle() - start;
+    return passed < SLOW_TICKS ? 0 : cycles / passed;
 }
 
 void el_clock_up(void)
 {
+    clock()->ring |=
+        RING_ON; /* the loader may have gone over to the PLL, which can be changed only while nobody uses it */
+    (void)el_becomes(&clock()->ring, READY, READY);
+    clock()->pll &= ~(uint32_t)SELECT;
     clock()->crystal |= CRYSTAL_ON;
     if (el_becomes(&clock()->crystal, READY, READY)) {
         *el_register(EL_FLASH_SPI_BASE) = FLASH_DIVIDER;
@@ -66,8 +70,8 @@ void el_clock_up(void)
             fast = 1;
         }
     }
-    const uint32_t expected = el_core_hz() / (SLOW_HZ / SLOW_TICKS);
-    const uint32_t seen = cycles_of_slow_ticks();
+    const uint32_t expected = el_core_hz() / SLOW_HZ;
+    const uint32_t seen = cycles_of_a_slow_tick();
     counts_cycles = seen > expected / 2 && seen < expected * 2;
 }
 

@@ -8,6 +8,7 @@ typedef struct {
     volatile uint32_t config;
 } rcc;
 
+enum { HSION = 1 << 0, HSIRDY = 1 << 1 };                                                        /* control */
 enum { HSEON = 1 << 16, HSERDY = 1 << 17, HSEBYP = 1 << 18, PLLON = 1 << 24, PLLRDY = 1 << 25 }; /* control */
 enum { FROM_HSE = 1 << 22, Q_9 = 9 << 24, R_2 = 2 << 28 };                                       /* pll */
 enum { SW_PLL = 2, SWS = 3 << 2, SWS_PLL = 2 << 2, PPRE1_4 = 5 << 10, PPRE2_2 = 4 << 13 };       /* config */
@@ -39,11 +40,25 @@ static int flash_keeps_up(void)
     return el_becomes(access, 0xF, EL_FLASH_ACCESS & 0xF);
 }
 
+/* As it is at reset; a bootloader may have left the PLL running, which then can't be changed. */
+static void go_back_to_hsi(void)
+{
+    if ((clock()->config & SWS) != 0) {
+        clock()->control |= HSION;
+        (void)el_becomes(&clock()->control, HSIRDY, HSIRDY);
+        clock()->config = 0;
+        (void)el_becomes(&clock()->config, SWS, 0);
+    }
+    clock()->control &= ~(uint32_t)PLLON;
+    (void)el_becomes(&clock()->control, PLLRDY, 0);
+}
+
 void el_clock_up(void)
 {
     uint32_t divider = HSI_MHZ / EL_PLL_IN_MHZ;
     uint32_t source = 0;
 
+    go_back_to_hsi();
     *el_register(EL_RCC_BASE + 0x40) |= PWREN;
     clock()->control |= (EL_HSE_BYPASS ? HSEBYP : 0u) | HSEON;
     if (el_becomes(&clock()->control, HSERDY, HSERDY)) {

@@ -24,6 +24,7 @@ typedef struct {
     volatile uint32_t d3;
 } pwr;
 
+enum { HSION = 1 << 0, HSIRDY = 1 << 2 };                                                          /* control */
 enum { HSEON = 1 << 16, HSERDY = 1 << 17, HSEBYP = 1 << 18, PLL1ON = 1 << 24, PLL1RDY = 1 << 25 }; /* control */
 enum { SW_PLL1 = 3, SWS = 7 << 3, SWS_PLL1 = 3 << 3 };                                             /* config */
 enum { HPRE_2 = 8, D1PPRE_2 = 4 << 4, D2PPRE1_2 = 4 << 4, D2PPRE2_2 = 4 << 8, D3PPRE_2 = 4 << 4 }; /* dividers */
@@ -72,12 +73,26 @@ static int flash_keeps_up(void)
     return el_becomes(access, 0x3F, EL_FLASH_ACCESS);
 }
 
+/* As it is at reset; a bootloader may have left the PLL running, which then can't be changed. */
+static void go_back_to_hsi(void)
+{
+    if ((clock()->config & SWS) != 0) {
+        clock()->control |= HSION;
+        (void)el_becomes(&clock()->control, HSIRDY, HSIRDY);
+        clock()->config = 0;
+        (void)el_becomes(&clock()->config, SWS, 0);
+    }
+    clock()->control &= ~(uint32_t)PLL1ON;
+    (void)el_becomes(&clock()->control, PLL1RDY, 0);
+}
+
 void el_clock_up(void)
 {
     uint32_t source = SOURCE_HSI;
     uint32_t divider = HSI_MHZ / PLL_IN_MHZ;
 
     memories_on();
+    go_back_to_hsi();
     if (!voltage_is_up()) {
         return;
     }

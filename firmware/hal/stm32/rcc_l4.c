@@ -37,6 +37,8 @@ void el_clock_up(void)
     if (!el_becomes(&clock()->control, HSIRDY, HSIRDY) || !runs_on(SW_HSI)) {
         return;
     }
+    clock()->control &= ~(uint32_t)PLLON; /* a bootloader may have left it running, and then it can't be changed */
+    (void)el_becomes(&clock()->control, PLLRDY, 0);
     clock()->pll = R_ON | N_10 | FROM_HSI;
     clock()->control |= PLLON;
     if (el_becomes(&clock()->control, PLLRDY, PLLRDY) && flash_keeps_up() && !runs_on(SW_PLL)) {
