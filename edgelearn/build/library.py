@@ -25,6 +25,13 @@ from edgelearn.plan import Plan
 from edgelearn.share import firmware_dir, template
 from edgelearn.verdict import class_count, takes_labels
 
+# Settings that a sketch has itself, or that a host begins.
+REFUSED = {
+    "replay": "keeps no latents: a host prepares that memory",
+    "store": "keeps no samples, which is the sketch's affair",
+    "save_every": "saves no weights by itself: el_weights() has them",
+    "sensor": "has no samples of its own: a sketch gives them to el_train()",
+}
 RUNTIME = ("src/replay.c", "src/schedule.c", "src/train.c")
 MOST_FLOATS = 8192  # of samples that come with the example
 # What the kernels of an instruction set need of the core, for the preprocessor and for people.
@@ -53,7 +60,7 @@ def library_name(plan: Plan) -> str:
 def make_library(plan: Plan, examples: Sequence[Example] = ()) -> dict[str, str]:
     """All files of the library by path. Pure: the same plan and samples give the same bytes.
 
-    UsageError for settings that a sketch can't have: kept samples and latents, which a host chooses, and several harts.
+    UsageError for settings that a sketch can't have, and for several harts.
     """
     _check(plan)
     sources, title = generate(plan), library_name(plan)
@@ -74,10 +81,10 @@ def make_library(plan: Plan, examples: Sequence[Example] = ()) -> dict[str, str]
 
 
 def _check(plan: Plan) -> None:
-    config = plan.config
-    for name in ("replay", "store"):
-        if getattr(config, name):
-            raise UsageError(f"a library keeps no samples: --{name} needs a host", hint=f"leave --{name} out")
+    for name, reason in REFUSED.items():
+        if getattr(plan.config, name, 0):
+            flag = f"--{name.replace('_', '-')}"
+            raise UsageError(f"a library {reason}", where=flag, hint=f"leave {flag} out")
     if any(plan.parts):
         raise UsageError(f"a library runs on one hart, {plan.board.id} has {plan.board.harts}")
 

@@ -131,9 +131,15 @@ def test_a_library_is_for_every_core_or_says_for_which(tmp_path: Path) -> None:
 
 
 def test_what_a_sketch_cannot_have_is_said() -> None:
-    for config in (TrainConfig(train="last", replay=20), TrainConfig(store=4)):
-        with pytest.raises(UsageError, match="a library keeps no samples"):
+    refused = {
+        "replay": TrainConfig(train="last", replay=20),
+        "store": TrainConfig(store=4),
+        "save-every": TrainConfig(save_every=5),
+    }
+    for flag, config in refused.items():
+        with pytest.raises(UsageError, match="a library ") as caught:
             make_library(_plan(config))
+        assert caught.value.where == f"--{flag}"
     with pytest.raises(UsageError, match="one hart"):
         make_library(_plan(TrainConfig(), "qemu-rv32x8"))
 
