@@ -91,21 +91,18 @@ def edgelearn_run(
     return run
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+@pytest.hookimpl(hookwrapper=True)  # which pytest 7 knows too
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """An error with a message for people is shown as that message: where in the test, and what to do.
 
     Only in tests that use a fixture of ours: whoever calls edgelearn otherwise wants the traceback.
     """
-    report = yield
+    outcome = yield
     error = call.excinfo.value if call.excinfo else None
     if FIXTURES & set(getattr(item, "fixturenames", ())) and _is_ours(error) and call.excinfo is not None:
         own = [entry for entry in call.excinfo.traceback if Path(entry.path) == item.path]
         where = f"{item.path}:{own[-1].lineno + 1}\n" if own else ""
-        report.longrepr = f"{where}{error.render()}"
-    return report
+        outcome.get_result().longrepr = f"{where}{error.render()}"
 
 
 def _is_ours(error: BaseException | None) -> TypeGuard[EdgelearnError]:

@@ -348,6 +348,7 @@ def test_the_view_of_a_run(golden: Golden, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr("edgelearn.cli.output.Timer.seconds", property(lambda self: 12.5))
     course = Course(plan_job(make_job({"model": str(MODEL), "precision": "mixed"})))
+    course.plan = PLAN
     course.link = Statistics(frames=1234, resends=2, damaged=1)
     for k in range(1, 201):
         loss, accuracy = 2.0 / (1 + k / 20), 1 - 0.9 / (1 + k / 30)
