@@ -94,7 +94,9 @@ def _settings(board: Board) -> dict[str, str | list[str]]:
         link = ["-nostdlib", "-static", "-Wl,-Tlinker.ld", "-Wl,--gc-sections", *board.build.link_flags]
         link += [NO_WARNING] if pio is None and not clang else []
         settings["extra_scripts"] = "pre:machine.py"
-        settings["custom_machine_flags"] = list(board.build.flags)
+        # PlatformIO's own compilers for RISC-V are from before that flag was needed, and known.
+        flags = [f for f in board.build.flags if pio is None or not f.startswith("-misa-spec")]
+        settings["custom_machine_flags"] = flags
         settings["custom_link_flags"] = [*link, "-Wl,-Map=$BUILD_DIR/firmware.map", *libraries(board)]
     return settings
 

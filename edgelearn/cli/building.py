@@ -81,6 +81,8 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     write_project(job, plan, folder, overwrite=overwrite)
     board = plan.board  # without the flash that its saves are in
     if builder == "platformio":
+        if board.platformio:
+            say(f"PlatformIO builds for {board.id}; what it needs is downloaded once, which may take minutes")
         image = compile_project(folder, board, job.carrier or board.carrier)
     else:
         image = build_image(sources.files, board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
