@@ -75,6 +75,14 @@ def skipped_words(reading: Mapping[str, Any]) -> str:
     return text
 
 
+def saved_words(reading: Mapping[str, Any]) -> str:
+    """What of the board's weights would survive a power cut."""
+    best = (
+        f"; best at step {reading['best_step']:,}, loss {number(reading['best_score'])}" if reading["best_step"] else ""
+    )
+    return f"{reading['saves']:,} times, last at step {reading['saved_step']:,}{best}"
+
+
 def stack_words(reading: Mapping[str, Any], greeting: Mapping[str, Any]) -> str:
     """The stack's high-water mark."""
     if not greeting["stack_bytes"]:
@@ -103,6 +111,8 @@ def watch_scene(history: History, plan: Mapping[str, Any] | None, lost: str = ""
     ]
     if greeting["replay_bytes"]:
         facts.insert(3, ("replay", f"{now['replay_kept']:,} latents kept, {now['replayed']:,} trained on again"))
+    if now.get("saves"):
+        facts.append(("saved", saved_words(now)))
     return Scene(
         title=f"{name}, {greeting['port']}{rate}, {_clock(history.seconds)}",
         losses=[r["mean_loss"] for r in trained],
