@@ -43,7 +43,7 @@ EL_INLINE uint32_t el_rectify_whole(el_t slope, el_t under, el_t top, el_bit_lan
 EL_INLINE void el_rectify_all(int32_t count, float slope, el_t under, el_t top, const el_t *x, el_t *y, uint8_t *mask)
 {
     const el_bit_lanes bits = el_bit_lanes_of();
-    const el_bit_lanes more = EL_SHIFT(vshlq_n)(bits, EL_LANES % 8);
+    const el_bit_lanes more = EL_INDEX(vshlq_n)(bits, EL_LANES % 8);
     const int fast = EL_LANES < 8 || slope == 0.0f;
     int32_t left = count;
     for (; fast && left >= 8; left -= 8) {

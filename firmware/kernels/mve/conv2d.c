@@ -1,20 +1,4 @@
-/* Convolution in 32-bit floats by packed products, see product.h. */
+/* Convolution in 32-bit floats. */
 #include "tile_f32.h"
 
-#include "../product/product.h"
-
-void el_conv2d_fwd_f32__mve(const el_window *s, const float *x, const float *w, const float *b, float *y, void *scratch)
-{
-    el_product_forward(s, x, w, b, y, scratch);
-}
-
-void el_conv2d_bwd_x_f32__mve(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
-{
-    el_product_backward_x(s, dy, w, dx, scratch);
-}
-
-void el_conv2d_bwd_w_f32__mve(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                              void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
-}
+#include "conv2d.h"

@@ -2,3 +2,5 @@
 #include "f16.h"
 
 #include "../vector/depthwise_conv2d.h"
+
+#include "depthwise_weights.h"

@@ -12,17 +12,34 @@ typedef float16x8_t el_v;
 typedef struct {
     float32x4_t even, odd;
 } el_sum;
+typedef uint16x8_t el_index; /* whole numbers, as many as a vector has lanes */
+typedef uint16_t el_index_t;
 
-enum { EL_LANES = 8, EL_SUM_TERMS = 32 };
+enum { EL_LANES = 8, EL_FLOATS = 2 /* vectors of a sum */, EL_SUM_TERMS = 64 };
 
 #define EL_KERNEL(step) el_##step##_f16__mve
 #define EL_MVE(name) name##_f16
 #define EL_SOME vctp16q
-#define EL_SHIFT(name) name##_u16
+#define EL_MOST_INDEX UINT16_MAX
+#define EL_INDEX(name) name##_u16
+#define EL_LOG "1" /* of the bytes of an element */
+#define EL_TAIL_BEGIN "wlstp.16"
 #define EL_WIDTH "16"
 #define EL_VLDR "vldrh.16"
 #define EL_VSTR "vstrh.16"
 #define EL_VFMA "vfma.f16"
+/* Adds vector v to the sum at p, which moves on, and makes it zero. */
+#define EL_ADD_TO_SUM(p, v)                                                                                            \
+    EL_EVEN_BY("el_q7", v)                                                                                             \
+    "vldrw.32 q6, [%[" p "]]\nvadd.f32 q6, q6, q7\nvstrw.32 q6, [%[" p                                                 \
+    "]], #16\n" EL_ODD_BY("el_q7", v) "vldrw.32 q6, [%[" p "]]\nvadd.f32 q6, q6, q7\nvstrw.32 q6, [%[" p               \
+                                      "]], #16\nvmov.i32 %q[" v "], #0\n"
+#define EL_MOVE_TO_SUM(p, v)                                                                                           \
+    EL_EVEN_BY("el_q7", v)                                                                                             \
+    "vstrw.32 q7, [%[" p "]], #16\n" EL_ODD_BY("el_q7", v) "vstrw.32 q7, [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
+/* Elements into r4, r5, r6 and r8. */
+#define EL_LOAD_FOUR_WORDS(p)                                                                                          \
+    "ldrh r4, [%[" p "]], #2\nldrh r5, [%[" p "]], #2\nldrh r6, [%[" p "]], #2\nldrh r8, [%[" p "]], #2\n"
 
 #include "lanes.h"
 
@@ -31,7 +48,12 @@ enum { EL_LANES = 8, EL_SUM_TERMS = 32 };
  * becomes q2, and so on. The numbers of the registers are symbols. */
 __asm__(".set el_q0, 0\n.set el_q1, 1\n.set el_q2, 2\n.set el_q3, 3\n"
         ".set el_q4, 4\n.set el_q5, 5\n.set el_q6, 6\n.set el_q7, 7\n");
-#define EL_CONVERT_OF(code, to, from) ".inst.w " #code " + (el_%q[" #to "] << 13) + (el_%q[" #from "] << 1)\n"
+#define EL_EVEN_BY(to, v) ".inst.w 0xfe3f0e01 + (" to " << 13) + (el_%q[" v "] << 1)\n"
+#define EL_ODD_BY(to, v) ".inst.w 0xfe3f1e01 + (" to " << 13) + (el_%q[" v "] << 1)\n"
+#define EL_EVEN_OF(to, from) ".inst.w 0xfe3f0e01 + (" #to " << 13) + (" #from " << 1)\n"
+#define EL_ODD_OF(to, from) ".inst.w 0xfe3f1e01 + (" #to " << 13) + (" #from " << 1)\n"
+#define EL_TO_EVEN(to, from) ".inst.w 0xee3f0e01 + (" #to " << 13) + (" #from " << 1)\n"
+#define EL_TO_ODD(to, from) ".inst.w 0xee3f1e01 + (" #to " << 13) + (" #from " << 1)\n"
 #define EL_CONVERT(code) ".inst.w " #code " + (el_%q0 << 13) + (el_%q1 << 1)"
 
 EL_INLINE float32x4_t el_even(el_v v)
@@ -57,6 +79,11 @@ EL_INLINE el_sum el_sum_zero(el_n n)
 {
     (void)n;
     return (el_sum){vdupq_n_f32(0.0f), vdupq_n_f32(0.0f)};
+}
+
+EL_INLINE el_sum el_sum_at(const float32x4_t *p)
+{
+    return (el_sum){p[0], p[1]};
 }
 
 EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
@@ -86,6 +113,12 @@ EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
 EL_INLINE float32x4_t el_sum_total(el_sum s)
 {
     return vaddq_f32(s.even, s.odd);
+}
+
+/* Each lane of the total has the sum of two. */
+EL_INLINE float32x4_t el_total_add(float32x4_t total, el_v v)
+{
+    return vaddq_f32(total, vaddq_f32(el_even(v), el_odd(v)));
 }
 
 /* An element as a core register holds it. */

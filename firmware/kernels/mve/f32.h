@@ -9,23 +9,44 @@
 typedef float el_t;
 typedef float32x4_t el_v;
 typedef float32x4_t el_sum;
+typedef uint32x4_t el_index; /* whole numbers, as many as a vector has lanes */
+typedef uint32_t el_index_t;
 
-enum { EL_LANES = 4, EL_SUM_TERMS = 128 };
+enum { EL_LANES = 4, EL_FLOATS = 1 /* vectors of a sum */, EL_SUM_TERMS = 128 };
 
 #define EL_KERNEL(step) el_##step##_f32__mve
 #define EL_MVE(name) name##_f32
 #define EL_SOME vctp32q
-#define EL_SHIFT(name) name##_u32
+#define EL_MOST_INDEX INT32_MAX
+#define EL_INDEX(name) name##_u32
+#define EL_LOG "2" /* of the bytes of an element */
+#define EL_TAIL_BEGIN "wlstp.32"
 #define EL_WIDTH "32"
 #define EL_VLDR "vldrw.32"
 #define EL_VSTR "vstrw.32"
 #define EL_VFMA "vfma.f32"
+/* Adds vector v to the sum at p, which moves on, and makes it zero. */
+#define EL_ADD_TO_SUM(p, v)                                                                                            \
+    "vldrw.32 q6, [%[" p "]]\nvadd.f32 q6, q6, %q[" v "]\nvstrw.32 q6, [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
+#define EL_MOVE_TO_SUM(p, v) "vstrw.32 %q[" v "], [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
+/* Elements into r4, r5, r6 and r8. */
+#define EL_LOAD_FOUR_WORDS(p) "ldm %[" p "]!, {r4-r6,r8}\n"
 
 #include "lanes.h"
 
 EL_INLINE el_sum el_sum_zero(el_n n)
 {
     return el_set(0.0f, n);
+}
+
+EL_INLINE el_sum el_sum_of(el_v v)
+{
+    return v;
+}
+
+EL_INLINE el_sum el_sum_at(const float32x4_t *p)
+{
+    return *p;
 }
 
 EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
@@ -42,6 +63,11 @@ EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
 EL_INLINE float32x4_t el_sum_total(el_sum s)
 {
     return s;
+}
+
+EL_INLINE float32x4_t el_total_add(float32x4_t total, el_v v)
+{
+    return vaddq_f32(total, v);
 }
 
 EL_INLINE el_v el_sum_narrow(el_sum s)

@@ -74,11 +74,41 @@ EL_INLINE el_t *el_gather(int32_t count, const el_t *from, int32_t step, el_t *t
                      "wls lr, %[n], 3f\n"
                      "2:\n" EL_MOVE EL_MOVE EL_MOVE EL_MOVE "le lr, 2b\n"
                      "3:\n"
-                     : [from] "+r"(from), [to] "+r"(to), [n] "+r"(count)
+                     : [from] "+&r"(from), [to] "+&r"(to), [n] "+&r"(count)
                      : [step] "r"(step * (int32_t)sizeof(el_t))
                      : "q0", "lr", "cc", "memory");
     return to;
 #undef EL_MOVE
+}
+
+/* The same for each of `lines`, which begin `line` elements apart, one behind the other. */
+EL_INLINE void el_gather_lines(int32_t lines, int32_t line, int32_t count, const el_t *from, int32_t step, el_t *to)
+{
+    const el_t *p;
+#define EL_MOVE EL_VLDR " q0, [%[p]]\nadd %[p], %[step]\n" EL_VSTR " q0, [%[to]], #16\n"
+    __asm__ volatile("1: mov %[p], %[from]\n"
+                     "add %[from], %[line]\n"
+                     "wls lr, %[fours], 3f\n"
+                     "2:\n" EL_MOVE EL_MOVE EL_MOVE EL_MOVE "le lr, 2b\n"
+                     "3: wls lr, %[rest], 5f\n"
+                     "4:\n" EL_MOVE "le lr, 4b\n"
+                     "5: subs %[lines], #1\n"
+                     "bne 1b\n"
+                     : [from] "+&r"(from), [to] "+&r"(to), [lines] "+&r"(lines), [p] "=&r"(p)
+                     : [fours] "r"((uint32_t)count / 4), [rest] "r"((uint32_t)count % 4),
+                       [step] "r"(step * (int32_t)sizeof(el_t)), [line] "r"(line * (int32_t)sizeof(el_t))
+                     : "q0", "lr", "cc", "memory");
+#undef EL_MOVE
+}
+
+/* A float as a core register holds it. */
+EL_INLINE uint32_t el_float_bits(float x)
+{
+    return ((const union {
+               float f;
+               uint32_t u;
+           }){x})
+        .u;
 }
 
 /* a + b * the element in the lower bits of c, where it is written */

@@ -71,4 +71,15 @@ EL_INLINE void el_pack_cols(int32_t width, int32_t cols, int32_t count, const el
 }
 #endif
 
+#ifndef EL_OWN_PACK_PANELS
+/* The same for columns [0, cols) of several panels, which begin `panel` elements apart. */
+EL_INLINE void el_pack_panels(int32_t width, int32_t cols, int32_t count, const el_t *from, int32_t pitch, el_t *to,
+                              int32_t panel)
+{
+    for (int32_t j = 0; j < cols; j += width, to += panel) {
+        el_pack_cols(width, el_min(width, cols - j), count, from + j, pitch, to);
+    }
+}
+#endif
+
 #endif

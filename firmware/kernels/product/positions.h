@@ -232,18 +232,17 @@ EL_INLINE void el_pack_taps(const el_window *s, const el_phase *v, const el_phas
     const int32_t cg = s->groups == 1 ? s->in_pitch : s->in_c / s->groups; /* of w, which has the map's pitch */
     const int32_t og = s->out_c / s->groups;
     const int32_t pitch = s->k_h * s->k_w * cg;
-    for (int32_t j = 0; j < cols; j += width) {
-        int32_t piece = k / og;
-        int32_t o = k - piece * og;
-        for (int32_t at = k; at < end; piece++, o = 0) {
-            const int32_t ty = piece / h->taps;
-            const int32_t ky = v->tap + ty * s->stride_h;
-            const int32_t kx = h->tap + (piece - ty * h->taps) * s->stride_w;
-            const int32_t count = el_min(og - o, end - at);
-            el_pack_cols(width, el_min(width, cols - j), count, w + o * pitch + (ky * s->k_w + kx) * cg + j, pitch, to);
-            to += count * width;
-            at += count;
-        }
+    const int32_t panel = (end - k) * width;
+    int32_t piece = k / og;
+    int32_t o = k - piece * og;
+    for (; k < end; piece++, o = 0) {
+        const int32_t ty = piece / h->taps;
+        const int32_t ky = v->tap + ty * s->stride_h;
+        const int32_t kx = h->tap + (piece - ty * h->taps) * s->stride_w;
+        const int32_t count = el_min(og - o, end - k);
+        el_pack_panels(width, cols, count, w + o * pitch + (ky * s->k_w + kx) * cg, pitch, to, panel);
+        to += count * width;
+        k += count;
     }
 }
 
