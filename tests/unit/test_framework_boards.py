@@ -70,7 +70,8 @@ def test_the_arduino_layer_and_a_sketch_fit_arduinos_own_headers(
     command += ["-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fsyntax-only", *(f"-I{f}" for f in folders)]
     command += [f"-I{tmp_path / 'lib' / 'src'}", "-include", "Arduino.h", "-x", "c++"]
     sketch = tmp_path / "lib" / "examples" / "train" / "train.ino"
-    for source in (*sorted((firmware / "hal" / "arduino").glob("*.cpp")), sketch):
+    layer = [path for path in (firmware / "hal" / "arduino").glob("*.cpp") if path.stem != "tinyusb"]  # Adafruit's
+    for source in (*sorted(layer), sketch):
         done = subprocess.run([*command, str(source)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 

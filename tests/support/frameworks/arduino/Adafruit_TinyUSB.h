@@ -1,0 +1,1 @@
+// Stands for Adafruit's library: to include it is all that is asked for.
