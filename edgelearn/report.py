@@ -287,7 +287,7 @@ def run_figures(
         "seconds": round(outcome.seconds, 3),
         f"{plan.board.unit}_per_sample": outcome.spent_per_sample,
         "insn_predicted": _whole(plan.training_insn),
-        "ram": image_figures(image)["ram"] if image.board.emulated else {"total": plan.ram},
+        "ram": image_figures(image)["ram"] if image.board.bare else {"total": plan.ram},
         "flash": image_figures(image)["flash"],
         "stack_used": outcome.stack_used,
         "loss_error": _plain(outcome.loss_error),

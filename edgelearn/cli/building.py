@@ -198,4 +198,4 @@ def on_port(job: Job, port: str | None) -> tuple[Job, str | None]:
         if board.emulated or board.arch == "host":
             return job, None
         port = find_port(board).port
-    return dataclasses.replace(job, carrier="uart"), port
+    return dataclasses.replace(job, carrier="uart", board=board.on_silicon() if board.real else board), port

@@ -65,6 +65,7 @@ class Link(Window):
         self._seq = (self._seq + 1) & 0xFF
         self.info = Hello.unpack(payload)
         self._check(self.info, expected_hash)
+        self.device.counter_hz = self.info.counter_hz
         return self.info
 
     def _greet(self, frame: bytes, timeout: float, diagnose: bool) -> bytes:
