@@ -101,7 +101,12 @@ class BoardFailed(DeviceError):
 
 
 class BoardSilent(DeviceError):
-    """The link is up and nothing that is an answer comes: the board computes, was reset, or runs something else."""
+    """The link is up and nothing that is an answer comes: the board computes, was reset, or runs something else.
+
+    `rate` is the baud rate at which it was found to answer, where that is another one than the port's.
+    """
+
+    rate: int | None = None
 
 
 class PortLost(DeviceError):

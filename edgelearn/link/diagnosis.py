@@ -59,9 +59,10 @@ def explain_silence(
     if probe and isinstance(device, PortDevice) and rate is not None:
         right = _answering_rate(device, greeting)
         if right:
-            return BoardSilent(
-                f"{name} does not answer at {rate:,} baud, but at {right:,} it does", hint=f"--baud {right}"
-            )
+            text = f"{name} does not answer at {rate:,} baud, but at {right:,} it does"
+            error = BoardSilent(text, hint=f"--baud {right}")
+            error.rate = right
+            return error
     if heard.count:
         what = f"{heard.count:,} bytes came from {name}{f' at {rate:,} baud' if rate else ''}, none of them is a frame"
         tried = "no usual baud rate makes frames of them" if rate else "they are not edgelearn's"

@@ -51,8 +51,17 @@ class Watcher:
         finally:
             self._close()
 
+    def attach(self, timeout: float) -> None:
+        """Open and greet; `run` then goes on from there. BoardSilent, and a closed port, if there is no answer."""
+        try:
+            self._attach(timeout, diagnose=True)
+        except DeviceError:
+            self._close()
+            raise
+
     def _watch(self, interval: float, count: int | None) -> None:
-        self._attach(self.timeout, diagnose=True)
+        if self.hello is None:
+            self._attach(self.timeout, diagnose=True)
         assert self.hello is not None
         self._emit("connected", **self._where(), **_greeting(self.hello))
         taken = 0

@@ -228,7 +228,12 @@ def test_what_is_wrong_with_a_board(name: str, make_board: Make, golden: Golden,
     settings, spoil = WRONG[name]
     board = make_board(**settings)
     spoil(board)
-    golden(f"monitor/error-{name}.txt", monitor(capsys, board))
+    golden(f"monitor/error-{name}.txt", monitor(capsys, board, "--baud", 115200))
+
+
+def test_the_rate_is_found(make_board: Make, golden: Golden, capsys: Capture) -> None:
+    """Unless one was named."""
+    golden("monitor/rate.txt", monitor(capsys, make_board(baud=921_600), "--count", 1))
 
 
 def test_plans_of_builds(make_board: Make, tmp_path: Path, golden: Golden, capsys: Capture) -> None:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from edgelearn.boards import Board
     from edgelearn.cli.settings import Settings
     from edgelearn.device import Device
+    from edgelearn.watch import Watcher
 
 DEFAULT_BAUD = 115200
+FIRST_TRY = 3.0  # seconds for an answer at the usual rate, before others are tried
 
 
 @click.command("monitor")
@@ -23,7 +25,7 @@ DEFAULT_BAUD = 115200
 @click.option("--project", metavar="DIR", help="Folder of edgelearn.toml.  [default: this one]")
 @click.option("--board", metavar="ID", help="Board to look for on USB.  [default: the project's, else any]")
 @click.option(
-    "--baud", type=click.IntRange(min=1, max=2_000_000), help="Up to 2000000.  [default: the board's, else 115200]"
+    "--baud", type=click.IntRange(min=1, max=2_000_000), help="Up to 2000000.  [default: at which it answers]"
 )
 @click.option("--plan", metavar="FILE", help="plan.json of the build; a board with another plan is refused.")
 @click.option("--interval", type=click.FloatRange(min=0.01), default=1.0, show_default=True, help="Seconds.")
@@ -77,6 +79,8 @@ def command(
     opener = _Opener(port, chosen, baud, named=board is not None)
     watcher = Watcher(opener, watch.on_event, plan=wanted, timeout=timeout, give_up=give_up)
     try:
+        if baud is None:
+            opener.find_rate(watcher)
         watcher.run(interval, count)
     except EdgelearnError as error:
         watch.stopped = error.message
@@ -91,20 +95,33 @@ class _Opener:
     def __init__(self, port: str | None, board: Board | None, baud: int | None, *, named: bool) -> None:
         # The project's board may be an emulated one while a real one is watched.
         self.port, self.board = port, board if named or (board is not None and board.usb is not None) else None
-        self.baud = baud or (board.link.baud if board is not None else DEFAULT_BAUD)
-        self.serial = ""
+        self.baud = baud or (board.link.baud if board is not None else 0)
+        self.serial, self.said = "", False
 
     def __call__(self) -> Device:
+        from edgelearn import boards
         from edgelearn.device import attach
         from edgelearn.ports import find_port
 
         if self.port is not None:
-            return attach(self.port, baud=self.baud)
+            return attach(self.port, baud=self.baud or DEFAULT_BAUD)
         found = find_port(self.board, self.serial)
-        if not self.serial:
+        if not self.said:
             say(f"found {found}")
-        self.serial = found.serial
-        return attach(found.port, baud=self.baud)
+        self.serial, self.said = found.serial, True
+        return attach(found.port, baud=self.baud or boards.load(found.boards[0]).link.baud)
+
+    def find_rate(self, watcher: Watcher) -> None:
+        """Where nobody named a rate, and the board does not answer at the usual one, the one at which it does."""
+        from edgelearn.errors import BoardSilent
+
+        try:
+            watcher.attach(min(watcher.timeout, FIRST_TRY))
+        except BoardSilent as error:
+            if error.rate is None:
+                return  # which is then said after the whole timeout
+            self.baud = error.rate
+            say(f"it answers at {error.rate:,} baud")
 
 
 def _last_build(folder: Path, settings: Settings) -> Path | None:
