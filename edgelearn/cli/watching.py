@@ -31,19 +31,49 @@ class Outlet(Protocol):
         """No more of them."""
 
 
-class _PlanHead(msgspec.Struct):
-    """What must be in a plan.json."""
+class _Ram(msgspec.Struct):
+    total: int
+    limit: int
+    weights: int
+    state: int
+    arena: int
+    store: int
+    replay: int
+    runtime: int
+    stack: int
+
+
+class _Buffer(msgspec.Struct):
+    name: str
+    offset: int
+    bytes: int
+    first_step: int
+    last_step: int
+
+
+class _Arena(msgspec.Struct):
+    bytes: int
+    fullest_step: int
+    fullest_step_name: str
+    buffers: list[_Buffer]
+
+
+class _PlanFile(msgspec.Struct):
+    """What must be in a plan.json: what is drawn of it."""
 
     plan: str
     model: str
     board: str
+    ram: _Ram
+    arena: _Arena
+    steps: list[Any]
 
 
 def read_plan(path: Path) -> dict[str, Any]:
     """The plan that a build has left; InputError if it is none."""
     try:
         raw = json.loads(path.read_bytes())
-        msgspec.convert(raw, _PlanHead)
+        msgspec.convert(raw, _PlanFile)
     except OSError as error:
         raise InputError(f"can't read the plan: {(error.strerror or str(error)).lower()}", where=str(path)) from None
     except (ValueError, msgspec.ValidationError):

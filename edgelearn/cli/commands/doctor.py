@@ -18,6 +18,7 @@ from edgelearn.errors import ToolError
 # Optional packages, any of which will do; what needs them; what to type.
 OPTIONAL = (
     (("matplotlib",), "curve.png", "pip install 'edgelearn[plot]'"),
+    (("tensorboardX",), "--tensorboard", "pip install 'edgelearn[tensorboard]'"),
     (("ai-edge-litert", "tflite-runtime"), "accuracy of trained.tflite", "pip install 'edgelearn[litert]'"),
     (("onnxruntime",), "accuracy of trained.onnx", "pip install 'edgelearn[ort]'"),
     (("platformio",), "edgelearn flash, boards with a framework", "pip install 'edgelearn[pio]'"),
