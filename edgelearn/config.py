@@ -54,7 +54,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     overflows and doubles after scale_every clean updates, with 0 it stays.
 
     save_every: the board saves weights and all that training needs to go on after so many updates, in flash that its
-    file sets aside (edgelearn.saving); 0: never.
+    file sets aside (edgelearn.saving); 0: never. sensor: a C file of the user's gives samples; with standardise the
+    board brings each channel to mean 0 and variance 1, with statistics that it gathers itself. bake is the number of
+    samples that lie in flash, those to train on first, then those held out.
     """
 
     method: Literal["full", "last", "bias", "sparse", "mobiletl"] = "full"
@@ -94,6 +96,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss_scale: Positive = 1024.0
     scale_every: Annotated[int, Meta(ge=0)] = 200
     save_every: Annotated[int, Meta(ge=0)] = 0
+    sensor: bool = False
+    standardise: bool = False
+    bake: Annotated[int, Meta(ge=0)] = 0
 
     def with_changes(self, **changes: Any) -> TrainConfig:
         """A copy with some settings changed; None leaves a setting alone. InputError if a value does not fit."""

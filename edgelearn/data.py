@@ -101,6 +101,12 @@ def has_other_targets(path: Path) -> bool:
     return any(x is not None and y is not None and not np.array_equal(x, y) for x, y in pairs)
 
 
+def count_samples(path: Path) -> int:
+    """How many samples an archive has, those to train on and those held out; what is wrong with them is another's."""
+    arrays = _read(path)
+    return sum(len(arrays[name]) for name in ("x_train", "x_test") if name in arrays and arrays[name].ndim)
+
+
 def _check_phases(arrays: Mapping[str, np.ndarray]) -> list[str]:
     phases = arrays.get("phase_train")
     if phases is None:

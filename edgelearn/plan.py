@@ -27,7 +27,7 @@ from edgelearn.passes.samples import AUTO
 from edgelearn.predict import calls, predict, select
 from edgelearn.recompute import is_again
 from edgelearn.replay import Latents
-from edgelearn.saving import Saving, lay_out, reserved
+from edgelearn.saving import Saving, check_sources, lay_out, reserved, standard_bytes
 from edgelearn.schedule import Schedule, Step, make_schedule
 from edgelearn.training import training_graph
 
@@ -146,9 +146,24 @@ class Plan:
         return aligned(self.replay_used, BLOCK)
 
     @property
+    def channels(self) -> int:
+        """Of a sample: its last axis on the device."""
+        return self.graph.tensors[self.graph.inputs[0]].shape[-1]
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the sensor's code keeps in RAM: a count, and mean and variance of each channel."""
+        return standard_bytes(self.graph, self.config)
+
+    @property
+    def set_used(self) -> int:
+        """The samples in flash, as they travel."""
+        return self.config.bake * slot_size(self.graph, self.config.with_changes(store_latents=False))
+
+    @property
     def saving(self) -> Saving | None:
         """How its saves lie in the board's flash; None where nothing is saved."""
-        return lay_out(self.board, self.config, self.params.used + self.state.used, self.replay_used)
+        return lay_out(self.board, self.config, self.params.used + self.state.used + self.kept_bytes, self.replay_used)
 
     @property
     def model_ram(self) -> int:
@@ -170,8 +185,8 @@ class Plan:
 
     @property
     def model_flash(self) -> int:
-        """Initial and frozen weights. Code comes on top and is known once compiled."""
-        return self.params.nbytes + self.consts.nbytes
+        """Initial and frozen weights, and samples that lie there. Code comes on top and is known once compiled."""
+        return self.params.nbytes + self.consts.nbytes + self.set_used
 
     def macs(self, *phases: Phase) -> int:
         """Multiply-accumulates of one sample in the given phases."""
@@ -285,8 +300,9 @@ def make_plan(
     Where RAM does not suffice for the kernels that take least, kernels with less scratch are taken: as little less as
     fits, and as little as there is where nothing does. `ram` and `flash` lower the board's limits, in bytes.
     """
-    board = reserved(board, config)
     graph = training_graph(source, config)
+    check_sources(graph, config)
+    board = reserved(board, config, standard_bytes(graph, config))
     limits = Limits(min(ram or board.ram_bytes, board.ram_bytes), min(flash or board.flash_bytes, board.flash_bytes))
     wanted = _select(graph, board)
     plan = _placed(graph, source, config, board, limits, wanted)
@@ -358,6 +374,8 @@ def _digest(plan: Plan) -> str:
     settings = msgspec.structs.asdict(plan.config)
     if plan.config.precision == "fp32":
         settings = {name: value for name, value in settings.items() if name not in HALF_SETTINGS}
+    for name in [name for name in ("sensor", "standardise", "bake") if not settings[name]]:
+        del settings[name]
     if settings.pop("save_every"):  # how often is nothing to agree on
         digest.update(b"saves")
     for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):

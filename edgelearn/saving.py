@@ -13,6 +13,9 @@ import msgspec
 from edgelearn.boards import Board, Memory, Store
 from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
+from edgelearn.formats import F32
+from edgelearn.graph import Graph
+from edgelearn.verdict import takes_labels
 
 HEAD_BYTES = 128  # el_record and EL_RECORD_SEAL
 RUN_BYTES = 92  # el_run, which extras.c holds the compiler to
@@ -49,10 +52,34 @@ class Saving:
         return self.saves * self.every
 
 
-def reserved(board: Board, config: TrainConfig) -> Board:
-    """The board as a program finds it that saves: without the flash of the store, and with what persistence keeps in
-    RAM. InputError if the board has no store.
+def standard_bytes(graph: Graph, config: TrainConfig) -> int:
+    """What a sensor's statistics take: a count, and mean and variance of each channel."""
+    return 4 + 8 * graph.tensors[graph.inputs[0]].shape[-1] if config.standardise else 0
+
+
+def check_sources(graph: Graph, config: TrainConfig) -> None:
+    """InputError if the model can't have a sensor."""
+    if not config.sensor:
+        if config.standardise:
+            raise InputError("--standardise is for samples of a sensor", where="--standardise", hint="--sensor FILE.c")
+        return
+    if graph.tensors[graph.inputs[0]].format is not F32:
+        raise InputError(
+            "a sensor gives floats, and this program reads samples in another format",
+            where="--sensor",
+            hint="--precision fp32 and --float-prefix",
+        )
+    if len(graph.inputs) > 1 and not takes_labels(graph.meta["loss"]):
+        raise InputError(
+            "a sensor gives a sample and perhaps a label, but no vector to learn", where="--sensor", hint="--loss"
+        )
+
+
+def reserved(board: Board, config: TrainConfig, kept: int = 0) -> Board:
+    """The board as a program finds it that saves, or has `kept` bytes of statistics: without the flash of the store,
+    and with what that keeps in RAM. InputError if the board has no store.
     """
+    board = msgspec.structs.replace(board, runtime_ram=board.runtime_ram + kept) if kept else board
     if not config.save_every:
         return board
     store = board.store

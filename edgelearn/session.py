@@ -17,7 +17,7 @@ from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
 from edgelearn.errors import DeviceError, EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
-from edgelearn.link import Link
+from edgelearn.link import Link, Own, Sample
 from edgelearn.ops.optimizers import Optim
 from edgelearn.ops.quantized.convert import quantized
 from edgelearn.ops.scaling import SCALE, SKIPPED
@@ -28,7 +28,7 @@ from edgelearn.reference import Reference
 from edgelearn.rehearsal import Rehearsal, Replayed, phases
 from edgelearn.scores import Score, class_phases, score
 from edgelearn.verdict import takes_labels
-from edgelearn.wire import Feature, Hello, Hyper, Op, Result, Schedule, Status
+from edgelearn.wire import Feature, Hello, Hyper, Op, Result, Schedule, Source, Status
 
 CHECKED_SAMPLES = 8  # training samples that the desktop reference follows step by step, at least
 CHECKED_MOST = 256  # and at most: a large batch is followed past its first update only up to here
@@ -287,7 +287,7 @@ class Session:
 
     def _evaluate(self, when: str) -> Score:
         losses, correct = [], []
-        for k, result in enumerate(self.link.evaluate_many(self.test_set.wire), 1):
+        for k, result in enumerate(self.link.evaluate_many(self._held_out()), 1):
             losses.append(result.loss)
             correct.append(result.correct)
             self._emit("progress", what=f"evaluating {when}", done=k, of=len(self.test_set))
@@ -295,8 +295,16 @@ class Session:
         self._emit("evaluated", when=when, **asdict(found))
         return found
 
-    def _sample(self, k: int) -> Pair | int:
-        """A training sample as it goes to the board: its slot there, or its bytes."""
+    def _held_out(self) -> Sequence[Sample]:
+        """The held-out samples as they go to the board."""
+        if not self.plan.config.bake:
+            return self.test_set.wire
+        return [Own(Source.SET, len(self.train_set) + k) for k in range(len(self.test_set))]
+
+    def _sample(self, k: int) -> Sample:
+        """A training sample as it goes to the board: its slot there, its place in flash, or its bytes."""
+        if self.plan.config.bake and k not in self.slots:
+            return Own(Source.SET, k)
         return self.slots[k] if k in self.slots else self.train_set.wire[k]
 
     def _order(self) -> Iterator[tuple[int, bool, list[int]]]:

@@ -76,6 +76,16 @@ class Space(IntEnum):
     KEPT = 7
 
 
+class Source(IntEnum):
+    """Where a board takes samples from by itself."""
+
+    SENSOR = 0
+    SET = 1
+
+
+NO_LABEL = 0xFFFFFFFF  # in SAMPLE: the board says the label
+
+
 class Feature(IntFlag):
     """What a board's program was built with, and what it found in its flash."""
 

@@ -114,7 +114,7 @@ def _flash(file: ELFFile, symbols: dict[str, int]) -> Flash:
         if section["sh_flags"] & _ALLOC and section["sh_type"] != "SHT_NOBITS":
             stored += int(section["sh_size"])
             code += int(section["sh_size"]) if section.name == ".text" else 0
-    consts = sum(size for name, size in symbols.items() if name.startswith(("el_consts", "el_initial")))
+    consts = sum(size for name, size in symbols.items() if name.startswith(("el_consts", "el_initial", "el_baked")))
     return Flash(code, consts, stored - code - consts)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from edgelearn.boards import Board
     from edgelearn.build.image import Image
     from edgelearn.cli.settings import Job
+    from edgelearn.codegen import Sources
     from edgelearn.plan import Plan
 
 MOST_EXAMPLES = 8  # samples that come with a library's example, at most
@@ -72,11 +73,10 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     from edgelearn.build.pio import compile_project
     from edgelearn.build.verify import verify_image
     from edgelearn.cli.files import lock_folder, write_text
-    from edgelearn.codegen import generate
     from edgelearn.report import plan_figures
 
     timer = Timer()
-    sources = generate(plan)
+    sources = program(job, plan)
     lock_folder(folder)
     write_project(job, plan, folder, overwrite=overwrite)
     board = plan.board  # without the flash that its saves are in
@@ -93,13 +93,40 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     return image
 
 
+def program(job: Job, plan: Plan) -> Sources:
+    """The C of a plan, and the files that bring it samples of its own: the user's sensor, a set in flash."""
+    from edgelearn.codegen import baked, generate
+    from edgelearn.errors import InputError
+
+    sources, more = generate(plan), dict[str, str]()
+    if job.sensor:
+        try:
+            more["sensor.c"] = job.sensor.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError("the sensor's C file can't be read", where=str(job.sensor)) from error
+    elif plan.config.sensor:
+        raise InputError("there is no C file of a sensor", where="sensor", hint="--sensor FILE.c, with el_port_sample")
+    if plan.config.bake:
+        more |= baked(_slots(job, plan))
+    return dataclasses.replace(sources, files={**sources.files, **more})
+
+
+def _slots(job: Job, plan: Plan) -> list[bytes]:
+    """The samples that go into flash, as they would travel."""
+    from edgelearn.cli.pipeline import load_data
+    from edgelearn.session import encode
+
+    data = load_data(job, plan)
+    pairs = (*encode(plan, data.x_train, data.y_train).wire, *encode(plan, data.x_test, data.y_test).wire)
+    return [sample + target for sample, target in pairs]
+
+
 def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
     """Write the model as a PlatformIO project; InputError if a file of it was edited."""
     from edgelearn.build.keep import write_generated, write_once
     from edgelearn.build.platformio import make_project
-    from edgelearn.codegen import generate
 
-    sources = generate(plan)
+    sources = program(job, plan)
     carrier = job.carrier or job.board.carrier
     made = make_project(sources.files, plan.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
     write_generated(folder, made.generated, force=overwrite)

@@ -155,6 +155,11 @@ train_options = _all(
     click.option(
         "--save-every", type=int, metavar="N", help="Save weights in the board's flash every N updates.  [default: 0]"
     ),
+    click.option(
+        "--standardise/--raw",
+        default=None,
+        help="Samples of a sensor: to mean 0 and variance 1 by statistics that the board gathers.  [default: raw]",
+    ),
     click.option("--fold-norms/--keep-norms", default=None, help="Fold BatchNorm into the layer before it."),
     click.option(
         "--int8-prefix/--float-prefix", default=None, help="Run the frozen part of a float model in int8; needs --data."
@@ -163,6 +168,10 @@ train_options = _all(
     click.option("--calibration-samples", type=int, metavar="N", help="Find them over N samples.  [default: 128]"),
 )
 
+source_options = _all(
+    click.option("--bake", "bake_file", metavar="NPZ", help="Put these samples into flash and use them as --data."),
+    click.option("--sensor", "sensor_file", metavar="FILE.c", help="C with el_port_sample: the board's own samples."),
+)
 # What `run` and `test` have in common; `test` has limits of its own between the two.
 session_options = _all(model_argument, data_option, board_option, carrier_option, out_option("out"))
 course_options = _all(limit_options, train_options, json_option)

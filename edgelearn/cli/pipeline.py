@@ -34,7 +34,19 @@ def import_job(job: Job) -> tuple[Graph, TrainConfig]:
     config = job.config
     if config.target == "auto" and job.data is not None and has_other_targets(job.data):
         config = config.with_changes(target="given")
+    if job.bake:
+        config = config.with_changes(bake=_count(job))
     return graph, config
+
+
+def _count(job: Job) -> int:
+    """How many samples go into flash; UsageError if no data is named."""
+    from edgelearn.data import count_samples
+    from edgelearn.errors import UsageError
+
+    if job.data is None:
+        raise UsageError("no samples are given to put into flash", hint="--bake samples.npz")
+    return count_samples(job.data)
 
 
 def plan_job(job: Job, *, instead: bool = False) -> Plan:

@@ -57,6 +57,8 @@ class Settings(_Strict, frozen=True):
     board: str | None = None
     carrier: str | None = None
     out: str | None = None
+    sensor: str | None = None
+    bake: bool = False
     train: dict[str, Any] = {}
     limits: Limits = Limits()
     test: Checks = Checks()
@@ -76,6 +78,8 @@ class Job:
     flash: int | None
     checks: Checks
     named: bool = True
+    sensor: Path | None = None  # a C file with el_port_sample
+    bake: bool = False  # the samples lie in flash
 
 
 def parse_size(text: int | str) -> int:
@@ -189,6 +193,9 @@ def make_job(flags: dict[str, Any]) -> Job:
         )
     data = flags.get("data") or (folder / settings.data if settings.data else None)
     out = flags.get("out") or (folder / settings.out if settings.out else None)
+    sensor = flags.get("sensor_file") or (folder / settings.sensor if settings.sensor else None)
+    if flags.get("bake_file"):
+        data = flags["bake_file"]
     checks = {name: flags.get(name) for name in Checks.__struct_fields__}
     for name, value in checks.items():
         given = getattr(settings.test, name)
@@ -200,9 +207,11 @@ def make_job(flags: dict[str, Any]) -> Job:
         board=_board(flags.get("board"), settings),
         carrier=flags.get("carrier") or settings.carrier,
         out=Path(out) if out else folder / "out",
-        config=_config(settings, flags),
+        config=_config(settings, {**flags, "sensor": True} if sensor else flags),
         ram=flags.get("ram") or _size(settings.limits.ram, "limits.ram"),
         flash=flags.get("flash") or _size(settings.limits.flash, "limits.flash"),
         checks=Checks(**checks),
+        sensor=Path(sensor) if sensor else None,
+        bake=bool(flags.get("bake_file")) or settings.bake,
         named=any(flags.get(name) is not None or name in settings.train for name in WHAT_TRAINS),
     )

@@ -8,6 +8,7 @@ import struct
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from edgelearn.link.diagnosis import Heard, explain_silence
 from edgelearn.link.frames import Sent, decode_frame, encode_frame
 from edgelearn.link.window import FIRST_PATIENCE, MOST_PATIENCE, Window
 from edgelearn.wire import (
+    NO_LABEL,
     RESET,
     Command,
     Feature,
@@ -25,6 +27,7 @@ from edgelearn.wire import (
     Op,
     Reply,
     Result,
+    Source,
     Space,
     Status,
     unpack_result,
@@ -34,7 +37,19 @@ from edgelearn.wire import (
 __all__ = ["PROTOCOL", "Link", "Sample", "decode_frame", "encode_frame"]
 
 PROTOCOL = 3
-Sample = tuple[bytes, bytes] | int  # the sample and its target as they travel, or the slot of a kept one
+
+
+@dataclass(frozen=True)
+class Own:
+    """A sample that the board takes itself: `argument` is the label for a sensor, the index for a set in flash."""
+
+    source: Source
+    argument: int = NO_LABEL
+
+
+# The sample and its target as they travel, the slot of a kept one, or one of the board's own.
+Sample = tuple[bytes, bytes] | int | Own
+
 
 WHICH = ("latest", "best")
 FORGET = 2
@@ -101,9 +116,9 @@ class Link(Window):
             )
 
     def close(self) -> None:
-        """Tell the board to stop, as far as it still listens, and close the device."""
+        """Tell the board to stop, if it is ours and as far as it still listens, and close the device."""
         try:
-            if self.info is not None:
+            if self.info is not None and not self.device.lives_on:
                 self.device.write(b"\0" + encode_frame(Command.EXIT, self._seq))
         except DeviceError:
             pass
@@ -144,6 +159,18 @@ class Link(Window):
         """Any operation on samples in the same way."""
         for payload in self._stream(self._commands(op, samples), only=Reply.RESULT):
             yield self._result(payload)
+
+    def sense(self, op: Op, label: int | None = None) -> Result:
+        """An operation on the next sample of the board's sensor; without a label the board itself says it.
+
+        BoardFailed if the sensor has none now, or nobody says the label of one to learn from.
+        """
+        (result,) = self.run_many(op, [Own(Source.SENSOR, NO_LABEL if label is None else label)])
+        return result
+
+    def take(self, label: int | None = None) -> None:
+        """The next sample of the board's sensor into the model's input, where `read` finds it; nothing is learned."""
+        self._call(Command.SAMPLE, struct.pack("<III", Op.NONE, Source.SENSOR, NO_LABEL if label is None else label))
 
     def flush(self) -> Result:
         """Update with an incomplete batch; its samples keep the weight they have in a full one."""
@@ -195,7 +222,9 @@ class Link(Window):
             raise BoardFailed(f"{self.device.name} could not {what}") from None
 
     def read(self, space: str, at: int = 0, count: int | None = None) -> bytes:
-        """All bytes of `params`, `state`, `output` or `replay`, or `count` bytes from `at` on."""
+        """All bytes of `params`, `state`, `output`, `replay`, or of the last sample's `input` and `target`; or `count`
+        bytes from `at` on, also of what a sensor has `kept`.
+        """
         number, size = self._space(space)
         end = size if count is None else at + count
         step = self._hello.max_payload
@@ -250,6 +279,9 @@ class Link(Window):
             "state": info.state_bytes,
             "output": info.output_bytes,
             "replay": info.replay_bytes,
+            "input": info.input_bytes,
+            "target": info.target_bytes,
+            "kept": 0,  # as many as the plan says; reads name it
             "store": 0,  # slots have the length that the plan says; reads name it
         }
         if space not in sizes:
@@ -267,6 +299,8 @@ class Link(Window):
         for sample in samples:
             if isinstance(sample, int):
                 yield Command.RUN, struct.pack("<II", op, sample)
+            elif isinstance(sample, Own):
+                yield Command.SAMPLE, struct.pack("<III", op, sample.source, sample.argument)
             else:
                 yield from ((Command.DATA, chunk) for chunk in self._chunks(op, *sample))
 

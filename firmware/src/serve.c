@@ -188,7 +188,7 @@ static uint8_t take_sample(const el_frame *f, uint32_t *op)
         return EL_BAD_ARGUMENT;
     }
     *op = word(f, 0);
-    return el_model.extras->sample(word(f, 1), word(f, 2));
+    return el_model.extras->sample(*op, word(f, 1), word(f, 2));
 }
 
 static const el_region *region_of(uint32_t space)

@@ -16,6 +16,7 @@ from edgelearn.cli.options import (
     limit_options,
     model_argument,
     out_option,
+    source_options,
     train_options,
 )
 from edgelearn.cli.output import emit, percent, say, table, tell
@@ -39,6 +40,7 @@ from edgelearn.cli.output import emit, percent, say, table, tell
     is_flag=True,
     help="Write a library for Arduino and PlatformIO that trains from your own sketch; for every core, or for --board.",
 )
+@source_options
 @limit_options
 @train_options
 @json_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from edgelearn.cli.options import course_options, port_option, session_options
+from edgelearn.cli.options import course_options, port_option, session_options, source_options
 from edgelearn.cli.output import emit, table, tell
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 @click.command("run")
 @session_options
 @port_option
+@source_options
 @click.option("--no-flash", is_flag=True, help="The program is on the board already.")
 @click.option("--restore/--fresh", default=None, help="With --save-every: go on from what was saved, or forget it.")
 @click.option("--tensorboard", metavar="DIR", help="Write event files for TensorBoard.")

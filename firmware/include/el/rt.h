@@ -69,7 +69,7 @@ typedef struct el_extras {
     void (*updated)(void); /* after a sample or a flush that gave a step: saves every so many of them */
     uint8_t (*save)(uint32_t what, float score);
     uint8_t (*restore)(uint32_t which);
-    uint8_t (*sample)(uint32_t source, uint32_t argument); /* one into the model's input and target */
+    uint8_t (*sample)(uint32_t op, uint32_t source, uint32_t argument); /* one into the model's input and target */
 } el_extras;
 
 /* A sample as it travels and is kept: its values in el_model.sample_format, padded to 4 bytes, then the target. */
