@@ -32,7 +32,7 @@ from edgelearn.session import Session
 from edgelearn.share import boards_dir
 from tests.support.cli import MODEL, ROOT, edgelearn, small_data
 
-STUB = ROOT / "tests" / "support" / "pio_arduino"
+STUB, BARE = (ROOT / "tests" / "support" / name for name in ("pio_arduino", "pio_bare"))
 
 
 def _trained(plan: Plan, image: Image, data: Path) -> dict[str, np.ndarray]:
@@ -65,6 +65,28 @@ def test_both_ways_to_build_give_the_same_program(name: str, tmp_path: Path) -> 
     data = small_data(tmp_path / "small.npz")
     direct, through = _trained(plan, ours, data), _trained(plan, theirs, data)
     assert [name for name in direct if not np.array_equal(direct[name], through[name])] == []
+
+
+def test_a_bare_board_is_the_planned_image_whatever_the_platform_adds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a vendor's flags around ours; the stand-in for its platform comes by a user's own settings."""
+    board = boards.load("nucleo_f446re")
+    plan = compile_model(load(MODEL), TrainConfig(), board)
+    sources = generate(plan)
+    made = make_project(sources.files, board, carrier="uart", kernels=sources.kernels, title="wearable")
+    project = tmp_path / "project"
+    write_generated(project, made.generated)
+    write_once(project, made.own)
+    platform = f"[env:{board.id}]\nplatform = symlink://{BARE}\nboard = {board.id}\n"
+    (project / "platformio.local.ini").write_text(platform)
+    monkeypatch.setenv("EDGELEARN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(_own_core()))
+    theirs = compile_project(project, board, "uart")
+    assert verify_image(plan, theirs) == ()
+    ours = build_image(sources.files, board, tmp_path / "direct", kernel_sources=sources.kernels)
+    assert (theirs.ram, theirs.flash) == (ours.ram, ours.flash)
+    assert theirs.symbols == ours.symbols
 
 
 @pytest.fixture
