@@ -13,6 +13,7 @@ class Device(ABC):
     """Open from construction on; a context manager; closing twice does nothing."""
 
     name: str = "device"
+    lives_on: bool = False  # whether it goes on when we leave, and keeps what it learned: a board on a port
     counter_hz: int = 0  # what the board said of its counter: clock cycles a second; 0: it counts something else
 
     def __init__(self) -> None:

@@ -22,6 +22,8 @@ _BROKEN = (serial.SerialException, OSError, termios.error)
 class PortDevice(Device):
     """A serial port."""
 
+    lives_on = True
+
     def __init__(self, port: str, baud: int) -> None:
         self.name = port
         try:

@@ -55,3 +55,16 @@ def test_a_counter_of_cycles_is_believed(port: tuple[str, int]) -> None:
         assert link.hello().counter_hz == hz
         took = [link.train(*sample).spent for sample in LinearModel().samples(3)]
     assert took == [1000 if hz else 0] * 3  # between two looks
+
+
+def test_a_board_on_a_port_keeps_what_it_learned(port: tuple[str, int]) -> None:
+    """It is left as it is, to whoever comes next; the native process ends when nobody is there any more."""
+    url, _ = port
+    device = attach(url)
+    link = Link(device)
+    link.hello()
+    link.train(*LinearModel().samples(1)[0])
+    sent = []
+    device.write = sent.append  # type: ignore[method-assign]
+    link.close()
+    assert sent == []
