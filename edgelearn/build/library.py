@@ -30,6 +30,7 @@ REFUSED = {
     "replay": "keeps no latents: a host prepares that memory",
     "store": "keeps no samples, which is the sketch's affair",
     "save_every": "saves no weights by itself: el_weights() has them",
+    "bake": "carries no set: a sketch has samples of its own",
     "sensor": "has no samples of its own: a sketch gives them to el_train()",
 }
 RUNTIME = ("src/replay.c", "src/schedule.c", "src/train.c")

@@ -135,6 +135,8 @@ def test_what_a_sketch_cannot_have_is_said() -> None:
         "replay": TrainConfig(train="last", replay=20),
         "store": TrainConfig(store=4),
         "save-every": TrainConfig(save_every=5),
+        "sensor": TrainConfig(sensor=True),
+        "bake": TrainConfig(bake=3),
     }
     for flag, config in refused.items():
         with pytest.raises(UsageError, match="a library ") as caught:
