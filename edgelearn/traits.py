@@ -172,6 +172,7 @@ def _count(step: str, s: Sizes, scratch: int) -> Pairs:
 
 _FAMILIES: dict[frozenset[str], Family] = {
     frozenset(("in", "out")): _dense,
+    frozenset(("in", "out", "pitch")): _dense,
     frozenset(("rows", "channels")): _rows,
     frozenset(("rows", "channels", "pitch")): _rows,
     frozenset(("count",)): _count,

@@ -8,7 +8,7 @@ import numpy as np
 
 from edgelearn.graph import Node
 from edgelearn.ops.base import Arrays, Attrs, Example, Kind, Op, Shape, Tape, count
-from edgelearn.ops.parts import along
+from edgelearn.ops.parts import along, some_inputs
 
 
 def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
@@ -56,7 +56,7 @@ OPS = (
     ),
     Op(
         "dense_bwd_x", lambda a, dy, w: ((dy @ w).reshape(a["x_shape"]),), None,
-        lambda a, i, o: {"in": count(o[0]), "out": count(i[0])}, macs=macs,
+        lambda a, i, o: {"in": count(o[0]), "out": count(i[0]), "pitch": count(o[0])}, macs=macs, split=some_inputs,
     ),
     Op(
         "dense_bwd_w", lambda a, x, dy: (np.outer(dy, x),), None,

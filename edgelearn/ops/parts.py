@@ -70,6 +70,11 @@ def of_two(s: Sizes, parts: int) -> list[Parts]:
     return along("channels", (1, 1), (1,), BITS)(s, parts)
 
 
+def some_inputs(s: Sizes, parts: int) -> list[Parts]:
+    """dense_bwd_x: elements of dx, which are columns of w. Operands dy, w."""
+    return [way for grain in (16, 4) for way in along("in", (0, 1), (1,), grain)(s, parts)]
+
+
 def some_columns(s: Sizes, parts: int) -> list[Parts]:
     """bias_bwd: channels of rows that are a pitch apart. Operand dy."""
     return [_channels(s, parts, ("channels",), (1,), (1,))]

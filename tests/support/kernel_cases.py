@@ -168,7 +168,11 @@ def products(rng: np.random.Generator) -> Iterator[Case]:
         x, w, b, dy = _f32(rng, (n,)), _f32(rng, (m, n)), _f32(rng, (m,)), _f32(rng, (m,))
         name = f"dense {n} {m}"
         yield _linear("dense", {}, [x, w, b if n % 2 else None], sizes, None, name, rng)
-        yield _linear("dense_bwd_x", {"x_shape": (n,)}, [dy, w], sizes, None, f"{name} bwd_x", rng)
+        yield _linear("dense_bwd_x", {"x_shape": (n,)}, [dy, w], {**sizes, "pitch": n}, None, f"{name} bwd_x", rng)
+        wide = {**sizes, "pitch": n + 3}
+        columns = _linear("dense_bwd_x", {"x_shape": (n,)}, [dy, w], wide, None, f"{name} bwd_x of more", rng)
+        wider = np.pad(w, ((0, 0), (0, 3)), constant_values=np.nan)
+        yield replace(columns, args=[wider if a is w else a for a in columns.args])
         yield _linear("dense_bwd_w", {}, [x, dy], sizes, 0.25, f"{name} bwd_w", rng)
     for rows, channels in ((1, 1), (35, 7), (16, 32), (1, 10), (9, 5)):
         sizes = {"rows": rows, "channels": channels}

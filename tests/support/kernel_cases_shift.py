@@ -22,10 +22,10 @@ def _layer(op: str, name: str, attrs: dict[str, Any], x: Shape, w: Shape, bits: 
     attrs = {**attrs, "bits": bits, "k": bits + 1, "x_shape": x}
     codes = rng.integers(0, 1 << bits, w, dtype=np.uint8)
     (y,) = OPS[op].infer(attrs, [x, w])
-    sizes = OPS[op].sizes(attrs, [x], [y])
     values, dy = real(rng.normal(size=x)), real(rng.normal(size=y))
     b = real(rng.normal(size=w[-1] if op.startswith("depthwise") else w[0])) if bias else None
-    for step, ins in ((op, [values, codes, b]), (f"{op}_bwd_x", [dy, codes])):
+    for step, ins, out in ((op, [values, codes, b], y), (f"{op}_bwd_x", [dy, codes], x)):
+        sizes = OPS[step].sizes(attrs, [a.shape for a in ins if a is not None], [out])
         yield _case(step, f"{step} {name} {bits} bits", attrs, sizes, ins)
 
 

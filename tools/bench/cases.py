@@ -142,7 +142,7 @@ def _layer(name: str, op: str, s: dict[str, int]) -> Iterator[Bench]:
 def _dense(n: int, m: int) -> Iterator[Bench]:
     sizes, x, w, b = {"in": n, "out": m}, _random((n,)), _random((m, n)), _random((m,))
     yield _make("dense", sizes, (), (x, w, b, b), f"dense {n}>{m} fwd")
-    yield _make("dense_bwd_x", sizes, (), (b, w, x), f"dense {n}>{m} bwd_x")
+    yield _make("dense_bwd_x", {**sizes, "pitch": n}, (), (b, w, x), f"dense {n}>{m} bwd_x")
     yield _make("dense_bwd_w", sizes, (1.0,), (x, b, w), f"dense {n}>{m} bwd_w")
 
 

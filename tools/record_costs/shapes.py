@@ -114,6 +114,7 @@ def shapes_of(step: str, names: tuple[str, ...]) -> tuple[Sizes, ...]:
         return next((make() for name, make in families.items() if step.startswith(name)), ())
     by_names: dict[tuple[str, ...], tuple[Sizes, ...]] = {
         ("in", "out"): DENSE,
+        ("in", "out", "pitch"): tuple({**s, "pitch": s["in"]} for s in DENSE),
         ("rows", "channels"): ROWS,
         ("rows", "channels", "pitch"): tuple({**s, "pitch": s["channels"]} for s in ROWS),
         ("count",): tuple({"count": n} for n in COUNTS),

@@ -34,10 +34,11 @@ enum { EL_SUM_ROWS = 128 };
     void el_depthwise_conv2d_bwd_w_##FMT##__##ISA(const el_window *s, float scale, const T *x, const T *dy,            \
                                                   T *dw SCRATCH);
 
-/* y[o] = b[o] + sum_i w[o][i] x[i]; b may be NULL */
+/* y[o] = b[o] + sum_i w[o][i] x[i]; b may be NULL. dx[i] = sum_o w[o * pitch + i] dy[o] */
 #define EL_DENSE(FMT, T, ISA, SCRATCH)                                                                                 \
     void el_dense_fwd_##FMT##__##ISA(int32_t in, int32_t out, const T *x, const T *w, const T *b, T *y SCRATCH);       \
-    void el_dense_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, const T *dy, const T *w, T *dx SCRATCH);               \
+    void el_dense_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t pitch, const T *dy, const T *w,                \
+                                       T *dx SCRATCH);                                                                 \
     void el_dense_bwd_w_##FMT##__##ISA(int32_t in, int32_t out, float scale, const T *x, const T *dy, T *dw SCRATCH);
 
 /* The same with weights that are signed powers of two, el/shift.h: `bits` each, times 2^-k. Nothing trains them here.
@@ -53,8 +54,8 @@ enum { EL_SUM_ROWS = 128 };
                                                         const uint8_t *w, T *dx);                                      \
     void el_dense_shift_fwd_##FMT##__##ISA(int32_t in, int32_t out, int32_t bits, int32_t k, const T *x,               \
                                            const uint8_t *w, const T *b, T *y);                                        \
-    void el_dense_shift_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t bits, int32_t k, const T *dy,            \
-                                             const uint8_t *w, T *dx);
+    void el_dense_shift_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t pitch, int32_t bits, int32_t k,          \
+                                             const T *dy, const uint8_t *w, T *dx);
 
 #define EL_KERNELS(FMT, T, ISA)                                                                                        \
     /* db[c] += scale * sum_r dy[r * pitch + c] */                                                                     \

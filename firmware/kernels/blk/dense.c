@@ -17,17 +17,17 @@ void EL_BLK(dense_fwd)(int32_t in, int32_t out, const el_real *x, const el_real 
     }
 }
 
-void EL_BLK(dense_bwd_x)(int32_t in, int32_t out, const el_real *dy, const el_real *w, el_real *dx)
+void EL_BLK(dense_bwd_x)(int32_t in, int32_t out, int32_t pitch, const el_real *dy, const el_real *w, el_real *dx)
 {
     int32_t i = 0;
     for (; i + 4 <= in; i += 4) {
         el_tile t = {0};
-        el_tile_rows(&t, 1, 4, out, dy, dy, dy, dy, w + i, in);
+        el_tile_rows(&t, 1, 4, out, dy, dy, dy, dy, w + i, pitch);
         el_tile_store(&t, 1, 4, dx + i, 0);
     }
     for (; i < in; i++) {
         el_tile t = {0};
-        el_tile_rows(&t, 1, 1, out, dy, dy, dy, dy, w + i, in);
+        el_tile_rows(&t, 1, 1, out, dy, dy, dy, dy, w + i, pitch);
         el_tile_store(&t, 1, 1, dx + i, 0);
     }
 }

@@ -9,7 +9,7 @@ static void el_product(int32_t in, int32_t out, const float *x, const float *w, 
 
 static void el_product_back(int32_t in, int32_t out, const float *y, const float *w, float *x)
 {
-    el_dense_bwd_x_f32__blk(in, out, y, w, x);
+    el_dense_bwd_x_f32__blk(in, out, in, y, w, x);
 }
 
 /* One tile of w: the sum over all rows, then one addition to memory. */

@@ -70,7 +70,7 @@ void EL_KERNEL(dense_fwd)(int32_t in, int32_t out, const el_t *x, const el_t *w,
 #define EL_COLUMN_STORE(c) el_store(dx + (c)*EL_LANES, el_sum_narrow(sums[c]), EL_ALL);
 
 /* Six vectors of dx, whole ones. */
-static void el_dense_columns(int32_t in, int32_t out, const el_t *dy, const el_t *w, el_t *dx)
+static void el_dense_columns(int32_t pitch, int32_t out, const el_t *dy, const el_t *w, el_t *dx)
 {
     el_sum sums[EL_ROWS];
     const el_t *p = w;
@@ -80,7 +80,7 @@ static void el_dense_columns(int32_t in, int32_t out, const el_t *dy, const el_t
         int32_t steps = el_lower(out, EL_SUM_STEPS);
         out -= steps;
 #pragma GCC unroll 4
-        for (; steps > 0; steps--, p += in) {
+        for (; steps > 0; steps--, p += pitch) {
             const uint32_t d = el_word_of(dy++);
             EL_SIX(EL_COLUMN_TERMS)
         }
@@ -89,14 +89,14 @@ static void el_dense_columns(int32_t in, int32_t out, const el_t *dy, const el_t
     EL_SIX(EL_COLUMN_STORE)
 }
 
-static void el_dense_column(int32_t in, int32_t out, const el_t *dy, const el_t *w, el_t *dx, el_n n)
+static void el_dense_column(int32_t pitch, int32_t out, const el_t *dy, const el_t *w, el_t *dx, el_n n)
 {
     el_sum sum = el_sum_zero(EL_ALL);
     while (out > 0) {
         el_v a = el_set(0.0f, EL_ALL);
         int32_t steps = el_lower(out, EL_SUM_STEPS);
         out -= steps;
-        for (; steps > 0; steps--, w += in) {
+        for (; steps > 0; steps--, w += pitch) {
             a = el_fma_word(a, el_load(w, n), el_word_of(dy++));
         }
         sum = el_sum_add(sum, a, EL_ALL);
@@ -104,14 +104,14 @@ static void el_dense_column(int32_t in, int32_t out, const el_t *dy, const el_t 
     el_store(dx, el_sum_narrow(sum), n);
 }
 
-void EL_KERNEL(dense_bwd_x)(int32_t in, int32_t out, const el_t *dy, const el_t *w, el_t *dx)
+void EL_KERNEL(dense_bwd_x)(int32_t in, int32_t out, int32_t pitch, const el_t *dy, const el_t *w, el_t *dx)
 {
     int32_t i = 0;
     for (; i + EL_ROWS * EL_LANES <= in; i += EL_ROWS * EL_LANES) {
-        el_dense_columns(in, out, dy, w + i, dx + i);
+        el_dense_columns(pitch, out, dy, w + i, dx + i);
     }
     for (; i < in; i += EL_LANES) {
-        el_dense_column(in, out, dy, w + i, dx + i, el_some(in - i));
+        el_dense_column(pitch, out, dy, w + i, dx + i, el_some(in - i));
     }
 }
 

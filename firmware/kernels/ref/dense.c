@@ -15,12 +15,13 @@ void EL_LAYER(dense, fwd)(int32_t in, int32_t out, EL_SCALARS const el_real *x, 
     }
 }
 
-void EL_LAYER(dense, bwd_x)(int32_t in, int32_t out, EL_SCALARS const el_real *dy, EL_WEIGHTS, el_real *dx)
+void EL_LAYER(dense, bwd_x)(int32_t in, int32_t out, int32_t pitch, EL_SCALARS const el_real *dy, EL_WEIGHTS,
+                            el_real *dx)
 {
     for (int32_t i = 0; i < in; i++) {
         float acc = 0.0f;
         for (int32_t o = 0; o < out; o++) {
-            acc += EL_TIMES(&dy[o], o * in + i);
+            acc += EL_TIMES(&dy[o], o * pitch + i);
         }
         put(&dx[i], acc);
     }

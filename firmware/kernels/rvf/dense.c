@@ -47,7 +47,7 @@ void el_dense_fwd_f32__rvf(int32_t in, int32_t out, const float *x, const float 
     }
 }
 
-void el_dense_bwd_x_f32__rvf(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
+void el_dense_bwd_x_f32__rvf(int32_t in, int32_t out, int32_t pitch, const float *dy, const float *w, float *dx)
 {
 #define EL_START(j) float t##j = 0.0f;
 #define EL_TERM(j) t##j += d * p[j];
@@ -57,7 +57,7 @@ void el_dense_bwd_x_f32__rvf(int32_t in, int32_t out, const float *dy, const flo
     for (; i + 16 <= in; i += 16, w += 16, dx += 16) {
         const float *p = w;
         EL_EACH_16(EL_START)
-        for (const float *g = dy; g != end; g++, p += in) {
+        for (const float *g = dy; g != end; g++, p += pitch) {
             const float d = *g;
             EL_EACH_16(EL_TERM)
         }
@@ -66,7 +66,7 @@ void el_dense_bwd_x_f32__rvf(int32_t in, int32_t out, const float *dy, const flo
     for (; i < in; i++, w++) {
         float sum = 0.0f;
         for (int32_t o = 0; o < out; o++) {
-            sum += dy[o] * w[o * in];
+            sum += dy[o] * w[o * pitch];
         }
         *dx++ = sum;
     }

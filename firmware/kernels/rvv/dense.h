@@ -99,19 +99,19 @@ EL_INLINE void el_inputs(int32_t in, int32_t out, const el_t *dy, const el_t *w,
     el_write(dx + 2 * n, c, n);
 }
 
-void EL_KERNEL(dense_bwd_x)(int32_t in, int32_t out, const el_t *dy, const el_t *w, el_t *dx)
+void EL_KERNEL(dense_bwd_x)(int32_t in, int32_t out, int32_t pitch, const el_t *dy, const el_t *w, el_t *dx)
 {
     const size_t most = EL_VL(EL_WIDE, EL_VLMAX(EL_WIDE));
     int32_t i = 0;
     for (; i + 3 * (int32_t)most <= in; i += 3 * (int32_t)most) {
-        el_inputs(in, out, dy, w + i, dx + i, most);
+        el_inputs(pitch, out, dy, w + i, dx + i, most);
     }
     for (size_t n; i < in; i += (int32_t)n) {
         n = EL_VL(EL_WIDE, in - i);
         const el_t *p = w + i;
         el_floats sum = el_nothing(n);
 #pragma clang loop unroll_count(4)
-        for (int32_t o = 0; o < out; o++, p += in) {
+        for (int32_t o = 0; o < out; o++, p += pitch) {
             sum = el_grow_times(sum, dy[o], EL_VMEM(vle, EL_WIDE)(p, n), n);
         }
         el_write(dx + i, sum, n);

@@ -10,9 +10,9 @@ void el_dense_fwd_f32__thumb(int32_t in, int32_t out, const float *x, const floa
     el_dense_forward(in, out, x, w, b, y);
 }
 
-void el_dense_bwd_x_f32__thumb(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
+void el_dense_bwd_x_f32__thumb(int32_t in, int32_t out, int32_t pitch, const float *dy, const float *w, float *dx)
 {
-    el_dense_backward_x(in, out, dy, w, dx);
+    el_dense_backward_x(in, out, pitch, dy, w, dx);
 }
 
 void el_dense_bwd_w_f32__thumb(int32_t in, int32_t out, float scale, const float *x, const float *dy, float *dw)

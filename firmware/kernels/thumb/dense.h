@@ -54,7 +54,8 @@ static inline void el_dense_forward(int32_t in, int32_t out, const float *x, con
     }
 }
 
-static inline void el_dense_backward_x(int32_t in, int32_t out, const float *dy, const float *w, float *dx)
+static inline void el_dense_backward_x(int32_t in, int32_t out, int32_t pitch, const float *dy, const float *w,
+                                       float *dx)
 {
     int32_t i = 0;
     for (; i + 16 <= in; i += 16) {
@@ -66,13 +67,13 @@ static inline void el_dense_backward_x(int32_t in, int32_t out, const float *dy,
             "vldmia %[p]!, {s16-s23}\n\t" EL_DENSE_BACK_HIGH
             "add %[p], %[p], %[step]\n\tsubs %[left], %[left], #1\n\tbne.w 1b\n\tvstmia %[y], {s0-s15}\n\t"
             : [d] "+r"(d), [p] "+r"(p), [left] "+r"(left)
-            : [z] "r"(el_zeros), [step] "r"(4 * (in - 16)), [y] "r"(dx + i)
+            : [z] "r"(el_zeros), [step] "r"(4 * (pitch - 16)), [y] "r"(dx + i)
             : EL_ALL_REGISTERS);
     }
     for (; i < in; i++) {
         float sum = 0.0f;
         for (int32_t o = 0; o < out; o++) {
-            sum += dy[o] * w[o * in + i];
+            sum += dy[o] * w[o * pitch + i];
         }
         dx[i] = sum;
     }

@@ -64,7 +64,7 @@ void el_dense_fwd_f16__xfvec(int32_t in, int32_t out, const el_f16 *x, const el_
 }
 
 /* dx[c] = sum over o of w[o][c] * dy[o], for two channels a pair */
-EL_PAIR void columns(int pairs, int32_t in, int32_t out, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
+EL_PAIR void columns(int pairs, int32_t pitch, int32_t out, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
 {
     float sum[2 * EL_PAIRS] = {0};
     for (int32_t o = 0; o < out;) {
@@ -74,7 +74,7 @@ EL_PAIR void columns(int pairs, int32_t in, int32_t out, const el_f16 *dy, const
         }
         const int32_t end = lower(out, o + EL_HALF_TERMS);
 #pragma GCC unroll 4
-        for (; o < end; o++, w += in) {
+        for (; o < end; o++, w += pitch) {
             const el_pair v = el_pair_one(dy + o);
             el_pair f[EL_PAIRS];
             for (int c = 0; c < pairs; c++) {
@@ -94,19 +94,19 @@ EL_PAIR void columns(int pairs, int32_t in, int32_t out, const el_f16 *dy, const
     }
 }
 
-void el_dense_bwd_x_f16__xfvec(int32_t in, int32_t out, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
+void el_dense_bwd_x_f16__xfvec(int32_t in, int32_t out, int32_t pitch, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
 {
     int32_t i = 0;
     for (; in - i >= 2 * EL_PAIRS; i += 2 * EL_PAIRS) {
-        columns(EL_PAIRS, in, out, dy, w + i, dx + i);
+        columns(EL_PAIRS, pitch, out, dy, w + i, dx + i);
     }
     for (; in - i >= 2; i += 2) {
-        columns(1, in, out, dy, w + i, dx + i);
+        columns(1, pitch, out, dy, w + i, dx + i);
     }
     if (i < in) {
         float sum = 0.0f;
         for (int32_t o = 0; o < out; o++) {
-            sum += el_half_load(w + o * in + i) * el_half_load(dy + o);
+            sum += el_half_load(w + o * pitch + i) * el_half_load(dy + o);
         }
         el_half_store(dx + i, sum);
     }
