@@ -126,6 +126,7 @@ class Course:
     def scene(self, event: dict[str, Any]) -> Scene:
         """The picture at a step."""
         from edgelearn.cli.view import Scene, memory_words
+        from edgelearn.page import link_words
 
         seconds, share = max(self.timer.seconds, 1e-9), event["samples"] / event["of"]
         pace = event["samples"] / seconds
@@ -143,8 +144,7 @@ class Course:
         if event.get(self.unit):
             facts.append(("cost", f"{event[self.unit]:,} {self.unit} for the last sample"))
         if self.link is not None:
-            sent = f"{self.link.frames:,} frames, {self.link.resends:,} sent again, {self.link.damaged:,} damaged"
-            facts.append(("link", sent))
+            facts.append(("link", link_words(vars(self.link))))
         left = seconds * (1 - share) / max(share, 1e-9)
         return Scene(
             title=f"training {self.plan['model']} on {self.plan['board']}, epoch {event['epoch']}, {left:.0f} s left",

@@ -177,7 +177,7 @@ def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
 
     The model's accuracy is measured in its own runtime if the run came to its end and that runtime is installed.
     """
-    from edgelearn.report import run_page
+    from edgelearn.page import run_page
 
     timer, weights = Timer(), run.outcome.weights
     if weights:

@@ -8,8 +8,8 @@ from typing import Any
 
 from edgelearn import __version__
 from edgelearn.charts import Series, svg_chart
+from edgelearn.page import STYLE, html_table
 from edgelearn.plots import ACCURACY, FILLS, INK, LOSS, Box, boxes_svg
-from edgelearn.report import STYLE, html_table
 from edgelearn.watch.history import History
 
 RAM_PARTS = ("weights", "state", "arena", "store", "replay", "runtime", "stack")

@@ -104,6 +104,9 @@ def test_a_run(tmp_path: Path) -> None:
     assert re.search(r"steps     \d+, [\d.]+ a second, learning rate 0\.01, gradient norm", drawn)
     assert re.search(r"RAM       [\d,]+ of [\d,]+ bytes as planned: weights 33,888", drawn)
     assert re.search(r"link      [\d,]+ frames, 0 sent again, 0 damaged", drawn)
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert "<title>gradient norm</title>" in page
+    assert re.search(r"<td>link</td><td>[\d,]+ frames, 0 sent again, 0 damaged</td>", page)
     found = scalars(tmp_path / "events")
     assert [step for step, _ in found["loss/sample"]] == list(range(1, 201))
     assert [step for step, _ in found["held_out/accuracy"]] == [0, 200]
