@@ -16,7 +16,7 @@ from edgelearn.graph import Graph, Node, Phase
 from edgelearn.kernels import Kernel, Sizes, implementations
 from edgelearn.ops import OPS
 from edgelearn.share import boards_dir
-from edgelearn.traits import traits
+from edgelearn.traits import traits_of
 
 INSN = "insn"
 
@@ -47,7 +47,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         fitted = self.kernels.get(kernel.name, {}).get(count)
         if fitted is None:
             return None
-        values = traits(step, sizes, kernel.scratch)
+        values = traits_of(kernel, step, sizes)
         return sum(factor * values[name] for name, factor in fitted.factors.items())
 
     def median(self, kernel: Kernel) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 
-from edgelearn.kernels import Sizes
+from edgelearn.kernels import Kernel, Sizes
+from edgelearn.kernels.runs import runs
+from edgelearn.kernels.tiles import tiles
 
 TILES = ((1, 4), (2, 8), (3, 4), (4, 4), (5, 4), (6, 4), (6, 8), (7, 4), (7, 8), (7, 16), (7, 32))  # rows, columns
 WIDTHS = (2, 4, 8, 16, 32)  # elements of vectors and unrolled loops
@@ -195,3 +197,22 @@ def traits(step: str, sizes: Sizes, scratch: int = 0) -> Traits:
     else:
         family = _FAMILIES[frozenset(sizes)]
     return dict(family(step, sizes, scratch))
+
+
+# What a convolution on RISC-V vectors grows with besides its tiles.
+_BESIDES = (
+    "1", "kernel", "rows", "outputs", "inputs", "kernel*in", "kernel*out", "kernel*in*out", "lines", "outputs*out",
+    "inputs*in",
+)  # fmt: skip
+
+
+def traits_of(kernel: Kernel, step: str, sizes: Sizes) -> Traits:
+    """The numbers of a call of one kernel; those of floats on RISC-V vectors are what its loops count."""
+    vectors = kernel.isa == "rvv" and not kernel.name.endswith("s8__rvv")
+    if vectors and step.startswith("depthwise"):
+        return runs(step, sizes)
+    found = traits(step, sizes, kernel.scratch)
+    if vectors and step.startswith("conv2d"):
+        fmt = kernel.name.partition("__")[0].rpartition("_")[2]
+        return {name: found[name] for name in _BESIDES if name in found} | tiles(step, sizes, fmt)
+    return found

@@ -26,6 +26,12 @@ def single(s: Sizes) -> bool:
     return s["in_c"] == s["out_c"]
 
 
+def one_window(s: Sizes) -> bool:
+    """A pool whose only window is the whole map."""
+    whole = (s["k_h"], s["k_w"], s["pad_top"], s["pad_left"]) == (s["in_h"], s["in_w"], 0, 0)
+    return s["out_h"] * s["out_w"] == 1 and whole
+
+
 @dataclass(frozen=True)
 class Kernel:
     """A kernel for one shape: its C symbol, the file under firmware/ and its scratch in bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from edgelearn.kernels.base import Entry, Sizes, rows
+from edgelearn.kernels.base import Entry, one_window, rows
 from edgelearn.kernels.product import Tile, conv2d
 from edgelearn.kernels.vector import Vectors, depthwise
 
@@ -20,12 +20,6 @@ def _halves(entries: Iterable[Entry]) -> Iterator[Entry]:
     return (replace(entry, halves=True) for entry in entries)
 
 
-def _global(s: Sizes) -> bool:
-    """One window, which is the whole map."""
-    whole = (s["k_h"], s["k_w"], s["pad_top"], s["pad_left"]) == (s["in_h"], s["in_w"], 0, 0)
-    return s["out_h"] * s["out_w"] == 1 and whole
-
-
 _DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
 _ELEMENTWISE = ("add_fwd", "zero_fwd", "reshape_fwd", "bias_fwd", "bias_bwd", "avg_pool2d_fwd")
 
@@ -34,7 +28,7 @@ def _others(fmt: str, suffix: str) -> Iterator[Entry]:
     """What is compiled alike for both formats."""
     yield from rows("mve", f"activation{suffix}.c", "relu_fwd", "relu_bwd", fmt=fmt)
     yield from rows("mve", f"elementwise{suffix}.c", *_ELEMENTWISE, fmt=fmt)
-    yield from rows("mve", f"elementwise{suffix}.c", "avg_pool2d_bwd", fmt=fmt, supports=_global)
+    yield from rows("mve", f"elementwise{suffix}.c", "avg_pool2d_bwd", fmt=fmt, supports=one_window)
 
 
 TABLE: tuple[Entry, ...] = (

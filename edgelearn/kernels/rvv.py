@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from edgelearn.kernels.base import FLOAT, Entry, Sizes, no_scratch, rows
+from edgelearn.kernels.base import FLOAT, Entry, Sizes, no_scratch, one_window, rows
 from edgelearn.kernels.product import MOST_TERMS, Tile, conv2d
 
 PANEL = 128  # bytes of a row of packed columns, at most
 HEIGHT = 7
+SCATTERED, DEPTH = 6144, 8  # bytes of packed columns where taps are columns; channels of what is read, at least
 COSTS = (90, 40, 0, 0)
 TERMS = {"f32": MOST_TERMS, "f16": 72}  # of a block; halves are summed no further
 
@@ -17,11 +18,6 @@ TERMS = {"f32": MOST_TERMS, "f16": 72}  # of a block; halves are summed no furth
 _ELEMENTWISE = ("add_fwd", "zero_fwd", "reshape_fwd", "bias_fwd", "batch_norm_fwd", "batch_norm_bwd_x",
                 "batch_norm_bwd_w", "avg_pool2d_fwd")  # fmt: skip
 _STEPS = ("finite_step", "sgd_step", "sgd_mixed_step", "momentum_step", "momentum_mixed_step")
-
-
-def _global(s: Sizes) -> bool:
-    """One window, which is the whole map."""
-    return s["out_h"] * s["out_w"] == 1 and (s["k_h"], s["k_w"]) == (s["in_h"], s["in_w"])
 
 
 def _across_channels(s: Sizes) -> bool:
@@ -41,9 +37,32 @@ class _Panels(Tile):
         return [next((w for w in self.widths if w >= columns), self.widths[-1])]
 
 
+class _Scattered(_Panels):
+    """Where columns are few the taps of a window row are columns too: firmware/kernels/rvv/scatter.h."""
+
+    def _scattered(self, step: str, s: Sizes) -> int:
+        """Bytes of such packed columns and of a line of results; 0 where panels are used."""
+        back = step == "conv2d_bwd_x"
+        columns, depth, wide = (s["in_c"], s["out_c"], s["in_w"]) if back else (s["out_c"], s["in_c"], s["out_w"])
+        row, size, along = columns * self.element_bytes, s["k_w"] * columns * self.element_bytes, s["k_w"] - 1
+        whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"] and s["out_pitch"] == s["out_c"]
+        straight = s["stride_w"] == 1 and (not back or s["stride_h"] == 1)
+        if not (depth >= DEPTH and whole and straight and along and row <= PANEL // 4 and size <= PANEL):
+            return 0
+        terms = s["k_h"] * depth
+        times = -(-terms // min(SCATTERED // size, self.most_terms))
+        return -(-terms // times) * size + (wide + 2 * along) * row
+
+    def scratch(self, step: str) -> Callable[[Sizes], int]:
+        panels = super().scratch(step)
+        return lambda s: -(-self._scattered(step, s) // 4) * 4 or panels(s)
+
+
 def _windows(fmt: str, size: int, tail: str) -> Iterator[Entry]:
     widths = [PANEL // parts // size for parts in (4, 2, 1)]
-    tile = _Panels(HEIGHT, widths, row_bytes=0, element_bytes=size, costs=COSTS, most_terms=TERMS[fmt])
+    tile = (_Scattered if tail else _Panels)(
+        HEIGHT, widths, row_bytes=0, element_bytes=size, costs=COSTS, most_terms=TERMS[fmt]
+    )
     yield from conv2d("rvv", tile, fmt, ("conv2d_fwd", "conv2d_bwd_x"), f"conv2d{tail}.c")
     yield Entry("conv2d_bwd_w", "rvv", f"kernels/rvv/conv2d_weights{tail}.c", _tile if tail else no_scratch,
                 fmt=fmt, pitched=True)  # fmt: skip
@@ -58,7 +77,7 @@ def _floating(fmt: str, size: int) -> Iterator[Entry]:
     yield from rows("rvv", f"dense{tail}.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt=fmt)
     yield from rows("rvv", f"activation{tail}.c", "relu_fwd", "relu_bwd", fmt=fmt)
     yield from rows("rvv", f"elementwise{tail}.c", *_ELEMENTWISE, fmt=fmt)
-    yield from rows("rvv", f"elementwise{tail}.c", "avg_pool2d_bwd", fmt=fmt, supports=_global)
+    yield from rows("rvv", f"elementwise{tail}.c", "avg_pool2d_bwd", fmt=fmt, supports=one_window)
 
 
 TABLE: tuple[Entry, ...] = (

@@ -15,12 +15,14 @@ from edgelearn.config import TrainConfig
 from edgelearn.errors import InputError
 from edgelearn.fit import Budget, search
 from edgelearn.graph import Graph
+from edgelearn.kernels.runs import runs
+from edgelearn.kernels.tiles import tiles
 from edgelearn.ops import OPS
 from edgelearn.plan import Plan, check_fit, make_plan
 from edgelearn.predict import Fitted, Table, select, table
 from edgelearn.report import plan_figures
 from edgelearn.share import boards_dir
-from edgelearn.traits import traits
+from edgelearn.traits import traits, traits_of
 from tests.support.cli import MODEL, edgelearn
 from tests.support.nets import NETS
 from tools.bench.counting import has_groups
@@ -94,9 +96,9 @@ def test_tables_name_kernels_and_traits_that_exist(board_id: str) -> None:
         for fitted in counts.values():
             assert fitted.factors
             assert min(fitted.factors.values()) > 0
-        step = entries[symbol].step
+        entry, step = entries[symbol], entries[symbol].step
         for s in [s for start, s in shapes.items() if step.startswith(start)]:
-            known = traits(step, s, scratch=4)
+            known = traits(step, s, scratch=4) | traits_of(entry.bind(s), step, s)
             assert all(name in known for fitted in counts.values() for name in fitted.factors)
 
 
@@ -237,3 +239,23 @@ def test_words_of_predictions_and_budgets(capsys: pytest.CaptureFixture[str]) ->
     assert (both.code, "leave one of them out" in both.err) == (2, True)
     none = edgelearn(capsys, "plan", MODEL, "--fit", "--max-insn", "800K", "--board", "host")
     assert (none.code, "nothing was recorded" in none.err) == (1, True)
+
+
+@pytest.mark.parametrize("pad", [(0, 0), (1, 1), (2, 0)])
+@pytest.mark.parametrize("stride", [(1, 1), (2, 2), (1, 2)])
+def test_tiles_and_runs_meet_every_tap_inside_the_map_once(pad: tuple[int, int], stride: tuple[int, int]) -> None:
+    """Of sixteen columns, which are one group of registers of 128 bits; and of outputs that runs divide."""
+    s = window(11, 9, 5, 16, (3, 3), stride, pad)
+    rows, columns = (
+        sum(0 <= o * s[f"stride_{a}"] - s[p] + k < s[f"in_{a}"] for o in range(s[f"out_{a}"]) for k in range(3))
+        for a, p in (("h", "pad_top"), ("w", "pad_left"))
+    )
+    assert tiles("conv2d_fwd", s, "f32")["16 terms*rows"] == rows * columns * 5
+    back = window(11, 9, 16, 5, (3, 3), stride, pad)
+    assert tiles("conv2d_bwd_x", back, "f32")["16 terms*rows"] == rows * columns * 5
+    square = window(11, 9, 16, 16, (3, 3), stride, pad)
+    assert tiles("conv2d_bwd_w", square, "f32")["16 terms*rows"] == rows * columns * 16
+    even = window(14, 8, 16, 16, (3, 3), (1, 1), (1, 1), 16)
+    inside = (3 * 14 - 2) * (3 * 8 - 2)
+    assert runs("depthwise_conv2d_fwd", even)["4 products"] == inside
+    assert runs("depthwise_conv2d_bwd_x", even)["4 products*registers"] == 4 * inside

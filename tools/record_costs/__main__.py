@@ -25,7 +25,7 @@ from edgelearn import boards, kernels
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
 from edgelearn.predict import INSN, Table
-from edgelearn.traits import known, traits
+from edgelearn.traits import known, traits_of
 from tools.bench import counting, probe
 from tools.bench.counting import Method
 from tools.record_costs.calls import arguments, parameters, shape_names
@@ -90,7 +90,7 @@ def record(board_id: str) -> Table:
                 found.append((call.kernel, call, max(1, result.instructions or 0)))
     fitted = {
         symbol: {
-            name: fit([traits(c.entry.step, c.sizes, k.scratch) for k, c, _ in found], [n for _, _, n in found])
+            name: fit([traits_of(k, c.entry.step, c.sizes) for k, c, _ in found], [n for _, _, n in found])
             for name, found in by_name.items()
         }
         for symbol, by_name in sorted(counts.items())

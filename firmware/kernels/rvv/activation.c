@@ -3,9 +3,11 @@
 
 #define EL_GROUP m8
 #define EL_AS_BITS __riscv_vreinterpret_u32m8
+#define EL_LOAD_MASK __riscv_vlm_v_b4
 typedef uint32_t el_bits;
+typedef vbool4_t el_mask;
 
-EL_INLINE vfloat32m8_t el_scaled(vbool4_t mask, vfloat32m8_t v, float slope, size_t n)
+EL_INLINE vfloat32m8_t el_scaled(el_mask mask, vfloat32m8_t v, float slope, size_t n)
 {
     return __riscv_vfmul_vf_f32m8_mu(mask, v, v, slope, n);
 }

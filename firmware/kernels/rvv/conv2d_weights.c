@@ -11,10 +11,7 @@
     v = EL_VOP(vfmacc_vf, M)(EL_VMEM(vlse, M)(y, bytes, vl), scale, c##i, vl), EL_VMEM(vsse, M)(y, bytes, v, vl),      \
     y += ldy;
 #define EL_FINISH(H, M)                                                                                                \
-    const ptrdiff_t bytes = t->apart * (ptrdiff_t)sizeof(el_t);                                                        \
-    const int32_t ldy = t->ldy;                                                                                        \
     const float scale = t->scale;                                                                                      \
-    el_t *y = t->y;                                                                                                    \
     if (t->apart == 1) {                                                                                               \
         EL_ROWS##H(EL_ADD, M)                                                                                          \
     } else {                                                                                                           \

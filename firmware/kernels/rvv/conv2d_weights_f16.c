@@ -55,18 +55,16 @@ static void el_update(int32_t rows, int32_t cols, float scale, int fresh, const 
 #define EL_ADD_APART(i, M)                                                                                             \
     EL_VMEM(vsse, M)(y, bytes, EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vlse, M)(y, bytes, vl), vl), vl), y += ldy;
 #define EL_FINISH(H, M)                                                                                                \
-    const ptrdiff_t bytes = t->apart * (ptrdiff_t)sizeof(el_t);                                                        \
-    const int32_t ldy = t->ldy;                                                                                        \
-    el_t *y = t->y;                                                                                                    \
     if (!fresh || t->scale != 1.0f) {                                                                                  \
         el_t *const halves = t->sums;                                                                                  \
-        EL_ROWS##H(EL_PUT, M) el_update(H, (int32_t)vl, t->scale, fresh, halves, EL_FLOATS(t), t->apart, y, ldy);      \
+        EL_ROWS##H(EL_PUT, M) el_update(H, (int32_t)vl, t->scale, fresh, halves, EL_FLOATS(t), t->apart, y, ldy),      \
+            y += (H)*ldy;                                                                                              \
     } else if (t->apart == 1) {                                                                                        \
         EL_ROWS##H(EL_ADD, M)                                                                                          \
     } else {                                                                                                           \
         EL_ROWS##H(EL_ADD_APART, M)                                                                                    \
     }                                                                                                                  \
-    (void)v
+    (void)v, (void)bytes
 
 #include "weights.h"
 

@@ -7,7 +7,9 @@ void el_depthwise_conv2d_fwd_s8__rvv(const el_window *s, int32_t x_zero, int32_t
                                      const int32_t *shift, int8_t *y)
 {
     const int32_t channels = s->in_c;
-    const el_layer_s8 l = {s->k_h * s->k_w, channels, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};
+    const int left_too = !el_rightwards(shift, channels);
+    const el_layer_s8 l = {s->k_h * s->k_w, channels, x_zero, y_zero,   min, max, w, b,
+                           multiplier,      shift,    0,      left_too, 0};
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         const int32_t iy = oy * s->stride_h - s->pad_top;
         const int32_t top = el_max(-iy, 0);

@@ -58,6 +58,7 @@ EL_APART int8_t *el_prepare_s8(el_layer_s8 *l, int32_t channels, void *scratch)
         o += (int32_t)vl;
     }
     l->b = start;
+    l->left = !el_rightwards(l->shift, channels);
     return (int8_t *)(start + channels);
 }
 

@@ -5,10 +5,22 @@
 
 enum { EL_MOST_PIECES = 64 };
 
-/* Terms that are contiguous in the map: `a` elements from a position, their columns `b` elements into the block. */
+/* Terms that are contiguous in the map, all in bytes: where they begin, counted from a position, and where their
+ * columns in the block; and, from the first one on, where as many as eights, fours and ones end. */
 typedef struct {
-    int32_t a, b, count;
+    int32_t a, b, eights, fours, ones;
 } el_part;
+
+EL_INLINE el_part el_part_of(int32_t a, int32_t b, int32_t count)
+{
+    const int32_t size = (int32_t)sizeof(el_t);
+    return (el_part){a * size, b * size, (count & ~7) * size, (count & ~3) * size, count * size};
+}
+
+EL_INLINE const el_t *el_further(const el_t *p, int32_t bytes)
+{
+    return (const el_t *)(const void *)((const char *)p + bytes);
+}
 
 /* `tiles` tiles below each other, rows of a `lda` apart: y = from + sum of all pieces; rows of from are `pitch`
  * apart, those of el_zeros are one. A term of b is `step` bytes. */
@@ -52,22 +64,25 @@ typedef struct {
         : [vl] "r"(vl), [step] "r"(step), [eights] "r"(eights), [fours] "r"(fours), [ones] "r"(ones)                   \
         : EL_SCALARS, "vl", "vtype", "memory")
 
-#define EL_POINT(i, M) const el_t *p##i = a + part->a + (i)*lda;
+#define EL_POINT(i, M) const el_t *p##i = at + (i)*lda;
 #define EL_LOAD(i, M) c##i = EL_VMEM(vle, M)(from, vl), from += pitch;
 #define EL_STORE(i, M) EL_VMEM(vse, M)(y, c##i, vl), y += ldy;
 
-/* Sums begin with `from`, or, if EL_FROM_LAST is defined, with zeros, and `from` comes last. */
+/* Sums begin with `from`, or, if EL_FROM_LAST is defined, with zeros, and `from` comes last, row by row. */
 #ifdef EL_FROM_LAST
-#define EL_ZERO(i, M) c##i = EL_VMEM(vle, M)(el_zeros, vl);
+#define EL_ZERO(i, M) c##i = EL_VMEM(vle, M)(el_some_zeros(), vl);
 #define EL_ADD(i, M) c##i = EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vle, M)(from, vl), vl), from += pitch;
+#define EL_ADD_STORE(i, M) EL_ADD(i, M) EL_STORE(i, M)
 #define EL_BEGIN(H, M) EL_ROWS##H(EL_ZERO, M)
 #define EL_END(H, M)                                                                                                   \
     if (from != el_zeros) {                                                                                            \
-        EL_ROWS##H(EL_ADD, M)                                                                                          \
+        EL_ROWS##H(EL_ADD_STORE, M)                                                                                    \
+    } else {                                                                                                           \
+        EL_ROWS##H(EL_STORE, M)                                                                                        \
     }
 #else
 #define EL_BEGIN(H, M) EL_ROWS##H(EL_LOAD, M)
-#define EL_END(H, M)
+#define EL_END(H, M) EL_ROWS##H(EL_STORE, M)
 #endif
 
 #define EL_TILE(H, M)                                                                                                  \
@@ -86,14 +101,15 @@ typedef struct {
             EL_V(M) v;                                                                                                 \
             EL_ROWS##H(EL_DECLARE, M) EL_BEGIN(H, M);                                                                  \
             for (const el_part *part = t->piece; part != end; part++) {                                                \
+                const el_t *const at = el_further(a, part->a);                                                         \
                 EL_ROWS##H(EL_POINT, M);                                                                               \
-                const el_t *b = t->b + part->b;                                                                        \
-                const el_t *const eights = p0 + (part->count & ~7);                                                    \
-                const el_t *const fours = p0 + (part->count & ~3);                                                     \
-                const el_t *const ones = p0 + part->count;                                                             \
+                const el_t *b = el_further(t->b, part->b);                                                             \
+                const el_t *const eights = el_further(p0, part->eights);                                               \
+                const el_t *const fours = el_further(p0, part->fours);                                                 \
+                const el_t *const ones = el_further(p0, part->ones);                                                   \
                 EL_SUM(H, M);                                                                                          \
             }                                                                                                          \
-            EL_END(H, M) EL_ROWS##H(EL_STORE, M)                                                                       \
+            EL_END(H, M)                                                                                               \
         }                                                                                                              \
     }
 EL_ALL_TILES(EL_TILE)
@@ -213,7 +229,7 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
                         own = 1;
                     }
                     const int32_t at = (ty * g->w + tx) * g->tap * g->pitch + low - begin;
-                    pieces[tile.pieces++] = (el_part){at, (low - first) * width, high - low};
+                    pieces[tile.pieces++] = el_part_of(at, (low - first) * width, high - low);
                 }
             }
             if (tile.pieces != 0 || !own) { /* what no tap meets is the bias, or zero */

@@ -1,5 +1,6 @@
 /* ReLU and its bits: a mask register holds element i in bit i, as masks in memory do. A format gives
- *   EL_GROUP, el_bits, EL_AS_BITS    a group of registers with a mask bit for each four bits of one; its unsigned twin
+ *   EL_GROUP, el_bits, EL_AS_BITS    a group of registers; its unsigned twin
+ *   el_mask, EL_LOAD_MASK            a mask for such a group
  *   el_scaled(mask, v, slope, n)     v, times slope where the mask is set, rounded once
  *   el_span(max)                     how many positive numbers are below max */
 #ifndef EL_RVV_RELU_H
@@ -35,7 +36,7 @@ void EL_KERNEL(relu_bwd)(int32_t count, float slope, const el_t *dy, const uint8
     while (count > 0) {
         const size_t n = EL_VL_ALL(EL_GROUP, count);
         const EL_V(EL_GROUP) d = EL_VMEM(vle, EL_GROUP)(dy, n);
-        const vbool4_t stops = __riscv_vmnot(__riscv_vlm_v_b4(mask, n), n);
+        const el_mask stops = __riscv_vmnot(EL_LOAD_MASK(mask, n), n);
         EL_VMEM(vse, EL_GROUP)(dx, el_scaled(stops, d, slope, n), n);
         mask += (n + 7) / 8;
         dy += n;

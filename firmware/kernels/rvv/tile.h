@@ -89,4 +89,13 @@ EL_INLINE int32_t el_tile_height(int32_t most, int32_t left)
 /* Zeros that sums begin with: as many as a panel has columns. */
 static const el_t el_zeros[EL_TILE_BYTES / sizeof(el_t)];
 
+/* The same, but a compiler does not see that, and loads them as often as it is told: a copy of a group of registers
+ * would take a beat for each. */
+EL_INLINE const el_t *el_some_zeros(void)
+{
+    const el_t *p = el_zeros;
+    __asm__ volatile("" : "+r"(p));
+    return p;
+}
+
 #endif
