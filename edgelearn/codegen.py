@@ -396,4 +396,5 @@ def feature_files(plan: Plan) -> list[str]:
     """The files of that, relative to firmware/."""
     saving = ["features/persist.c", *(f"hal/{name}" for name in plan.saving.store.driver)] if plan.saving else []
     sensor = ["features/sensor.c"] if plan.config.sensor else []
-    return [*saving, *sensor, *(["features/set.c"] if plan.set_used else [])]
+    found = [*saving, *sensor, *(["features/set.c"] if plan.set_used else [])]
+    return ["features/commands.c", *found] if found else []

@@ -87,7 +87,7 @@ def reserved(board: Board, config: TrainConfig, kept: int = 0) -> Board:
         raise InputError(
             f"{board.id} has no flash set aside for weights",
             where="--save-every",
-            hint="edgelearn boards lists who has",
+            hint="boards whose file has [store] can save, for example qemu-rv32",
         )
     return msgspec.structs.replace(
         board,

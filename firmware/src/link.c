@@ -26,7 +26,7 @@ static struct {
     uint8_t bytes[EL_WIRE_MAX];
 } out;
 
-uint32_t el_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
+static uint32_t crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
 {
     static const uint32_t of_nibble[16] = {
         0x00000000, 0x1DB71064, 0x3B6E20C8, 0x26D930AC, 0x76DC4190, 0x6B6B51F4, 0x4DB26158, 0x5005713C,
@@ -38,6 +38,12 @@ uint32_t el_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
         crc = (crc >> 4) ^ of_nibble[crc & 15u];
     }
     return crc;
+}
+
+/* For others; where nobody asks it is not in the program, and `crc32` stays inside its callers. */
+uint32_t el_crc32(uint32_t crc, const uint8_t *bytes, uint32_t count)
+{
+    return crc32(crc, bytes, count);
 }
 
 static void keep(uint8_t byte)
@@ -73,7 +79,7 @@ static int is_good(void)
         return 0;
     }
     /* The CRC over a message and its own CRC is a constant. */
-    return el_crc32(0xFFFFFFFFu, in.frame, in.length) == 0xDEBB20E3u;
+    return crc32(0xFFFFFFFFu, in.frame, in.length) == 0xDEBB20E3u;
 }
 
 int el_link_receive(el_frame *f)
@@ -119,7 +125,7 @@ static void encode(uint8_t byte)
 void el_link_put(const void *bytes, uint32_t count)
 {
     const uint8_t *from = bytes;
-    out.crc = el_crc32(out.crc, from, count);
+    out.crc = crc32(out.crc, from, count);
     for (uint32_t i = 0; i < count; i++) {
         encode(from[i]);
     }

@@ -131,7 +131,7 @@ static uint8_t configure(const el_frame *f)
 }
 
 /* Whether the model can do an operation. */
-static int is_known(uint32_t op)
+int el_is_operation(uint32_t op)
 {
     return op <= (el_model.replay_slots > 0 ? EL_OP_LEARN : EL_OP_INFER);
 }
@@ -142,7 +142,7 @@ static uint8_t data(const el_frame *f, uint32_t *op)
         return EL_BAD_ARGUMENT;
     }
     *op = word(f, 0) >> 28;
-    if (!is_known(*op) || !el_sample_put(word(f, 0) & 0x0FFFFFFFu, f->payload + 4, f->length - 4u)) {
+    if (!el_is_operation(*op) || !el_sample_put(word(f, 0) & 0x0FFFFFFFu, f->payload + 4, f->length - 4u)) {
         return EL_BAD_ARGUMENT;
     }
     return EL_DONE;
@@ -154,41 +154,11 @@ static uint8_t run_kept(const el_frame *f, uint32_t *op)
     if (f->length == 8 && word(f, 0) == EL_OP_KEEP) {
         return el_sample_keep(word(f, 1)) ? EL_DONE : EL_BAD_ARGUMENT;
     }
-    if (f->length != 8 || word(f, 0) == EL_OP_NONE || !is_known(word(f, 0)) || !el_sample_load(word(f, 1))) {
+    if (f->length != 8 || word(f, 0) == EL_OP_NONE || !el_is_operation(word(f, 0)) || !el_sample_load(word(f, 1))) {
         return EL_BAD_ARGUMENT;
     }
     *op = word(f, 0);
     return EL_DONE;
-}
-
-/* Into flash, or out of it. */
-static uint8_t save(const el_frame *f)
-{
-    if (el_model.extras == 0 || el_model.extras->save == 0) {
-        return EL_BAD_COMMAND;
-    }
-    return f->length == 8 ? el_model.extras->save(word(f, 0), real(f, 1)) : EL_BAD_ARGUMENT;
-}
-
-static uint8_t restore(const el_frame *f)
-{
-    if (el_model.extras == 0 || el_model.extras->restore == 0) {
-        return EL_BAD_COMMAND;
-    }
-    return f->length == 4 ? el_model.extras->restore(word(f, 0)) : EL_BAD_ARGUMENT;
-}
-
-/* The operation on a sample that the board takes itself. */
-static uint8_t take_sample(const el_frame *f, uint32_t *op)
-{
-    if (el_model.extras == 0 || el_model.extras->sample == 0) {
-        return EL_BAD_COMMAND;
-    }
-    if (f->length != 12 || !is_known(word(f, 0))) {
-        return EL_BAD_ARGUMENT;
-    }
-    *op = word(f, 0);
-    return el_model.extras->sample(*op, word(f, 1), word(f, 2));
 }
 
 static const el_region *region_of(uint32_t space)
@@ -346,15 +316,6 @@ static void changes(const el_frame *f, answer *a)
     case EL_RUN:
         a->code = run_kept(f, &op);
         break;
-    case EL_SAMPLE:
-        a->code = take_sample(f, &op);
-        break;
-    case EL_SAVE:
-        a->code = save(f);
-        break;
-    case EL_RESTORE:
-        a->code = restore(f);
-        break;
     case EL_WRITE:
         a->code = write_memory(f);
         break;
@@ -368,7 +329,7 @@ static void changes(const el_frame *f, answer *a)
     case EL_EXIT:
         break;
     default:
-        a->code = EL_BAD_COMMAND;
+        a->code = el_model.extras != 0 ? el_model.extras->command(f, &op) : EL_BAD_COMMAND;
         break;
     }
     if (a->code == EL_DONE && op != EL_OP_NONE) {

@@ -30,6 +30,7 @@ typedef struct {
 } chip;
 
 static chip now_in;
+static uint32_t erases[EL_STORE_PAGES];
 static uint8_t *const flash = now_in.bytes;
 
 static jmp_buf dark;
@@ -112,6 +113,7 @@ int el_flash_erase(uint32_t page)
         fail("a page that is not there is erased");
     }
     memset(blank, EL_STORE_ERASED, sizeof blank);
+    erases[page]++;
     memset(now_in.used + page * EL_STORE_PAGE, 0, EL_STORE_PAGE);
     operate(page * EL_STORE_PAGE, blank, EL_STORE_PAGE);
     return 1;
@@ -397,6 +399,25 @@ static void rot(uint32_t latest)
     now_in = good;
 }
 
+/* Slots take turns: with the best in one of them for good, the others share the saves. */
+static void wear(void)
+{
+    const uint32_t turns = el_persist.slots > 2 ? el_persist.slots - 1 : el_persist.slots;
+    const uint32_t saves = 20 * turns;
+    if (el_persist_save(EL_SAVE_HELD_OUT, 0.5f) != EL_DONE) {
+        fail("a save fails although the flash does not");
+    }
+    memset(erases, 0, sizeof erases);
+    for (uint32_t i = 0; i < saves; i++) {
+        (void)train_and_save(NEVER, 0);
+    }
+    for (uint32_t page = 0; page < EL_STORE_PAGES; page++) {
+        if (erases[page] > saves / turns) {
+            fail("a page is erased more often than its turn comes");
+        }
+    }
+}
+
 int main(void)
 {
     static chip before, torn;
@@ -442,6 +463,7 @@ int main(void)
         }
     }
     rot(now.latest);
+    wear();
     printf("%lu\n", cases);
     return 0;
 }

@@ -24,7 +24,7 @@ from edgelearn.reference import Reference
 from edgelearn.session import Event, Session, encode, hyper_of
 from edgelearn.wire import Feature, Op, Source
 from tests.qemu.test_session import dataset
-from tests.support.cli import DATA, MODEL, WEARABLE, edgelearn
+from tests.support.cli import DATA, MODEL, ROOT, WEARABLE, edgelearn
 from tests.support.nets import NETS
 
 SENSOR = (WEARABLE / "sensor.c").read_text()
@@ -184,3 +184,31 @@ def test_run_and_build_with_samples_of_the_boards_own(tmp_path: Path, capsys: py
     sensor = ("--sensor", WEARABLE / "sensor.c", "--standardise", "--save-every", 20)
     done = edgelearn(capsys, "build", MODEL, *board, *sensor, "--out", tmp_path / "build", "--json")
     assert done.code == 0, done.err
+
+
+def test_the_documented_program_learns_without_a_host(tmp_path: Path) -> None:
+    """docs/SENSORS.md's main.c, with a button that is pressed two times of three."""
+    text = (ROOT / "docs/SENSORS.md").read_text()
+    program = next(block for block in text.split("```c\n")[1:] if "int main" in block).split("```")[0]
+    button = "    static uint32_t asked;\n    *label = movement;\n    return asked++ % 3u != 0;"
+    pressed = SENSOR.replace("    *label = movement;\n    return 1;", button)
+    assert button in pressed
+    config = TrainConfig(lr=0.01, sensor=True, standardise=True, save_every=20)
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.c").write_text(program)
+    plan, image = built("host", config, tmp_path, **{"sensor.c": pressed})
+    store = tmp_path / "flash.bin"
+    with open_device(image, store=store) as device:
+        shown = b""
+        while len(shown) < 400:
+            shown += device.read(5.0)
+    assert set(shown) <= set(range(7))
+    (tmp_path / "src" / "main.c").unlink()
+    plan, image = built("host", config, tmp_path, **{"sensor.c": pressed})  # the same weights, with a host
+    with open_device(image, store=store) as device:
+        link = Link(device)
+        hello = link.hello(plan.hash)
+        assert hello.saved_step >= 20
+        assert link.status().step == hello.saved_step
+        results = list(link.evaluate_many([Own(Source.SENSOR, (k + 1) % 7) for k in range(70)]))
+        assert np.mean([r.correct for r in results]) > 0.95

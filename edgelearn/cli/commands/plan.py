@@ -176,6 +176,7 @@ def _memory(plan: Plan) -> list[str]:
         ("stack", board.stack),
     ]
     flash = [("trained", plan.params.nbytes), ("frozen", plan.consts.nbytes)]
+    flash += [("samples", plan.set_used)] if plan.set_used else []
     lines = []
     groups = (("RAM", ram, plan.ram, plan.limits.ram, ""), ("flash", flash, weights, plan.limits.flash, " + code"))
     for name, parts, used, limit, more in groups:

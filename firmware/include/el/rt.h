@@ -62,15 +62,22 @@ typedef struct {
 /* What a program is built with beyond the runtime; the generated model names it. A function that is NULL is a feature
    that is not there, and its command is refused. They answer with a code of an ACK. */
 typedef struct el_extras {
-    uint32_t features;     /* EL_HAS_STORE, EL_HAS_SENSOR, EL_HAS_SET */
-    const el_saved *saved; /* NULL without a store */
-    el_region kept;        /* what the sensor's code wants kept with the weights */
+    uint32_t features;                                   /* EL_HAS_STORE, EL_HAS_SENSOR, EL_HAS_SET */
+    const el_saved *saved;                               /* NULL without a store */
+    el_region kept;                                      /* what the sensor's code wants kept with the weights */
+    uint8_t (*command)(const el_frame *f, uint32_t *op); /* el_extras_command */
     void (*boot)(void);    /* go on from what was saved, if there is anything whole of this plan */
     void (*updated)(void); /* after a sample or a flush that gave a step: saves every so many of them */
     uint8_t (*save)(uint32_t what, float score);
     uint8_t (*restore)(uint32_t which);
     uint8_t (*sample)(uint32_t op, uint32_t source, uint32_t argument); /* one into the model's input and target */
 } el_extras;
+
+/* A command that the runtime does not know; what is to be done with a sample that it took goes into `op`. */
+uint8_t el_extras_command(const el_frame *f, uint32_t *op);
+
+/* Whether the model can do an operation of EL_OP_. */
+int el_is_operation(uint32_t op);
 
 /* A sample as it travels and is kept: its values in el_model.sample_format, padded to 4 bytes, then the target. */
 uint32_t el_sample_bytes(void); /* the values with their padding */
