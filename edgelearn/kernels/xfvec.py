@@ -10,7 +10,6 @@ from edgelearn.kernels.product import Tile, conv2d
 
 _DENSE = ("dense_fwd", "dense_bwd_x", "dense_bwd_w")
 _DEPTHWISE = ("depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w")
-_FLOATS = Tile(6, (4,), costs=(230, 150, 8, 20))
 _HALVES = Tile(6, (8,), row_bytes=2, element_bytes=2, costs=(230, 150, 8, 0))
 HALF_TERMS = 72  # that are added as halves: EL_HALF_TERMS
 
@@ -24,7 +23,6 @@ def _short_windows(s: Sizes) -> bool:
 
 
 TABLE: tuple[Entry, ...] = (
-    *conv2d("xfvec", _FLOATS),
     *_halves(conv2d("xfvec", _HALVES, "f16", file="conv2d_f16.c")),
     *_halves(rows("xfvec", "dense_f16.c", *_DENSE, fmt="f16")),
     *_halves(rows("xfvec", "depthwise_conv2d_f16.c", *_DEPTHWISE, fmt="f16", supports=_short_windows)),

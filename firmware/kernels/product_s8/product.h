@@ -73,7 +73,8 @@ EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t 
 }
 
 /* The kernels of an instruction set. */
-#define EL_PRODUCTS_S8(ISA)                                                                                            \
+#define EL_PRODUCTS_S8(ISA) EL_CONV2D_KERNEL_S8(ISA) EL_DENSE_KERNEL_S8(ISA)
+#define EL_CONV2D_KERNEL_S8(ISA)                                                                                       \
     void el_conv2d_fwd_s8__##ISA(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,         \
                                  const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,        \
                                  const int32_t *shift, int8_t *y, void *scratch)                                       \
@@ -81,7 +82,8 @@ EL_INLINE void el_dense_s8(int32_t out, el_layer_s8 *l, const int8_t *x, int8_t 
         const int32_t terms = s->k_h * s->k_w * (s->in_c / s->groups);                                                 \
         el_layer_s8 l = {terms, s->out_pitch, x_zero, y_zero, min, max, w, b, multiplier, shift, 0, 0, 0};             \
         el_conv2d_s8(s, &l, x, y, scratch);                                                                            \
-    }                                                                                                                  \
+    }
+#define EL_DENSE_KERNEL_S8(ISA)                                                                                        \
     void el_dense_fwd_s8__##ISA(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,     \
                                 const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,         \
                                 const int32_t *shift, int8_t *y, void *scratch)                                        \

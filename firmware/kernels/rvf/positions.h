@@ -46,7 +46,7 @@ static void el_one(int32_t count, const float *a, const float *b, float *t)
         const float *all = panel + count * EL_TILE_WIDTH;                                                              \
         const float *b;                                                                                                \
         __asm__ volatile("5:\n\t" EL_ROWS_##H("flw", "from", "pitch") "mv %[b], %[panel]\n\t" EL_TERMS(                \
-                             H, TERM, EL_APART, EL_STEP_##H) EL_ROWS_##H("fsw", "y", "ldy") EL_ON_##H                  \
+                             H, TERM, EL_ROW_APART, EL_STEP_##H) EL_ROWS_##H("fsw", "y", "ldy") EL_ON_##H              \
                          "addi %[tiles], %[tiles], -1\n\tbnez %[tiles], 5b\n\t"                                        \
                          : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [a4] "+r"(a4), [a5] "+r"(a5),   \
                            [b] "=&r"(b), [from] "+r"(from), [y] "+r"(y), [tiles] "+r"(tiles)                           \

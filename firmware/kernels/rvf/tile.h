@@ -52,7 +52,7 @@ static inline int32_t el_tile_height(int32_t left)
     LOAD("f29", "5", at) EL_MACS("f16", "f17", "f18", "f19", "f28") EL_MACS("f20", "f21", "f22", "f23", "f29")
 
 /* Rows apart, each with a pointer; or interleaved, some of them a term. */
-#define EL_APART(f, i, at) "flw " f ", " at "*4(%[a" i "])\n\t"
+#define EL_ROW_APART(f, i, at) "flw " f ", " at "*4(%[a" i "])\n\t"
 #define EL_TOGETHER_6(f, i, at) "flw " f ", " at "*24+" i "*4(%[a])\n\t"
 #define EL_TOGETHER_5(f, i, at) "flw " f ", " at "*20+" i "*4(%[a])\n\t"
 #define EL_TOGETHER_4(f, i, at) "flw " f ", " at "*16+" i "*4(%[a])\n\t"
@@ -107,6 +107,16 @@ enum { EL_TURN_6 = 16, EL_TURN_5 = 8, EL_TURN_4 = 8 };
     EL_NEXT(p, l) EL_ROW(op, p, "f12", "f13", "f14", "f15") EL_NEXT(p, l)
 #define EL_ROWS_5(op, p, l) EL_ROWS_4(op, p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19") EL_NEXT(p, l)
 #define EL_ROWS_6(op, p, l) EL_ROWS_5(op, p, l) EL_ROW(op, p, "f20", "f21", "f22", "f23") EL_NEXT(p, l)
+
+#define EL_ZERO_4                                                                                                      \
+    "fmv.w.x f0, zero\n\tfmv.w.x f1, zero\n\tfmv.w.x f2, zero\n\tfmv.w.x f3, zero\n\tfmv.w.x f4, zero\n\t"             \
+    "fmv.w.x f5, zero\n\tfmv.w.x f6, zero\n\tfmv.w.x f7, zero\n\tfmv.w.x f8, zero\n\tfmv.w.x f9, zero\n\t"             \
+    "fmv.w.x f10, zero\n\tfmv.w.x f11, zero\n\tfmv.w.x f12, zero\n\tfmv.w.x f13, zero\n\tfmv.w.x f14, zero\n\t"        \
+    "fmv.w.x f15, zero\n\t"
+#define EL_ZERO_5 EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"
+#define EL_ZERO_6                                                                                                      \
+    EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"                   \
+              "fmv.w.x f20, zero\n\tfmv.w.x f21, zero\n\tfmv.w.x f22, zero\n\tfmv.w.x f23, zero\n\t"
 
 /* rows x cols of a tile, from one place to another. */
 static inline void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)

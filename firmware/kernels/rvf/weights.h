@@ -12,16 +12,6 @@
 
 #include "../product/block.h"
 
-#define EL_ZERO_4                                                                                                      \
-    "fmv.w.x f0, zero\n\tfmv.w.x f1, zero\n\tfmv.w.x f2, zero\n\tfmv.w.x f3, zero\n\tfmv.w.x f4, zero\n\t"             \
-    "fmv.w.x f5, zero\n\tfmv.w.x f6, zero\n\tfmv.w.x f7, zero\n\tfmv.w.x f8, zero\n\tfmv.w.x f9, zero\n\t"             \
-    "fmv.w.x f10, zero\n\tfmv.w.x f11, zero\n\tfmv.w.x f12, zero\n\tfmv.w.x f13, zero\n\tfmv.w.x f14, zero\n\t"        \
-    "fmv.w.x f15, zero\n\t"
-#define EL_ZERO_5 EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"
-#define EL_ZERO_6                                                                                                      \
-    EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"                   \
-              "fmv.w.x f20, zero\n\tfmv.w.x f21, zero\n\tfmv.w.x f22, zero\n\tfmv.w.x f23, zero\n\t"
-
 /* A row of y += scale, in f28, times one of the tile. */
 #define EL_ADD_ROW(p, c0, c1, c2, c3)                                                                                  \
     "flw f24, 0(" p ")\n\tflw f25, 4(" p ")\n\tflw f26, 8(" p ")\n\tflw f27, 12(" p ")\n\tfmadd.s f24, " c0            \

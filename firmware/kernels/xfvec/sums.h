@@ -84,6 +84,46 @@ typedef struct __attribute__((aligned(4))) {
                    : [t] "r"(t)                                                                                        \
                    : "memory", EL_F_REGISTERS)
 
+/* `tiles` whole tiles, one below the other, for the same columns: y = from + sums, without a detour through memory. */
+#define EL_FINISH(s0, s1, s2, s3)                                                                                      \
+    "flw f24, 0(%[from])\n\tflw f25, 4(%[from])\n\tflw f26, 8(%[from])\n\tflw f27, 12(%[from])\n\t" EL_ADD(s0, 24)     \
+        EL_ADD(s1, 25) EL_ADD(s2, 26) EL_ADD(s3, 27) "add %[from], %[from], %[pitch]\n\tfsw f" #s0 ", 0(%[y])\n\tfsw " \
+                                                     "f" #s1 ", 4(%[y])\n\tfsw f" #s2 ", 8(%[y])\n\tfsw f" #s3         \
+                                                     ", 12(%[y])\n\tadd %[y], %[y], %[ldy]\n\t"
+#define EL_FINISH_4 EL_FINISH(0, 1, 2, 3) EL_FINISH(4, 5, 6, 7) EL_FINISH(8, 9, 10, 11) EL_FINISH(12, 13, 14, 15)
+#define EL_FINISH_6 EL_FINISH_4 EL_FINISH(16, 17, 18, 19) EL_FINISH(20, 21, 22, 23)
+#define EL_ON(i) "add %[a" #i "], %[a" #i "], %[on]\n\t"
+#define EL_ON_4 EL_ON(0) EL_ON(1) EL_ON(2) EL_ON(3)
+#define EL_ON_6 EL_ON_4 EL_ON(4) EL_ON(5)
+#define EL_STORES(H)                                                                                                   \
+    static inline void el_stores_##H(int32_t tiles, int32_t count, const el_t *a0, int32_t lda, const el_t *panel,     \
+                                     const el_t *from, int32_t pitch, el_t *y, int32_t ldy)                            \
+    {                                                                                                                  \
+        const el_t *a1 = a0 + lda;                                                                                     \
+        const el_t *a2 = a1 + lda;                                                                                     \
+        const el_t *a3 = a2 + lda;                                                                                     \
+        const el_t *a4 = a3 + (H > 4 ? lda : 0);                                                                       \
+        const el_t *a5 = a4 + (H > 4 ? lda : 0);                                                                       \
+        const el_t *end = panel + (count & ~7) * EL_COLS;                                                              \
+        const el_t *all = panel + count * EL_COLS;                                                                     \
+        const el_t *b;                                                                                                 \
+        __asm volatile(                                                                                                \
+            ".option push\n\t.option norvc\n\t.balign 4\n5:\n\t" EL_EACH_##H(                                          \
+                EL_CLEAR) "mv %[b], %[panel]\n\tbeq %[b], %[end], 2f\n1:\n\t" EL_EIGHT(EL_TERM_##H, EL_APART)          \
+                EL_NEXT_##H##_APART(                                                                                   \
+                    8) "addi %[b], %[b], 128\n\tbne %[b], %[end], 1b\n2:\n\tbeq %[b], "                                \
+                       "%[all], 4f\n3:\n\t" EL_TERM_##H(EL_APART, 0) EL_NEXT_##H##_APART(                              \
+                           1) "addi %[b], %[b], 16\n\tbne %[b], %[all], 3b\n4:\n\t" EL_FINISH_##H EL_ON_##H            \
+            "addi %[tiles], %[tiles], -1\n\tbnez %[tiles], 5b\n\t.option pop"                                          \
+            : [a0] "+r"(a0), [a1] "+r"(a1), [a2] "+r"(a2), [a3] "+r"(a3), [a4] "+r"(a4), [a5] "+r"(a5), [b] "=&r"(b),  \
+              [from] "+r"(from), [y] "+r"(y), [tiles] "+r"(tiles)                                                      \
+            : [panel] "r"(panel), [end] "r"(end), [all] "r"(all), [pitch] "r"(EL_BYTES * pitch),                       \
+              [ldy] "r"(EL_BYTES * ldy), [on] "r"(EL_BYTES * (H * lda - count))                                        \
+            : "memory", EL_F_REGISTERS);                                                                               \
+    }
+EL_STORES(6)
+EL_STORES(4)
+
 static inline void el_sums_6_apart(int32_t rows, int32_t count, const el_t *a, int32_t lda, const el_t *b, el_sums *t)
 {
     const el_t *a1 = rows > 1 ? a + lda : a;

@@ -12,6 +12,7 @@ typedef el_f16 el_row_t;
 #define EL_BYTES 2
 #define EL_ROW(f, at) ".insn i 0x07, 1, f" #f ", " at "\n\t"
 #define EL_MAC(sum, column, row) ".insn r 0x33, 6, 0x48, f" #sum ", f" #column ", f" #row "\n\t"
+#define EL_ADD(sum, other) ".insn r 0x33, 2, 0x41, f" #sum ", f" #sum ", f" #other "\n\t"
 #if !defined(__riscv)
 static inline void el_term(el_f16 *sum, const el_f16 *column, const el_f16 *row)
 {
@@ -118,30 +119,6 @@ static void el_total_add(int32_t rows, const el_sums *t, el_total *sum, int firs
     }
 }
 
-/* y = from + sums of 8 columns */
-EL_INLINE void el_store_whole(int32_t rows, const el_sums *t, const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
-{
-    for (int32_t i = 0; i < rows; i++, y += ldy) {
-        el_pair v[4];
-        for (int j = 0; j < 4; j++) {
-            v[j] = el_pair_load(&t->row[i][2 * j]);
-        }
-        if (from != 0) {
-            el_pair u[4];
-            for (int j = 0; j < 4; j++) {
-                u[j] = el_pair_load(from + 2 * j);
-            }
-            for (int j = 0; j < 4; j++) {
-                v[j] = el_pair_add(v[j], u[j]);
-            }
-            from += pitch;
-        }
-        for (int j = 0; j < 4; j++) {
-            el_pair_store(y + 2 * j, v[j]);
-        }
-    }
-}
-
 static void el_store_part(int32_t rows, int32_t cols, const el_total *sum, const el_f16 *from, int32_t pitch, el_f16 *y,
                           int32_t ldy)
 {
@@ -153,17 +130,37 @@ static void el_store_part(int32_t rows, int32_t cols, const el_total *sum, const
     }
 }
 
-/* One tile of y */
-EL_INLINE void el_tile_store(int32_t rows, int32_t cols, int32_t count, int32_t piece, const el_f16 *a, int32_t lda,
-                             const el_f16 *b, const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
+#if !defined(__riscv)
+/* What the instructions of el_stores_6 and el_stores_4 do */
+static void el_stores(int32_t height, int32_t tiles, int32_t count, const el_f16 *a, int32_t lda, const el_f16 *b,
+                      const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
+{
+    for (int32_t i = 0; i < tiles * height; i++, a += lda, from += pitch, y += ldy) {
+        el_sums t;
+        el_sums_any(1, count, a, 0, 1, b, &t);
+        for (int j = 0; j < EL_COLS; j += 2) {
+            el_pair_store(y + j, el_pair_add(el_pair_load(&t.row[0][j]), el_pair_load(from + j)));
+        }
+    }
+}
+#else
+static void el_stores(int32_t height, int32_t tiles, int32_t count, const el_f16 *a, int32_t lda, const el_f16 *b,
+                      const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
+{
+    if (height == 6) {
+        el_stores_6(tiles, count, a, lda, b, from, pitch, y, ldy);
+    } else {
+        el_stores_4(tiles, count, a, lda, b, from, pitch, y, ldy);
+    }
+}
+#endif
+
+/* A tile of y that is not full, or whose sum is a long one */
+static void el_tile_store(int32_t rows, int32_t cols, int32_t count, int32_t piece, const el_f16 *a, int32_t lda,
+                          const el_f16 *b, const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
 {
     const int32_t height = el_tile_height(rows);
     el_sums t;
-    if (piece == count && cols == EL_COLS) {
-        el_sums_apart(height, rows, count, a, lda, b, &t);
-        el_store_whole(rows, &t, from, pitch, y, ldy);
-        return;
-    }
     el_total sum;
     for (int32_t k = 0; k < count; k += piece) {
         el_sums_apart(height, rows, el_min(piece, count - k), a + k, lda, b + k * EL_COLS, &t);
@@ -176,18 +173,29 @@ static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t hei
                                                       int32_t count, const el_f16 *a, int32_t lda, const el_f16 *b,
                                                       const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
 {
+    static const uint32_t zeros[EL_COLS / 2];
     const int32_t piece = el_piece(count);
+    const int32_t hop = from != 0 ? EL_COLS : 0;
     (void)width;
-    (void)height;
-    for (int32_t i = 0; i < rows;) {
-        const int32_t high = el_min(el_tile_height(rows - i), rows - i);
-        const el_f16 *panel = b;
-        for (int32_t j = 0; j < cols; j += EL_COLS, panel += count * EL_COLS) {
-            const el_f16 *start = from != 0 ? from + i * pitch + j : 0;
-            el_tile_store(high, el_min(EL_COLS, cols - j), count, piece, a + i * lda, lda, panel, start, pitch,
-                          y + i * ldy + j, ldy);
+    if (from == 0) {
+        from = (const el_f16 *)(const void *)zeros;
+        pitch = 0;
+    }
+    for (int32_t j = 0; j < cols; j += EL_COLS, from += hop, b += count * EL_COLS) {
+        const int32_t n = el_min(EL_COLS, cols - j);
+        for (int32_t i = 0, some; i < rows; i += some) {
+            const el_f16 *start = from + i * pitch;
+            el_f16 *to = y + i * ldy + j;
+            height = el_tile_height(rows - i);
+            some = el_min(height, rows - i);
+            if (piece == count && n == EL_COLS && some == height) {
+                const int32_t tiles = height == 6 ? (rows - i) / 6 : 1;
+                el_stores(height, tiles, count, a + i * lda, lda, b, start, pitch, to, ldy);
+                some = tiles * height;
+            } else {
+                el_tile_store(some, n, count, piece, a + i * lda, lda, b, start, pitch, to, ldy);
+            }
         }
-        i += high;
     }
 }
 
