@@ -27,4 +27,6 @@ TABLE = (
     Entry("dense_fwd", "rvv", "kernels/rvv/product_s8.c", _starts, fmt="s8"),
     *rows("rvv", "depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8", supports=_one_each),
     *rows("rvv", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
+    *rows("rvv", "pool_s8.c", "max_pool2d_fwd", "mean_fwd", fmt="s8"),
+    *rows("rvv", "elementwise_s8.c", "table_fwd", "quantize_fwd", "dequantize_fwd", fmt="s8"),
 )

@@ -1,27 +1,11 @@
 /* Sums and differences of int8 maps in vectors of RISC-V. See rescale_s8.h for the rounding. */
-#include "../product_s8/layer.h"
-
-#include <riscv_vector.h>
-
-/* v times a factor. */
-EL_INLINE vint32m4_t scaled(vint32m4_t v, int32_t multiplier, int32_t shift, size_t vl)
-{
-    if (shift > 0) {
-        v = __riscv_vsll_vx_i32m4(v, (size_t)shift, vl);
-    }
-    v = __riscv_vsmul_vx_i32m4(v, multiplier, __RISCV_VXRM_RNU, vl);
-    if (shift < 0) {
-        v = __riscv_vsadd_vv_i32m4(v, __riscv_vsra_vx_i32m4(v, 31, vl), vl);
-        v = __riscv_vssra_vx_i32m4(v, (size_t)-shift, __RISCV_VXRM_RNU, vl);
-    }
-    return v;
-}
+#include "rescale_s8.h"
 
 /* Four bytes to a lane, 20 bits behind the point, on the scale that both operands share. */
 EL_INLINE vint32m4_t shared(const int8_t *x, int32_t zero, int32_t multiplier, int32_t shift, size_t vl)
 {
     const vint16m2_t centred = __riscv_vwsub_vx_i16m2(__riscv_vle8_v_i8m1(x, vl), (int8_t)zero, vl);
-    return scaled(__riscv_vsll_vx_i32m4(__riscv_vsext_vf2_i32m4(centred, vl), 20, vl), multiplier, shift, vl);
+    return el_scaled(__riscv_vsll_vx_i32m4(__riscv_vsext_vf2_i32m4(centred, vl), 20, vl), multiplier, shift, vl);
 }
 
 EL_INLINE void rows(const el_add_s8 *s, const int minus, const int8_t *a, const int8_t *b, int8_t *y)
@@ -32,7 +16,7 @@ EL_INLINE void rows(const el_add_s8 *s, const int minus, const int8_t *a, const 
             const vint32m4_t first = shared(a + c, s->a_zero, s->a_multiplier, s->a_shift, vl);
             const vint32m4_t second = shared(b + c, s->b_zero, s->b_multiplier, s->b_shift, vl);
             vint32m4_t v = minus ? __riscv_vsub_vv_i32m4(first, second, vl) : __riscv_vadd_vv_i32m4(first, second, vl);
-            v = __riscv_vsadd_vx_i32m4(scaled(v, s->y_multiplier, s->y_shift, vl), s->y_zero, vl);
+            v = __riscv_vsadd_vx_i32m4(el_scaled(v, s->y_multiplier, s->y_shift, vl), s->y_zero, vl);
             v = __riscv_vmin_vx_i32m4(__riscv_vmax_vx_i32m4(v, s->min, vl), s->max, vl);
             __riscv_vse8_v_i8m1(y + c, __riscv_vnsra_wx_i8m1(__riscv_vnsra_wx_i16m2(v, 0, vl), 0, vl), vl);
             c += (int32_t)vl;

@@ -54,4 +54,18 @@ EL_INLINE void el_rescale_vector_s8(const el_layer_s8 *l, int32_t channel, vint3
                         vl);
 }
 
+/* v times one factor: el_rescale() of el/quant.h. */
+EL_INLINE vint32m4_t el_scaled(vint32m4_t v, int32_t multiplier, int32_t shift, size_t vl)
+{
+    if (shift > 0) {
+        v = __riscv_vsll_vx_i32m4(v, (size_t)shift, vl);
+    }
+    v = __riscv_vsmul_vx_i32m4(v, multiplier, __RISCV_VXRM_RNU, vl);
+    if (shift < 0) {
+        v = __riscv_vsadd_vv_i32m4(v, __riscv_vsra_vx_i32m4(v, 31, vl), vl);
+        v = __riscv_vssra_vx_i32m4(v, (size_t)-shift, __RISCV_VXRM_RNU, vl);
+    }
+    return v;
+}
+
 #endif
