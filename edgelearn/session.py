@@ -15,7 +15,7 @@ import numpy as np
 
 from edgelearn.config import TrainConfig
 from edgelearn.data import Dataset
-from edgelearn.errors import DeviceError, EdgelearnError, InputError, NumbersError
+from edgelearn.errors import BoardFailed, DeviceError, EdgelearnError, InputError, NumbersError
 from edgelearn.graph import Layout
 from edgelearn.link import Link, Own, Sample
 from edgelearn.ops.optimizers import Optim
@@ -250,7 +250,11 @@ class Session:
         """The weights as the run leaves them, with their loss on held-out samples."""
         if self.plan.saving is None or self.outcome.after is None:
             return
-        self.link.save(self.outcome.after.loss)
+        try:
+            self.link.save(self.outcome.after.loss)
+        except BoardFailed:
+            self._emit("unsaved")  # the weights have come home all the same
+            return
         status = self.link.status()
         self._emit(
             "saved",

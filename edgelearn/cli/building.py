@@ -213,6 +213,24 @@ def load_program(folder: Path, board: Board, port: str | None) -> None:
         time.sleep(0.1)
 
 
+def check_saving(job: Job, port: str | None, restore: bool | None) -> None:
+    """UsageError if a run can't save, or restore, as was asked for."""
+    from edgelearn.errors import UsageError
+
+    if not job.config.save_every:
+        if restore is not None:
+            flag = "--restore" if restore else "--fresh"
+            raise UsageError(f"{flag} goes with --save-every", where=flag, hint="edgelearn run --save-every 100 ...")
+        return
+    store = job.board.store
+    if port is None and job.board.emulated and store and store.kind == "flash" and not store.file_bytes:
+        raise UsageError(
+            f"QEMU runs programs of {job.board.id}, but does not model how its flash is written",
+            where="--save-every",
+            hint="name the --port of a real one, or take qemu-m4 or qemu-rv32",
+        )
+
+
 def on_port(job: Job, port: str | None) -> tuple[Job, str | None]:
     """The job as it runs on a real board, and the board's port; as it is, and None, where an emulator is started.
 

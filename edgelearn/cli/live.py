@@ -62,6 +62,8 @@ def sentence(event: dict[str, Any], timer: Timer) -> str | None:
         return f"started {event['board']}: plan {event['plan']} in {timer}"
     if kind in ("restored", "fresh"):
         return _found(event)
+    if kind == "unsaved":
+        return "warning: the board could not save, its flash failed"
     if kind == "saved":
         return (
             f"saved step {event['step']:,}; the best is step {event['best_step']:,}, loss {number(event['best_score'])}"

@@ -34,17 +34,13 @@ def command(
     one line of JSON, the last one sums up. An emulated board is started; a real
     one is loaded first and trains on its port.
     """
-    from edgelearn.cli.building import build_plan, check_tools, load_program, on_port
+    from edgelearn.cli.building import build_plan, check_saving, check_tools, load_program, on_port
     from edgelearn.cli.pipeline import load_data, plan_job
     from edgelearn.cli.settings import make_job
     from edgelearn.cli.training import finish, save, train
 
     job, port = on_port(make_job(flags), port)
-    if restore is not None and not job.config.save_every:
-        from edgelearn.errors import UsageError
-
-        flag = "--restore" if restore else "--fresh"
-        raise UsageError(f"{flag} goes with --save-every", where=flag, hint="edgelearn run --save-every 100 ...")
+    check_saving(job, port, restore)
     loads = port is not None and not no_flash and job.board.platformio is not None
     # What PlatformIO loads it compiles itself, and that is what must be held to the plan.
     builder = check_tools(job, "platformio" if loads else None, starts=port is None)
