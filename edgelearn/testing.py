@@ -202,7 +202,7 @@ class Workshop:
         plan = plan_job(job)
         samples: Dataset = load_data(job, plan)
         image = self.image(plan, job.carrier)
-        run = train(job, plan, image, samples, folder, count=count and plan.board.emulated)
+        run = train(job, plan, image, samples, folder, count=count and plan.board.emulated, restore=False)
         save(job, run, samples, folder)
         finish(run, folder)
         outcome = run.outcome

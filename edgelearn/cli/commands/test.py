@@ -91,7 +91,8 @@ def _try(job: Job) -> tuple[list[Case], EdgelearnError | None]:
         plan = plan_job(job, instead=True)
         data = load_data(job, plan)
         image = build_plan(job, plan, folder / "build")
-        run = train(job, plan, image, data, folder, count=job.checks.most(job.board.unit) is not None)
+        count = job.checks.most(job.board.unit) is not None
+        run = train(job, plan, image, data, folder, count=count, restore=False)  # a check of the whole run, each time
         save(job, run, data, folder)
     except EdgelearnError as error:
         return [failed_case(error)], error
