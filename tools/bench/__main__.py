@@ -1,7 +1,7 @@
 """Counts instructions of kernels and of a whole training step on emulated boards.
 
     python tools/bench                          print tables for all boards in QEMU
-    python tools/bench --boards rtl-cv32e40p    a simulated core: a few layers in cycles, in minutes
+    python tools/bench --boards rtl-cv32e40p    a simulated core: layers and whole steps in cycles, in half an hour
     python tools/bench --boards qemu-m4 --write record them in tools/bench/recorded
     python tools/bench --check                  fail if a count is more than 1 % above the recorded one, or a figure
                                                 does not reach its bar (bars.toml)

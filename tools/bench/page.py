@@ -133,6 +133,12 @@ def cycles() -> str:
         half = [value(layer, step, " f16") for step in STEPS]
         times = sum(n for n, _ in single) / sum(n for n, _ in half)
         rows.append((layer, [*(" / ".join(text for _, text in part) for part in (single, half)), f"{times:.2f}"]))
+    steps = [_figures(SIMULATED, fmt) for fmt in ("f32", "f16")]
+    for title, name in NETS.items():
+        both = [figures[name].value(True) if name in figures else 0.0 for figures in steps]
+        if any(both):
+            ratio = f"{both[0] / both[1]:.2f}" if all(both) else NONE
+            rows.append((title, [*(f"{value:.2f}" if value else NONE for value in both), ratio]))
     return _table(["layer: fwd / bwd_w / bwd_x", "float32", "fp16", "times fewer than float32"], rows)
 
 
