@@ -1,4 +1,4 @@
-"""Libraries that `edgelearn build --library` writes, compiled as Arduino compiles them, and the usual path beside them."""
+"""Libraries of `edgelearn build --library`, compiled as Arduino compiles them, and the usual path beside them."""
 
 from __future__ import annotations
 
