@@ -23,7 +23,6 @@ from edgelearn.build import Image, build_image, find_compiler, find_emulator
 from edgelearn.build.image import Flash, Ram
 from edgelearn.build.verify import verify_image
 from edgelearn.cli.files import make_folder, write_arrays, write_text
-from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
 from edgelearn.errors import ToolError, UsageError
 from edgelearn.export import export_model
@@ -176,7 +175,7 @@ class Workshop:
 
         job = self._job(model, settings)
         plan = plan_job(job)
-        return RunningBoard(job, plan, self.image(plan, job.carrier), count=count)
+        return RunningBoard(job, plan, self.image(job, plan), count=count)
 
     def run(
         self,
@@ -201,7 +200,7 @@ class Workshop:
         job = self._job(model, {**settings, **({"data": str(data)} if data is not None else {})})
         plan = plan_job(job)
         samples: Dataset = load_data(job, plan)
-        image = self.image(plan, job.carrier)
+        image = self.image(job, plan)
         run = train(job, plan, image, samples, folder, count=count and plan.board.emulated, restore=False)
         save(job, run, samples, folder)
         finish(run, folder)
@@ -226,9 +225,11 @@ class Workshop:
             figures=run.figures,
         )
 
-    def image(self, plan: Plan, carrier: str | None = None) -> Image:
+    def image(self, job: Job, plan: Plan) -> Image:
         """The plan's image, built if it is not there yet; ToolError if there is no compiler."""
-        sources, carrier = generate(plan), carrier or plan.board.carrier
+        from edgelearn.cli.building import program
+
+        sources, carrier = program(job, plan), job.carrier or plan.board.carrier
         parts = [repr(plan.board), carrier, find_compiler(plan.board).version, _firmware()]
         parts += [*map(str, sources.kernels), *(text for pair in sorted(sources.files.items()) for text in pair)]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]

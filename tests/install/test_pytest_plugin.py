@@ -218,6 +218,8 @@ def test_a_board_without_pytest(tmp_path: Path) -> None:
         predictions = board.infer(x)
         with pytest.raises(UsageError, match="samples have shape"):
             board.infer(x[:, :1])
+    with workshop.board(MODEL, data=tmp_path / "small.npz", bake=22, **settings) as baked:
+        assert baked.infer(x[:1]).shape == (1, 7)
     with workshop.board(trained, **settings) as again:
         np.testing.assert_allclose(again.infer(x), predictions, rtol=1e-5, atol=1e-6)
         assert again.evaluate(x, y).loss == pytest.approx(after.loss, rel=1e-5)
