@@ -32,5 +32,5 @@ TABLE: tuple[Entry, ...] = (
     *rows("rvf", "depthwise_conv2d.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
           supports=_three_by_three, pitched=True),
     *rows("rvf", "dense.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w"),
-    Entry("conv2d_fwd", "rvf", "kernels/rvf/conv2d_s8.c", _six_positions, _few_terms, fmt="s8"),
+    Entry("conv2d_fwd", "rvf", "kernels/rvf/conv2d_s8.c", _six_positions, _few_terms, fmt="s8", pitched=True),
 )  # fmt: skip
