@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import torch
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,10 @@ from edgelearn.graph import Graph, Role
 from edgelearn.memory import aligned, overlaps
 from edgelearn.plan import make_plan
 from edgelearn.schedule import Program, check_order
-from tests.host.test_training import run_three
+from tests.host.test_training import run_three, torch_batches
+from tests.support.compare import apart
 from tests.support.nets import Net
+from tests.support.torch_graph import TorchGraph
 
 LAYERS = (
     "conv", "depthwise", "norm", "relu", "leaky", "relu6", "sigmoid", "tanh", "max", "avg", "pad", "residual", "scale",
@@ -141,10 +144,23 @@ def configs(draw: st.DrawFn) -> TrainConfig:
     )
 
 
+def is_steady(graph: Graph, config: TrainConfig) -> bool:
+    """Whether torch in float32 stays near torch in float64, at half of what `run_three` allows: there are nets, above
+    all long recurrences, that make so much of rounding that no float32 can be held to more.
+    """
+    names, batches, loss = torch_batches(graph, config)
+    exact, rounded = (TorchGraph(graph, names, kind) for kind in (torch.float64, torch.float32))
+    for net in (exact, rounded):
+        net.fit(batches, loss, config)
+    truth, found = exact.weights(names), rounded.weights(names)
+    return all(np.isfinite(v).all() for v in found.values()) and apart(found, truth, floor=0.02)[0] <= 5e-6
+
+
 @examples(120)
 @given(graphs(), configs())
 def test_c_and_torch_take_the_same_steps(graph: Graph, config: TrainConfig) -> None:
     assume(any(t.data is not None for t in graph.tensors.values()))
+    assume(is_steady(graph, config))
     with tempfile.TemporaryDirectory() as folder:
         run_three(graph, config, Path(folder))
 

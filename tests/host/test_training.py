@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -37,16 +38,22 @@ CONFIGS = {
     "adamw-batch": TrainConfig(optimizer="adamw", lr=0.01, momentum=0.8, weight_decay=0.1, batch=2, clip_norm=0.5),
 }
 STEPS = 3
+Pair = tuple[np.ndarray, np.ndarray | int]
+
+
+def torch_batches(source: Graph, config: TrainConfig) -> tuple[set[str], list[list[Pair]], str]:
+    """What torch trains of a graph, the samples of three updates, and by which loss."""
+    graph = training_graph(source, config, thrifty=False)
+    loss = graph.meta["loss"]
+    data = [sample(source, 100 + k, loss) for k in range(STEPS * config.batch)]
+    batches = [data[k : k + config.batch] for k in range(0, len(data), config.batch)]
+    return {t.name for t in graph.of_role(Role.PARAM)}, batches, loss
 
 
 def run_three(source: Graph, config: TrainConfig, tmp_path: Path) -> None:
     """Three updates on numpy (float32), C and torch (float64), which agree to 1e-5 of each tensor's largest value."""
     plan = make_plan(source, config, load("host"))
-    loss = plan.graph.meta["loss"]
-    data = [sample(source, 100 + k, loss) for k in range(STEPS * config.batch)]
-    batches = [data[k : k + config.batch] for k in range(0, len(data), config.batch)]
-
-    names = {t.name for t in plan.graph.of_role(Role.PARAM)}
+    names, batches, loss = torch_batches(source, config)
     torch_net = TorchGraph(source, names)
     torch_net.fit(batches, loss, config)
     truth = torch_net.weights(names)
@@ -54,7 +61,7 @@ def run_three(source: Graph, config: TrainConfig, tmp_path: Path) -> None:
     model = CModel(plan, tmp_path)
     model.settings = lambda step: optim(config)
     oracle = Reference(plan.graph, np.float32, lambda step: optim(config))
-    for x, target in data:
+    for x, target in itertools.chain(*batches):
         c_loss, step = model.train(x, target), oracle.train(x, target)
         assert c_loss == pytest.approx(step.loss, rel=1e-5, abs=1e-6)
     start = {name: source.tensors[name].data for name in names}
