@@ -66,7 +66,7 @@ def _layers() -> Iterator[Op]:
         name = forward.name + SUFFIX
         yield Op(
             name, _with_codes(forward.compute), forward.infer, forward.sizes, forward.struct, _scalars,
-            gradient=_gradient, macs=forward.macs, weights=(2,), shifts=(2,), constants=(1,),
+            gradient=_gradient, macs=forward.macs,
         )  # fmt: skip
         yield Op(
             f"{name}_bwd_x", _with_codes(backward.compute), None, backward.sizes, backward.struct, _scalars,

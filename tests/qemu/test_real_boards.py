@@ -25,6 +25,8 @@ from tests.support.linear import LinearModel
 from tests.support.nets import NETS
 
 LARGE = ("olimex_stm32_h405", "nucleo_h743zi")  # which get the larger net; the HiFive1 has no room for it
+
+INSN_A_BYTE = 26  # of an interrupt, at most: measured 24 on the HiFive1, 21 on the F405
 TRAINED = ("olimex_stm32_h405", "disco_l475vg_iot01a", "hifive1_revb")  # netduinoplus2 has the first one's chip
 
 
@@ -65,7 +67,9 @@ def core_run(board: str, net: str) -> Outcome:
 
 @pytest.mark.parametrize("board", TRAINED)
 def test_it_trains_like_the_host_and_takes_the_instructions_of_its_core(board: str, tmp_path: Path) -> None:
-    """And some more, for the interrupts that bring the next samples meanwhile."""
+    """And some more, for the interrupts that bring the next samples meanwhile: all of their bytes, where the host is
+    quick. A sample that is small beside its computation takes less than 6 % more.
+    """
     net, described = net_of(board), load(board)
     outcome, events = run(board, net, CONFIG, tmp_path / "real", dataset(net), count_instructions=True)
     on_host, host_events = host_run(net)
@@ -74,7 +78,10 @@ def test_it_trains_like_the_host_and_takes_the_instructions_of_its_core(board: s
         scale = np.abs(on_host.weights[name]).max() + 0.02
         assert np.abs(weight - on_host.weights[name]).max() <= 1e-5 * outcome.steps * scale, name
     assert 0 < outcome.stack_used < described.stack
-    assert 1 <= outcome.spent_per_sample / core_run(described.costs, net).spent_per_sample < 1.06
+    alone = core_run(described.costs, net).spent_per_sample
+    arriving = make_plan(NETS[net](), CONFIG, described).slot_bytes
+    assert 0 <= outcome.spent_per_sample - alone < INSN_A_BYTE * arriving
+    assert board in LARGE or outcome.spent_per_sample < 1.06 * alone
 
 
 @pytest.mark.parametrize("board", ["olimex_stm32_h405", "disco_l475vg_iot01a"])

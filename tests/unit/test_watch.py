@@ -260,7 +260,7 @@ def test_ports_that_do_not_open(way: str, make_board: Make) -> None:
             assert other.stdout is not None
             other.stdout.readline()
             try:
-                with pytest.raises(DeviceError, match=rf"{port} is in use by python3\S* \(process {other.pid}\)"):
+                with pytest.raises(DeviceError, match=rf"{port} is in use by python\S* \(process {other.pid}\)"):
                     attach(str(port))
             finally:
                 other.kill()
