@@ -163,7 +163,7 @@ def convolutions(rng: np.random.Generator) -> Iterator[Case]:
 
 
 def products(rng: np.random.Generator) -> Iterator[Case]:
-    for n, m in ((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21)):
+    for n, m in ((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21), (1094, 3), (34, 131)):
         sizes = {"in": n, "out": m}
         x, w, b, dy = _f32(rng, (n,)), _f32(rng, (m, n)), _f32(rng, (m,)), _f32(rng, (m,))
         name = f"dense {n} {m}"

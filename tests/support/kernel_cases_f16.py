@@ -125,6 +125,7 @@ def updates(rng: np.random.Generator) -> Iterator[Case]:
     for n in (1, 33, 130):
         g, w, m = (rng.normal(size=n).astype(np.float16) for _ in range(3))
         v = np.abs(rng.normal(size=n)).astype(np.float32)
+        w[n // 2], g[n // 2] = 3e-5, 0.125  # a weight that is no normal half, in the middle of others
         for decay, overflow in ((0.0, 0), (0.0625, 0), (0.0, 1)):
             o = Optim(lr=0.125, momentum=0.875, beta2=0.96875, epsilon=2**-20, weight_decay=decay, grad_scale=2**-10,
                       bias1=0.25, bias2=0.0625)  # fmt: skip

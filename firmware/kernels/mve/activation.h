@@ -40,6 +40,39 @@ EL_INLINE uint32_t el_rectify_whole(el_t slope, el_t under, el_t top, el_bit_lan
     return byte;
 }
 
+/* Eight elements at a time where max is infinite: lanes above zero stay, all others are multiplied. "Less or equal"
+ * holds for NaN. */
+#define EL_ABOVE(sum, bits)                                                                                            \
+    EL_VLDR " q0, [%[x]], #16\n"                                                                                       \
+            "vptee.f" EL_WIDTH " le, q0, zr\n"                                                                         \
+            "vmult.f" EL_WIDTH " q0, q0, %[slope]\n"                                                                   \
+            "vcmpe.f" EL_WIDTH " lt, q0, %[under]\n" sum "e.u" EL_WIDTH " %[byte], %q[" bits "]\n" EL_VSTR             \
+            " q0, [%[y]], #16\n"
+#define EL_RECTIFY(STORE)                                                                                              \
+    __asm__ volatile("wls lr, %[n], 2f\n"                                                                              \
+                     "1:\n" EL_FOR_EACH_OF_EIGHT(EL_ABOVE) STORE "le lr, 1b\n"                                         \
+                                                                 "2:\n"                                                \
+                     : [x] "+&r"(x), [y] "+&r"(y), [mask] "+&r"(mask), [byte] "=&Te"(byte), [p] "=&Up"(predicate)      \
+                     : [n] "r"(eights), [slope] "r"(el_word_of(&factor)), [under] "r"(el_word_of(&under)),             \
+                       [bits] "w"(bits), [more] "w"(more)                                                              \
+                     : "q0", "lr", "cc", "memory")
+
+EL_INLINE void el_rectify_eights(uint32_t eights, float slope, const el_t *x, el_t *y, uint8_t *mask)
+{
+    const el_t factor = (el_t)slope;
+    const el_t under = (el_t)__builtin_inff();
+    const el_bit_lanes bits = el_bit_lanes_of();
+    const el_bit_lanes more = EL_INDEX(vshlq_n)(bits, EL_LANES % 8);
+    uint32_t byte;
+    el_n predicate;
+    if (mask != 0) {
+        EL_RECTIFY("strb %[byte], [%[mask]], #1\n");
+    } else {
+        EL_RECTIFY("");
+    }
+    (void)predicate;
+}
+
 EL_INLINE void el_rectify_all(int32_t count, float slope, el_t under, el_t top, const el_t *x, el_t *y, uint8_t *mask)
 {
     const el_bit_lanes bits = el_bit_lanes_of();
@@ -71,6 +104,14 @@ EL_INLINE void el_rectify_all(int32_t count, float slope, el_t under, el_t top, 
 
 void EL_KERNEL(relu_fwd)(int32_t count, float slope, float max, const el_t *x, el_t *y, uint8_t *mask)
 {
+    if (max == __builtin_inff() && (EL_LANES < 8 || slope == 0.0f)) {
+        const int32_t most = count & ~7;
+        el_rectify_eights((uint32_t)most / 8, slope, x, y, mask);
+        count -= most;
+        x += most;
+        y += most;
+        mask = mask != 0 ? mask + most / 8 : 0;
+    }
     if (slope == 0.0f) {
         el_rectify_all(count, 0.0f, el_least_from(max), (el_t)max, x, y, mask);
     } else {
@@ -90,9 +131,32 @@ EL_INLINE void el_pass(float slope, el_bit_lanes bits, uint32_t byte, const el_t
     }
 }
 
+/* The same of eight elements at a time, where products in lanes are rounded once. */
+#define EL_KEEP(sum, bits)                                                                                             \
+    EL_VLDR " q0, [%[dy]], #16\n"                                                                                      \
+            "vand q1, q2, %q[" bits "]\n"                                                                              \
+            "vpt.i" EL_WIDTH " eq, q1, zr\n"                                                                           \
+            "vmult.f" EL_WIDTH " q0, q0, %[slope]\n" EL_VSTR " q0, [%[dx]], #16\n"
+
 EL_INLINE void el_pass_all(int32_t count, float slope, const el_t *dy, const uint8_t *mask, el_t *dx)
 {
     const el_bit_lanes bits = el_bit_lanes_of();
+    if (EL_LANES < 8 || slope == 0.0f) {
+        const el_bit_lanes more = EL_INDEX(vshlq_n)(bits, EL_LANES % 8);
+        const el_t factor = (el_t)slope;
+        uint32_t byte;
+        el_n predicate;
+        __asm__ volatile(
+            "wls lr, %[n], 2f\n"
+            "1: ldrb %[byte], [%[mask]], #1\n"
+            "vdup." EL_WIDTH " q2, %[byte]\n" EL_FOR_EACH_OF_EIGHT(EL_KEEP) "le lr, 1b\n"
+                                                                            "2:\n"
+            : [dy] "+&r"(dy), [dx] "+&r"(dx), [mask] "+&r"(mask), [byte] "=&r"(byte), [p] "=&Up"(predicate)
+            : [n] "r"((uint32_t)count / 8), [slope] "r"(el_word_of(&factor)), [bits] "w"(bits), [more] "w"(more)
+            : "q0", "q1", "q2", "lr", "memory");
+        (void)predicate;
+        count %= 8;
+    }
     for (; count >= 8; count -= 8, dy += 8, dx += 8) {
         const uint32_t byte = *mask++;
         el_pass(slope, bits, byte, dy, dx, EL_ALL);

@@ -37,6 +37,7 @@ enum { EL_LANES = 8, EL_FLOATS = 2 /* vectors of a sum */, EL_SUM_TERMS = 64 };
 #define EL_MOVE_TO_SUM(p, v)                                                                                           \
     EL_EVEN_BY("el_q7", v)                                                                                             \
     "vstrw.32 q7, [%[" p "]], #16\n" EL_ODD_BY("el_q7", v) "vstrw.32 q7, [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
+#define EL_FOR_EACH_OF_EIGHT(X) X("vaddv", "bits") /* their bits, and how they are summed */
 /* Elements into r4, r5, r6 and r8. */
 #define EL_LOAD_FOUR_WORDS(p)                                                                                          \
     "ldrh r4, [%[" p "]], #2\nldrh r5, [%[" p "]], #2\nldrh r6, [%[" p "]], #2\nldrh r8, [%[" p "]], #2\n"
@@ -107,12 +108,6 @@ EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
     const el_sum v = el_sum_of(el_load(p, n));
     const el_sum sum = {vfmaq_n_f32(v.even, s.even, scale), vfmaq_n_f32(v.odd, s.odd, scale)};
     el_store(p, el_sum_narrow(sum), n);
-}
-
-/* Each lane is the sum of two. */
-EL_INLINE float32x4_t el_sum_total(el_sum s)
-{
-    return vaddq_f32(s.even, s.odd);
 }
 
 /* Each lane of the total has the sum of two. */

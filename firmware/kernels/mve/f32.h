@@ -29,6 +29,7 @@ enum { EL_LANES = 4, EL_FLOATS = 1 /* vectors of a sum */, EL_SUM_TERMS = 128 };
 #define EL_ADD_TO_SUM(p, v)                                                                                            \
     "vldrw.32 q6, [%[" p "]]\nvadd.f32 q6, q6, %q[" v "]\nvstrw.32 q6, [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
 #define EL_MOVE_TO_SUM(p, v) "vstrw.32 %q[" v "], [%[" p "]], #16\nvmov.i32 %q[" v "], #0\n"
+#define EL_FOR_EACH_OF_EIGHT(X) X("vaddv", "bits") X("vaddva", "more") /* their bits, and how they are summed */
 /* Elements into r4, r5, r6 and r8. */
 #define EL_LOAD_FOUR_WORDS(p) "ldm %[" p "]!, {r4-r6,r8}\n"
 
@@ -58,11 +59,6 @@ EL_INLINE el_sum el_sum_add(el_sum s, el_v v, el_n n)
 EL_INLINE void el_sum_into(el_t *p, float scale, el_sum s, el_n n)
 {
     el_store(p, el_fma_scalar(el_load(p, n), s, scale, n), n);
-}
-
-EL_INLINE float32x4_t el_sum_total(el_sum s)
-{
-    return s;
 }
 
 EL_INLINE float32x4_t el_total_add(float32x4_t total, el_v v)

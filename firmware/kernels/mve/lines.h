@@ -71,11 +71,24 @@ EL_INLINE void el_turn_pixels(const el_lines *g, int32_t count, int32_t y, int32
     }
 }
 
+/* The same with all channels of `rows` rows of taps, the first of which is (y, x), where all of them are in the map. */
+EL_INLINE int el_turn_rows_of_taps(const el_lines *g, int32_t rows, int32_t count, int32_t y, int32_t x, el_row_t *to)
+{
+    const int32_t end = y + (rows - 1) * g->down;
+    if (el_min(y, end) < 0 || el_max(y, end) >= g->h || x < 0 || x + count > g->w || g->depth >= EL_LONG) {
+        return 0;
+    }
+    el_turn_pieces(count, g->depth, g->map + (y * g->w + x) * g->pitch, g->pitch, count, to, rows,
+                   g->down * g->w * g->pitch);
+    return 1;
+}
+
 /* Rows of taps and channels [first, last), counted through, for columns [0, cols). */
 EL_INLINE void el_line_block(const el_lines *g, int32_t first, int32_t last, int32_t cols, const el_t *b,
                              const el_t *start, el_t *y, el_row_t *a)
 {
     el_walk walk = el_walk_of(1, (last - first) * EL_TAPS);
+    const int32_t whole = first % g->depth == 0 && last % g->depth == 0 ? (last - first) / g->depth : 0;
     int32_t row = 0;
     int32_t column = 0;
     walk.a = a;
@@ -87,6 +100,10 @@ EL_INLINE void el_line_block(const el_lines *g, int32_t first, int32_t last, int
         int32_t c = first - ty * g->depth;
         for (int32_t k = first; k < last; ty++, c = 0) {
             const int32_t end = el_min(g->depth, c + last - k);
+            if (k == first && whole > 1 &&
+                el_turn_rows_of_taps(g, whole, height + EL_TAPS - 1, row + g->y + ty * g->down, column + g->x, at)) {
+                break;
+            }
             el_turn_pixels(g, height + EL_TAPS - 1, row + g->y + ty * g->down, column + g->x, c, end, at);
             at += (end - c) * (height + EL_TAPS - 1);
             k += end - c;

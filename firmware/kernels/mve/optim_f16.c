@@ -9,10 +9,20 @@ EL_INLINE uint16x8_t el_exponents(const el_f16 *g, el_n n)
     return vandq_u16(vreinterpretq_u16_f16(el_load(g, n)), vdupq_n_u16(EXPONENT));
 }
 
+#define EL_MOST(v) "vand " v ", " v ", %q[exponent]\nvmax.u16 %q[most], %q[most], " v "\n"
+
 void el_finite_step_f16__mve(int32_t count, const el_f16 *g, float *scaling)
 {
+    enum { MANY = 4 * EL_LANES }; /* what one instruction loads, where words begin */
+    const int32_t times = ((uintptr_t)g & 3u) == 0 ? count / MANY : 0;
     uint16x8_t most = vdupq_n_u16(0);
-    int32_t left = count;
+    int32_t left = count - times * MANY;
+    __asm__ volatile("wls lr, %[n], 2f\n"
+                     "1: vldm %[g]!, {d0-d7}\n" EL_MOST("q0") EL_MOST("q1") EL_MOST("q2") EL_MOST("q3") "le lr, 1b\n"
+                                                                                                        "2:\n"
+                     : [g] "+&r"(g), [most] "+&w"(most)
+                     : [n] "r"(times), [exponent] "w"(vdupq_n_u16(EXPONENT))
+                     : "q0", "q1", "q2", "q3", "lr", "memory");
     for (; left >= EL_LANES; left -= EL_LANES, g += EL_LANES) {
         most = vmaxq_u16(most, el_exponents(g, EL_ALL));
     }
@@ -54,60 +64,108 @@ EL_INLINE uint32x4_t el_random_bits(uint32x4_t x)
     return veorq_u32(x, vshrq_n_u32(x, 16));
 }
 
-/* Half steps: floats of 0x38800000 to 0x477FDFFF and their negatives are normal halves, of which el_to_half_at_random()
- * (el/f16.h) takes the upper bits after it has added 13 random ones. Here the sign stays where it is, so that the half
- * is in the upper half of a word. */
+/* Floats of 0x38800000 to 0x477FDFFF and their negatives are normal halves, of which el_to_half_at_random() (el/f16.h)
+ * takes the upper bits after it has added 13 random ones. */
 #define EL_NORMAL 0x38800000u
 #define EL_NORMALS (0x477FE000u - EL_NORMAL)
-#define EL_EXPONENTS 0x38000000u /* between those of floats and halves */
+#define EL_LEAST_NORMAL 0x0400u /* as a half */
 
-EL_INLINE uint32x4_t el_rounded(uint32x4_t value, uint32x4_t random)
+/* Up to eight weights, whatever they are: x is what their random bits are made of, for even lanes. */
+static void el_sgd_each(int32_t count, const el_optim *o, uint32x4_t x, const el_f16 *g, el_f16 *w)
 {
-    const uint32x4_t sum = vaddq_u32(vaddq_n_u32(value, -EL_EXPONENTS), vandq_u32(random, vdupq_n_u32(0x1FFF)));
-    return vsriq_n_u32(value, vshlq_n_u32(sum, 4), 1);
-}
-
-/* Twice how far a value is beyond the least normal half, which no other than a normal one is by less than a limit. */
-EL_INLINE uint32x4_t el_beyond(uint32x4_t value)
-{
-    return vaddq_n_u32(vshlq_n_u32(value, 1), -2u * EL_NORMAL);
-}
-
-/* Up to eight elements one by one: some is not a normal half. */
-__attribute__((noinline)) static void el_round_each(int32_t count, uint32x4_t even, uint32x4_t odd, uint32x4_t some,
-                                                    uint32x4_t others, el_f16 *w)
-{
-    uint32_t value[2][4], random[2][4];
-    vst1q_u32(value[0], even);
-    vst1q_u32(value[1], odd);
-    vst1q_u32(random[0], some);
-    vst1q_u32(random[1], others);
+    const el_sum sum = el_descended(o, g, w, el_some(count));
+    float value[2][4];
+    uint32_t random[2][4];
+    vst1q_f32(value[0], sum.even);
+    vst1q_f32(value[1], sum.odd);
+    vst1q_u32(random[0], el_random_bits(x));
+    vst1q_u32(random[1], el_random_bits(vaddq_n_u32(x, EL_NUMBER_FACTOR)));
     for (int32_t i = 0; i < count && i < EL_LANES; i++) {
-        const el_f32_bits v = {.u = value[i % 2][i / 2]};
-        w[i] = el_f16_from_bits(el_to_half_at_random(v.f, random[i % 2][i / 2]));
+        w[i] = el_f16_from_bits(el_to_half_at_random(value[i % 2][i / 2], random[i % 2][i / 2]));
     }
 }
 
-static void el_sgd_at_random(int32_t count, int32_t salt, const el_optim *settings, const el_f16 *g,
-                             const float *scaling, el_f16 *w)
+/* The random bits of `from`, those that count, by way of `by`; and a value's half in the upper half of its word, `y`
+ * being twice how far it is beyond the least normal half: it is less by that. */
+#define EL_MIX(from, to, by)                                                                                           \
+    "vshr.u32 " by ", " from ", #16\n"                                                                                 \
+    "veor " to ", " from ", " by "\n"                                                                                  \
+    "vmul.i32 " to ", " to ", %[first]\n"                                                                              \
+    "vshr.u32 " by ", " to ", #15\n"                                                                                   \
+    "veor " to ", " to ", " by "\n"                                                                                    \
+    "vmul.i32 " to ", " to ", %[second]\n"                                                                             \
+    "vshr.u32 " by ", " to ", #16\n"                                                                                   \
+    "veor " to ", " to ", " by "\n"                                                                                    \
+    "vand " to ", " to ", %q[low]\n"
+#define EL_ROUND(value, y, random)                                                                                     \
+    "vmla.u32 " y ", " random ", %[two]\n"                                                                             \
+    "vshl.i32 " y ", " y ", #3\n"                                                                                      \
+    "vsri.32 " value ", " y ", #1\n"
+
+/* w += factor * g for `eights` times eight weights, as far as all of them are normal halves. Returns how many times are
+ * left, the next of which is not. */
+EL_INLINE int32_t el_sgd_normal(int32_t eights, float factor, uint32x4_t *x, const el_f16 **g, el_f16 **w)
 {
-    const el_optim o = *settings;
+    const el_f16 *from = *g;
+    el_f16 *to = *w;
+    uint32x4_t bits = *x;
+    uint32_t special;
+    el_n predicate; /* tells the compiler that it is overwritten */
+    register int32_t left __asm__("lr") = eights;
+    __asm__ volatile(
+        "wls lr, lr, 2f\n"
+        "1:\n"
+        "vldrh.16 q0, [%[from]], #16\n"
+        "vldrh.16 q1, [%[to]]\n" EL_EVEN_OF(2, 0) EL_ODD_OF(0, 0) EL_EVEN_OF(3, 1)
+            EL_ODD_OF(1, 1) "vfma.f32 q3, q2, %[factor]\n"
+                            "vfma.f32 q1, q0, %[factor]\n"
+                            "vshl.i32 q4, q3, #1\n"
+                            "vadd.i32 q4, q4, %[normal]\n"
+                            "vshl.i32 q5, q1, #1\n"
+                            "vadd.i32 q5, q5, %[normal]\n"
+                            "vmax.u32 q0, q4, q5\n"
+                            "vcmp.u32 cs, q0, %[limit]\n"
+                            "vmrs %[special], p0\n"
+                            "cmp %[special], #0\n"
+                            "bne 3f\n" EL_MIX("%q[x]", "q0", "q2")
+                                EL_ROUND("q3", "q4", "q0") "vadd.i32 q0, %q[x], %[number]\n" EL_MIX("q0", "q0", "q2")
+                                    EL_ROUND("q1", "q5", "q0") "vadd.i32 %q[x], %q[x], %[numbers]\n"
+                                                               "vsri.32 q1, q3, #16\n"
+                                                               "vadd.i16 q1, q1, %[least]\n"
+                                                               "vstrh.16 q1, [%[to]], #16\n"
+                                                               "le lr, 1b\n"
+                                                               "2: mov lr, #0\n"
+                                                               "3:\n"
+        : [from] "+&r"(from), [to] "+&r"(to), [x] "+&w"(bits), [special] "=&r"(special), "+r"(left), "=&Up"(predicate)
+        : [factor] "r"(el_float_bits(factor)), [first] "r"(0x7FEB352Du), [second] "r"(0x846CA68Bu), [two] "r"(2),
+          [number] "r"(EL_NUMBER_FACTOR), [numbers] "r"(EL_LANES * EL_NUMBER_FACTOR), [normal] "r"(-2u * EL_NORMAL),
+          [limit] "r"(2u * EL_NORMALS), [least] "r"(EL_LEAST_NORMAL), [low] "w"(vdupq_n_u32(0x1FFF))
+        : "q0", "q1", "q2", "q3", "q4", "q5", "cc", "memory");
+    (void)predicate;
+    *g = left != 0 ? from - EL_LANES : from;
+    *w = to;
+    *x = bits;
+    return left;
+}
+
+static void el_sgd_at_random(int32_t count, int32_t salt, const el_optim *o, const el_f16 *g, const float *scaling,
+                             el_f16 *w)
+{
     const uint32_t first = (uint32_t)scaling[EL_UPDATES] * EL_UPDATE_FACTOR ^ (uint32_t)salt * EL_SALT_FACTOR;
     uint32x4_t x = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 2), EL_NUMBER_FACTOR), first);
-    for (; count > 0; count -= EL_LANES, g += EL_LANES, w += EL_LANES) {
-        const el_n n = el_some(count);
-        const el_sum sum = el_descended(&o, g, w, n);
-        const uint32x4_t even = vreinterpretq_u32_f32(sum.even);
-        const uint32x4_t odd = vreinterpretq_u32_f32(sum.odd);
-        const uint32x4_t some = el_random_bits(x);
-        const uint32x4_t others = el_random_bits(vaddq_n_u32(x, EL_NUMBER_FACTOR));
-        x = vaddq_n_u32(x, EL_LANES * EL_NUMBER_FACTOR);
-        if (vcmpcsq_n_u32(vmaxq_u32(el_beyond(even), el_beyond(odd)), 2u * EL_NORMALS) != 0) {
-            el_round_each(count, even, odd, some, others, w);
-        } else {
-            const uint32x4_t both = vsriq_n_u32(el_rounded(odd, others), el_rounded(even, some), 16);
-            el_store(w, vreinterpretq_f16_u32(both), n);
+    while (count > 0) {
+        if (o->weight_decay == 0.0f) {
+            const int32_t left = el_sgd_normal(count / EL_LANES, -o->lr * o->grad_scale, &x, &g, &w);
+            count = count % EL_LANES + left * EL_LANES;
         }
+        if (count == 0) {
+            return;
+        }
+        el_sgd_each(count, o, x, g, w);
+        x = vaddq_n_u32(x, EL_LANES * EL_NUMBER_FACTOR);
+        count -= EL_LANES;
+        g += EL_LANES;
+        w += EL_LANES;
     }
 }
 

@@ -20,6 +20,11 @@ static void el_turn_rows(const el_grid *g, int32_t columns, int32_t rows, int32_
     const int32_t hop = g->step_x * g->pitch;
     const int32_t piece = first / length;
     int32_t at = first - piece * length;
+    if (whole && at == 0 && (last - first) % length == 0 && length < EL_LONG) {
+        el_turn_pieces(rows, length, g->map + ((y + piece) * g->w + x) * g->pitch, hop, rows, to,
+                       (last - first) / length, g->w * g->pitch);
+        return;
+    }
     int32_t ty = piece / wide;
     int32_t tx = piece - ty * wide;
     while (first < last) {

@@ -7,8 +7,7 @@ enum {
     EL_MOST_TURNED = 7
 };
 
-#define EL_TURN_ONE(q)                                                                                                 \
-    EL_VLDR " q0, [%[from]]\n" EL_VSTR " q0, [%[to], " q ", uxtw #" EL_LOG "]\nadd %[from], %[pitch]\n"
+#define EL_TURN_ONE(q) EL_VLDR " q0, [%[p]]\n" EL_VSTR " q0, [%[t], " q ", uxtw #" EL_LOG "]\nadd %[p], %[pitch]\n"
 #define EL_TURN_1 EL_TURN_ONE("q1")
 #define EL_TURN_2 EL_TURN_1 EL_TURN_ONE("q2")
 #define EL_TURN_3 EL_TURN_2 EL_TURN_ONE("q3")
@@ -16,42 +15,73 @@ enum {
 #define EL_TURN_5 EL_TURN_4 EL_TURN_ONE("q5")
 #define EL_TURN_6 EL_TURN_5 EL_TURN_ONE("q6")
 #define EL_TURN_7 EL_TURN_6 EL_TURN_ONE("q7")
+#define EL_TURN_ALL(n)                                                                                                 \
+    EL_TAIL_BEGIN " lr, %[count], 2f\n"                                                                                \
+                  "1:\n" EL_TURN_##n "sub %[p], %[back]\n"                                                             \
+                                     "add %[t], %[hop]\n"                                                              \
+                                     "letp lr, 1b\n"                                                                   \
+                                     "2:\n"
+#define EL_TURN_OPERANDS(n)                                                                                            \
+    [count] "r"(count), [pitch] "r"(bytes), [back] "r"(n * bytes - 16), [hop] "r"(hop), "w"(q1), "w"(q2), "w"(q3),     \
+        "w"(q4), "w"(q5), "w"(q6), "w"(q7)
 #define EL_TURN_CASE(n)                                                                                                \
     case n:                                                                                                            \
-        __asm__ volatile(EL_TAIL_BEGIN " lr, %[count], 2f\n"                                                           \
-                                       "1:\n" EL_TURN_##n "sub %[from], %[back]\n"                                     \
-                                                          "add %[to], %[hop]\n"                                        \
-                                                          "letp lr, 1b\n"                                              \
-                                                          "2:\n"                                                       \
-                         : [to] "+&r"(to), [from] "+&r"(from)                                                          \
-                         : [count] "r"(count), [pitch] "r"(bytes), [back] "r"(n * bytes - 16), [hop] "r"(hop),         \
-                           "w"(q1), "w"(q2), "w"(q3), "w"(q4), "w"(q5), "w"(q6), "w"(q7)                               \
+        __asm__ volatile(EL_TURN_ALL(n)                                                                                \
+                         : [t] "+&r"(to), [p] "+&r"(from)                                                              \
+                         : EL_TURN_OPERANDS(n)                                                                         \
                          : "q0", "lr", "memory");                                                                      \
         break;
+#define EL_TURN_CASE_TIMES(n)                                                                                          \
+    case n:                                                                                                            \
+        __asm__ volatile(                                                                                              \
+            "0: mov %[p], %[from]\n"                                                                                   \
+            "mov %[t], %[to]\n" EL_TURN_ALL(n) "add %[from], %[piece]\n"                                               \
+                                               "add %[to], %[block]\n"                                                 \
+                                               "subs %[times], #1\n"                                                   \
+                                               "bne 0b\n"                                                              \
+            : [to] "+&r"(to), [from] "+&r"(from), [times] "+&r"(times), [p] "=&r"(p), [t] "=&r"(t)                     \
+            : [piece] "r"(piece * (int32_t)sizeof(el_t)), [block] "r"(count * stride * (int32_t)sizeof(el_t)),         \
+              EL_TURN_OPERANDS(n)                                                                                      \
+            : "q0", "lr", "cc", "memory");                                                                             \
+        break;
+#define EL_TURN_PLACES                                                                                                 \
+    const int32_t bytes = pitch * (int32_t)sizeof(el_t);                                                               \
+    const int32_t hop = EL_LANES * stride * (int32_t)sizeof(el_t);                                                     \
+    register el_index q1 __asm__("q1") = EL_INDEX(vmulq_n)(EL_INDEX(vidupq_n)(0, 1), (el_index_t)stride);              \
+    register el_index q2 __asm__("q2") = EL_INDEX(vaddq_n)(q1, (el_index_t)step);                                      \
+    register el_index q3 __asm__("q3") = EL_INDEX(vaddq_n)(q2, (el_index_t)step);                                      \
+    register el_index q4 __asm__("q4") = EL_INDEX(vaddq_n)(q3, (el_index_t)step);                                      \
+    register el_index q5 __asm__("q5") = EL_INDEX(vaddq_n)(q4, (el_index_t)step);                                      \
+    register el_index q6 __asm__("q6") = EL_INDEX(vaddq_n)(q5, (el_index_t)step);                                      \
+    register el_index q7 __asm__("q7") = EL_INDEX(vaddq_n)(q6, (el_index_t)step)
+#define EL_EACH_NUMBER(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7)
 
 /* to[k * stride + i * step] = from[i * pitch + k] for k < count, i < n <= EL_MOST_TURNED: vectors are scattered, those
  * of all i for a vector of k, with a loop that leaves out lanes beyond the end. */
 EL_INLINE void el_turn(int32_t n, int32_t count, const el_t *from, int32_t pitch, int32_t stride, int32_t step,
                        el_t *to)
 {
-    const el_index_t next = (el_index_t)step;
-    const int32_t bytes = pitch * (int32_t)sizeof(el_t);
-    const int32_t hop = EL_LANES * stride * (int32_t)sizeof(el_t);
-    register el_index q1 __asm__("q1") = EL_INDEX(vmulq_n)(EL_INDEX(vidupq_n)(0, 1), (el_index_t)stride);
-    register el_index q2 __asm__("q2") = EL_INDEX(vaddq_n)(q1, next);
-    register el_index q3 __asm__("q3") = EL_INDEX(vaddq_n)(q2, next);
-    register el_index q4 __asm__("q4") = EL_INDEX(vaddq_n)(q3, next);
-    register el_index q5 __asm__("q5") = EL_INDEX(vaddq_n)(q4, next);
-    register el_index q6 __asm__("q6") = EL_INDEX(vaddq_n)(q5, next);
-    register el_index q7 __asm__("q7") = EL_INDEX(vaddq_n)(q6, next);
+    EL_TURN_PLACES;
     switch (n) {
-        EL_TURN_CASE(1)
-        EL_TURN_CASE(2)
-        EL_TURN_CASE(3)
-        EL_TURN_CASE(4)
-        EL_TURN_CASE(5)
-        EL_TURN_CASE(6)
-        EL_TURN_CASE(7)
+        EL_EACH_NUMBER(EL_TURN_CASE)
+    default:
+        break;
+    }
+}
+
+/* Channels of `n` neighbouring positions turned into packed rows that are `height` high, from each of `times` pieces
+ * that are `piece` elements apart, one behind the other. */
+__attribute__((noinline)) static void el_turn_pieces(int32_t n, int32_t count, const el_t *from, int32_t pitch,
+                                                     int32_t height, el_row_t *rows, int32_t times, int32_t piece)
+{
+    enum { step = EL_WORD };
+    const int32_t stride = height * EL_WORD;
+    el_t *to = (el_t *)(void *)rows;
+    const el_t *p;
+    el_t *t;
+    EL_TURN_PLACES;
+    switch (n) {
+        EL_EACH_NUMBER(EL_TURN_CASE_TIMES)
     default:
         break;
     }

@@ -184,9 +184,12 @@ EL_INLINE void el_dw_run(int run, int stride, int three, int32_t outputs, const 
             for (; left >= EL_TAPS; left -= EL_TAPS, p += EL_TAPS * EL_LANES, f += EL_TAPS * EL_LANES) {
                 EL_DW_GROUP(3, 0);
             }
-            for (; left > 0; left--, p += EL_LANES, f += EL_LANES) {
+            if (left == 2) {
+                EL_DW_GROUP(2, 0);
+            } else if (left == 1) {
                 EL_DW_GROUP(1, 0);
             }
+            f += left * EL_LANES;
             p = x + line;
         }
     }
