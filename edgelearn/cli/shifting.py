@@ -46,13 +46,17 @@ class Shifting:
         backend: str, out: Path, key: str,
     ) -> None:  # fmt: skip
         from edgelearn.shift.files import epsilons
+        from edgelearn.shift.norms import EPSILON, revive, unfused
         from edgelearn.shift.tuning import Tuning
 
-        self.source, self.graph, self.data, self.nodes, self.start = source, graph, data, nodes, start
+        self.source, self.graph, self.data, self.nodes = source, graph, data, nodes
         self.settings, self.out, self.key = settings, out, key
-        self.live = epsilons(source, graph)
-        self.backend, net = _network(backend, start.graph, self.live)
         self.x = graph.meta["input"].to_device(data.x_train)
+        self.live = epsilons(source, graph)
+        others = unfused(graph, self.live)
+        self.start = start = revive(start, others, self.x)
+        self.live |= {node.inputs[3]: EPSILON for node in others}
+        self.backend, net = _network(backend, start.graph, self.live)
         self.float_score = self._score(_predict(net, graph.meta["input"].to_device(data.x_test)))
         self.tuning = Tuning(net, start.shifted, start.values, settings)
         self.history: list[Epoch] = []

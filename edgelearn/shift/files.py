@@ -16,6 +16,7 @@ from edgelearn.export import export_onnx
 from edgelearn.export.files import write_whole
 from edgelearn.export.store import Store
 from edgelearn.graph import Graph
+from edgelearn.shift.norms import product_and_sum
 from edgelearn.shift.tuning import Shifted
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def write(
     source: Path, graph: Graph, values: Mapping[str, np.ndarray], shifted: Mapping[str, Shifted],
     live: Mapping[str, float], out: Path,
 ) -> None:  # fmt: skip
-    """Write the file at `source` with new weights, new statistics of its norms, and the note.
+    """Write the file at `source` with new weights, new statistics of its `live` norms, and the note.
 
     `values` has weights and statistics in device layout; `graph` is the imported one. InputError if that can't be.
     """
@@ -50,6 +51,11 @@ def write(
 
     records = graph.meta["export"]
     weights = {name: value for name, value in values.items() if name in records}
+    norms = [node for node in graph.nodes if node.op == "batch_norm" and node.inputs[3] in live]
+    fused = epsilons(source, graph)
+    for node in norms:
+        if node.inputs[3] not in fused:
+            weights |= product_and_sum(graph, node, values)
     partial = out.with_name(f".{out.name}.partial")
     try:
         export_onnx(source, graph, weights, partial)
@@ -57,8 +63,8 @@ def write(
     finally:
         partial.unlink(missing_ok=True)
     store = Store(model, source.name)
-    for node in graph.nodes:
-        if node.op == "batch_norm" and node.inputs[3] in live:
+    for node in norms:
+        if node.inputs[3] in fused:
             mean, inv_std = (values[name] for name in node.inputs[3:])
             _write_norm(store, model.graph.node[node.origin.index], mean, inv_std, live[node.inputs[3]])
     text = note({records[name].source: (s.bits, s.k) for name, s in shifted.items()})

@@ -12,7 +12,7 @@ from edgelearn.errors import InputError
 from edgelearn.importers import load
 from edgelearn.importers.onnx.marks import KEY, marks
 from edgelearn.interpreter import OnnxInterpreter
-from edgelearn.shift import files, latents
+from edgelearn.shift import files, latents, norms
 from edgelearn.shift.choose import Start, can_shift, pick, start
 from edgelearn.shift.network import Network
 from edgelearn.shift.resume import held, restore
@@ -94,3 +94,60 @@ def test_a_note_of_somebody_else_is_left_alone(text: str, tmp_path: Path) -> Non
     graph = load(tmp_path / "noted.onnx")
     assert "shift" not in graph.meta
     assert "'edgelearn.shift' is not what edgelearn shift writes" in graph.meta["warnings"][-1]
+
+
+def unfused_model(path: Path) -> None:
+    """Conv, a norm as exporters take it apart, ReLU, Conv, another, a mean, Gemm."""
+    rng = np.random.default_rng(3)
+    make, nodes, weights = onnx.helper.make_node, [], {}
+    last, size = "x", 3
+    for k, size in enumerate((6, 8)):
+        before = 3 if k == 0 else 6
+        shapes = {"w": (size, before, 3), "m": (1, size, 1), "g": (1, size, 1), "b": (1, size, 1)}
+        weights |= {f"{n}{k}": rng.normal(0.5, 0.5, shape).astype(np.float32) for n, shape in shapes.items()}
+        nodes += [
+            make("Conv", [last, f"w{k}"], [f"conv{k}"], f"conv{k}", pads=[1, 1]),
+            make("Sub", [f"conv{k}", f"m{k}"], [f"sub{k}"]),
+            make("Mul", [f"sub{k}", f"g{k}"], [f"mul{k}"]),
+            make("Add", [f"mul{k}", f"b{k}"], [f"add{k}"]),
+            make("Relu", [f"add{k}"], [f"relu{k}"]),
+        ]
+        last = f"relu{k}"
+    weights |= {"w": rng.normal(size=(size, 4)).astype(np.float32), "b": np.zeros(4, np.float32)}
+    nodes += [make("GlobalAveragePool", [last], ["mean"]), make("Flatten", ["mean"], ["flat"])]
+    nodes += [make("Gemm", ["flat", "w", "b"], ["y"])]
+    ends = [
+        onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, s)
+        for n, s in (("x", ["n", 3, 20]), ("y", ["n", 4]))
+    ]
+    held = [onnx.numpy_helper.from_array(value, name) for name, value in weights.items()]
+    graph = onnx.helper.make_graph(nodes, "unfused", ends[:1], ends[1:], held)
+    opset = [onnx.helper.make_opsetid("", 17)]
+    onnx.save(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8), path)
+
+
+def test_norms_that_were_taken_apart_follow_the_weights(tmp_path: Path) -> None:
+    source, out = tmp_path / "unfused.onnx", tmp_path / "shift.onnx"
+    unfused_model(source)
+    graph = load(source)
+    assert files.epsilons(source, graph) == {}
+    found = norms.unfused(graph, {})
+    assert len(found) == 2
+    rng = np.random.default_rng(1)
+    x = rng.normal(2, 5, size=(24, 3, 20)).astype(np.float32)
+    device = graph.meta["input"].to_device(x)
+    begun = start(graph, pick(graph, ()), 3, rng, fresh=False)
+    revived = norms.revive(begun, found, device)
+    live = {node.inputs[3]: norms.EPSILON for node in found}
+    net = Network(revived.graph, live)
+    expected = OnnxInterpreter(source).predict(x)
+    np.testing.assert_allclose(net.forward(device).reshape(len(x), -1), expected, rtol=1e-4, atol=1e-4)
+
+    tuning = Tuning(net, revived.shifted, revived.values, SETTINGS)
+    assert np.isfinite(tuning.run(device, rng.integers(0, 4, len(x))).loss)
+    for node in found:  # they follow the batches
+        assert not np.allclose(net.values[node.inputs[3]], revived.graph.tensors[node.inputs[3]].data)
+    files.write(source, graph, tuning.values, revived.shifted, live, out)
+    predicted = OnnxInterpreter(out).predict(x)
+    np.testing.assert_allclose(predicted, net.forward(device).reshape(len(x), -1), rtol=1e-3, atol=1e-4)
+    assert set(marks(onnx.load(out))) == {"w1"}
