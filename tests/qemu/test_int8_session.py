@@ -79,7 +79,7 @@ def test_the_backbone_is_in_int8_and_the_head_learns(host_run: Ran) -> None:
     assert outcome.output_error < 1e-5
 
 
-@pytest.mark.parametrize("board", ["qemu-m4", "qemu-m3", "qemu-rv32imac"])
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-m3", "qemu-rv32imac", "qemu-rv32i"])
 def test_boards_train_like_the_host(board: str, source: Graph, tmp_path: Path, host_run: Ran) -> None:
     emulator = load(board).emulator
     if emulator is None or not shutil.which(emulator.program):

@@ -86,7 +86,7 @@ def test_recurrent_layers_train_like_the_host(board: str, tmp_path: Path) -> Non
     assert outcome.output_error < 1e-5
 
 
-@pytest.mark.parametrize("board", ["host", "qemu-m4", "qemu-rv32imac"])
+@pytest.mark.parametrize("board", ["host", "qemu-m4", "qemu-rv32imac", "qemu-rv32i"])
 def test_kept_samples_and_f16_train_the_same(board: str, tmp_path: Path) -> None:
     """13 inputs: the last f16 has padding behind it. Some samples are kept, the rest travels every epoch."""
     data = dataset("mlp")
@@ -104,7 +104,7 @@ def test_a_sample_too_large_for_f16_is_refused(tmp_path: Path) -> None:
         run("host", "mlp", CONFIG.with_changes(samples="f16"), tmp_path, replace(data, x_test=data.x_test * 1e6))
 
 
-@pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32imac"])
+@pytest.mark.parametrize("board", ["qemu-m4", "qemu-rv32i"])
 def test_the_same_run_gives_the_same_bits(board: str, tmp_path: Path) -> None:
     runs = [run(board, "conv1d_net", CONFIG, tmp_path, dataset("conv1d_net"))[0] for _ in range(2)]
     assert {k: v.tobytes() for k, v in runs[0].weights.items()} == {k: v.tobytes() for k, v in runs[1].weights.items()}

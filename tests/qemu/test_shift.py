@@ -21,7 +21,7 @@ from tests.support.nets import NETS
 from tests.support.shifts import all_but_ends
 
 
-@pytest.mark.parametrize("board_id", ["qemu-m3", "qemu-rv32imac", "qemu-m55"])
+@pytest.mark.parametrize("board_id", ["qemu-m3", "qemu-rv32imac", "qemu-rv32i", "qemu-m55"])
 def test_a_head_trains_behind_shifts(board_id: str, tmp_path: Path) -> None:
     """`Session` itself holds losses and predictions to the reference, and raises where they differ."""
     source, board = all_but_ends(NETS["conv1d_net"]()), load(board_id)
