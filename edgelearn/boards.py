@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from edgelearn.errors import InputError
-from edgelearn.share import boards_dir
+from edgelearn.share import boards_dir, firmware_dir
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Address = Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]
@@ -285,6 +285,16 @@ def load(id_or_path: str | Path) -> Board:
     return _read(path)
 
 
+def to_json(board: Board) -> str:
+    """A board as text that `from_json` reads, to lie beside what was built for it."""
+    return msgspec.json.format(msgspec.json.encode(board), indent=1).decode() + "\n"
+
+
+def from_json(text: bytes) -> Board:
+    """The board that `to_json` wrote; ValueError if it is none."""
+    return msgspec.json.decode(text, type=Board)
+
+
 def _read(path: Path) -> Board:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -339,6 +349,7 @@ def _check(path: Path, board: Board) -> None:
             raise InputError(f"memories '{low.name}' and '{high.name}' overlap", where=f"{path}: memory")
     if board.store:
         _check_store(path, board, board.store)
+    _check_files(path, board)
     for carrier in board.link.carriers:
         if not getattr(board.hal, carrier):
             raise InputError(f"carrier '{carrier}' has no HAL files", where=f"{path}: hal.{carrier}")
@@ -348,6 +359,19 @@ def _check(path: Path, board: Board) -> None:
         raise InputError(f"{board.harts} harts do not get the same multiple of 16 bytes", where=f"{path}: stack")
     if board.ram.size <= board.stack + board.runtime_ram:
         raise InputError("stack and runtime leave no RAM to a model", where=f"{path}: stack")
+
+
+def _check_files(path: Path, board: Board) -> None:
+    """The C that a board names is there."""
+    named = {f"hal.{key}": getattr(board.hal, key) for key in ("common", "library", "pipe", "uart")}
+    for key, files in {**named, "store.driver": board.store.driver if board.store else ()}.items():
+        for name in files:
+            if not (firmware_dir() / "hal" / name).is_file():
+                raise InputError(
+                    f"there is no file {name} in firmware/hal",
+                    where=f"{path}: {key}",
+                    hint="the files of other boards are in boards/; C of your own goes into the src/ of a build",
+                )
 
 
 def _check_store(path: Path, board: Board, store: Store) -> None:

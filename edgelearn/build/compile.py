@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -15,7 +16,7 @@ from edgelearn.boards import Board
 from edgelearn.build.files import Files, image_files
 from edgelearn.build.image import Image, read_image
 from edgelearn.build.toolchain import Compiler, find_compiler
-from edgelearn.errors import InternalError, ToolError, UsageError
+from edgelearn.errors import InputError, InternalError, ToolError, UsageError
 from edgelearn.share import firmware_dir, template
 
 WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wcast-align", "-Werror")
@@ -80,13 +81,18 @@ def build_image(
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write in one go; a file that is already right keeps its time stamp."""
+    """Write in one go; a file that is already right keeps its time stamp. InputError if the disk does not take it."""
     if path.is_file() and path.read_text(encoding="utf-8") == text:
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(path)) from None
 
 
 def generated_files(sources: Mapping[str, str], board: Board) -> dict[str, str]:

@@ -97,7 +97,7 @@ def _settings(board: Board) -> dict[str, str | list[str]]:
         # PlatformIO's own compilers for RISC-V are from before that flag was needed, and known.
         flags = [f for f in board.build.flags if pio is None or not f.startswith("-misa-spec")]
         settings["custom_machine_flags"] = flags
-        settings["custom_link_flags"] = [*link, "-Wl,-Map=$BUILD_DIR/firmware.map", *libraries(board)]
+        settings["custom_link_flags"] = [*link, '-Wl,-Map="$BUILD_DIR/firmware.map"', *libraries(board)]
     return settings
 
 

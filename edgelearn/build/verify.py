@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from edgelearn.build.image import Image
 from edgelearn.errors import InputError, InternalError
 from edgelearn.plan import Plan
@@ -24,18 +27,41 @@ def verify_image(plan: Plan, image: Image) -> tuple[str, ...]:
     }
     if plan.board.bare:
         pairs["stack (RAM)"] = (plan.board.stack, image.ram.stack)
-    wrong = [
-        f"{name}: planned {planned:,} bytes, linked {linked:,}"
-        for name, (planned, linked) in pairs.items()
-        if planned != linked
-    ]
-    if wrong:
-        raise InternalError("the linker placed other sizes than the plan", where=str(image.elf), details=tuple(wrong))
+    if wrong := _wrong(pairs):
+        raise InternalError("the linker placed other sizes than the plan", where=str(image.elf), details=wrong)
     _check_limits(plan, image)
     drift = image.ram.runtime - plan.board.runtime_ram
     if not drift:
         return ()
     return (f"with {image.compiler} the runtime takes {image.ram.runtime:,} bytes of RAM, {drift:+,} on the plan",)
+
+
+def verify_figures(figures: Mapping[str, Any], image: Image) -> None:
+    """Hold an image to the figures of a plan that a build has left; InputError if it is another program."""
+    ram = figures["ram"]
+    pairs = {
+        "trained weights (RAM)": (ram["weights"], image.ram.params),
+        "optimizer state (RAM)": (ram["state"], image.ram.state),
+        "arena (RAM)": (ram["arena"], image.ram.arena),
+        "kept samples (RAM)": (ram["store"], image.ram.store),
+        "kept latents (RAM)": (ram["replay"], image.ram.replay),
+        "weights (flash)": (figures["flash"]["weights"], image.flash.consts),
+    }
+    if wrong := _wrong(pairs):
+        raise InputError(
+            "the program in this project is not that of its plan",
+            where=str(image.elf),
+            details=wrong,
+            hint="edgelearn build writes both anew",
+        )
+
+
+def _wrong(pairs: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
+    return tuple(
+        f"{name}: planned {planned:,} bytes, linked {linked:,}"
+        for name, (planned, linked) in pairs.items()
+        if planned != linked
+    )
 
 
 def _check_limits(plan: Plan, image: Image) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import signal
@@ -16,9 +17,11 @@ import click
 
 from edgelearn import __version__
 from edgelearn.cli.output import emit, say
-from edgelearn.errors import EdgelearnError, InternalError, UsageError
+from edgelearn.errors import EdgelearnError, InputError, InternalError, UsageError
 
 INTERRUPTED = 130
+# What a disk says that is full or may not be written; anything else that the system refuses is a bug of ours.
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 # In the order in which a user meets them; the sentence is the first line of the command's own help.
 COMMANDS = {
     "new": "Start a project: settings, CI workflow, and a model and data to try.",
@@ -115,6 +118,8 @@ def _run(args: list[str]) -> int:
         return _fail(error, args)
     except BrokenPipeError:
         raise
+    except OSError as error:
+        return _fail(_disk(error) if error.errno in DISK else _bug(error), args)
     except Exception as error:
         return _fail(_bug(error), args)
 
@@ -141,6 +146,11 @@ def _usage(error: click.ClickException) -> UsageError:
         return UsageError(message, where=program, hint=f"did you mean {near[0]}?" if near else hint)
     message = error.format_message().strip().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], where=program, hint=hint)
+
+
+def _disk(error: OSError) -> InputError:
+    reason = (error.strerror or str(error)).lower()
+    return InputError(f"can't write: {reason}", where=str(error.filename) if error.filename else None)
 
 
 def _bug(error: Exception) -> InternalError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import dataclasses
 import json
 import time
@@ -22,8 +21,8 @@ if TYPE_CHECKING:
 
 MOST_EXAMPLES = 8  # samples that come with a library's example, at most
 BUILDERS = ("system", "platformio")
-INI = "platformio.ini"
 PLAN_FILE = "plan.json"  # in every build's folder, for who watches the board later
+BOARD_FILE = "board.json"  # and the board, which may have been described by a file of the user's own
 PORT_COMES_BACK = 10.0  # seconds that a board which is its own USB device may be away after it was loaded
 
 
@@ -72,8 +71,7 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     from edgelearn.build import build_image
     from edgelearn.build.pio import compile_project
     from edgelearn.build.verify import verify_image
-    from edgelearn.cli.files import lock_folder, write_text
-    from edgelearn.report import plan_figures
+    from edgelearn.cli.files import lock_folder
 
     timer = Timer()
     sources = program(job, plan)
@@ -87,7 +85,6 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     else:
         image = build_image(sources.files, board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
     verify_image(plan, image)
-    write_text(folder / PLAN_FILE, json.dumps(plan_figures(plan), indent=1, allow_nan=False) + "\n")
     elf = folder / "image.elf" if builder == "system" else image.elf
     say(f"built {elf}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM, as planned, in {timer}")
     return image
@@ -122,15 +119,20 @@ def _slots(job: Job, plan: Plan) -> list[bytes]:
 
 
 def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False) -> None:
-    """Write the model as a PlatformIO project; InputError if a file of it was edited."""
+    """Write the model as a PlatformIO project, with the plan's figures; InputError if a file of it was edited."""
+    from edgelearn import boards
     from edgelearn.build.keep import write_generated, write_once
     from edgelearn.build.platformio import make_project
+    from edgelearn.cli.files import write_text
+    from edgelearn.report import plan_figures
 
     sources = program(job, plan)
     carrier = job.carrier or job.board.carrier
     made = make_project(sources.files, plan.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
     write_generated(folder, made.generated, force=overwrite)
     write_once(folder, made.own)
+    write_text(folder / PLAN_FILE, json.dumps(plan_figures(plan), indent=1, allow_nan=False) + "\n")
+    write_text(folder / BOARD_FILE, boards.to_json(plan.board))
 
 
 def library_job(job: Job, *, named: bool) -> Job:
@@ -183,27 +185,42 @@ def project_board(folder: Path) -> Board:
     from edgelearn import boards
     from edgelearn.errors import InputError
 
-    ini = configparser.ConfigParser(interpolation=None)
     try:
-        ini.read_string((folder / INI).read_text(encoding="utf-8"))
-        name = ini["platformio"]["default_envs"]
-    except (OSError, UnicodeDecodeError, configparser.Error, KeyError):
+        return boards.from_json((folder / BOARD_FILE).read_bytes())
+    except (OSError, ValueError):
         raise InputError(
             "there is no project of edgelearn's here",
             where=str(folder),
             hint="edgelearn build MODEL --board BOARD writes one, into build/ if no --out is given",
         ) from None
-    return boards.load(name)
 
 
-def load_program(folder: Path, board: Board, port: str | None) -> None:
-    """Load a project's program onto its board, which PlatformIO does, and wait until its port is there again."""
-    from edgelearn.build.pio import run_pio
+def check_loadable(board: Board) -> None:
+    """UsageError for a board that nothing is loaded onto."""
     from edgelearn.errors import UsageError
 
     if board.platformio is None:
         what = "is emulated" if board.emulated else "is this computer"
         raise UsageError(f"{board.id} {what}: nothing is loaded onto it", hint="edgelearn run starts the program")
+
+
+def verify_project(folder: Path, board: Board) -> None:
+    """Compile a project with PlatformIO and hold what is loaded to the plan beside it; InputError if it is not that."""
+    from edgelearn.build.pio import compile_project
+    from edgelearn.build.verify import verify_figures
+    from edgelearn.cli.watching import read_plan
+
+    timer = Timer()
+    figures = read_plan(folder / PLAN_FILE)
+    image = compile_project(folder, board, board.carrier)
+    verify_figures(figures, image)
+    say(f"built {image.elf}: {image.flash.total:,} bytes of flash, as planned, in {timer}")
+
+
+def load_program(folder: Path, board: Board, port: str | None) -> None:
+    """Load a project's program onto its board, which PlatformIO does, and wait until its port is there again."""
+    from edgelearn.build.pio import run_pio
+
     timer = Timer()
     upload = port if port and "://" not in port else None
     run_pio(folder, "upload", board=board.id, local=False, port=upload)
@@ -231,11 +248,14 @@ def check_saving(job: Job, port: str | None, restore: bool | None) -> None:
         )
 
 
-def on_port(job: Job, port: str | None) -> tuple[Job, str | None]:
+def on_port(job: Job, port: str | None, *, loads: bool = True) -> tuple[Job, str | None]:
     """The job as it runs on a real board, and the board's port; as it is, and None, where an emulator is started.
 
-    A board that nothing emulates is looked for on USB if no port is named: DeviceError if it is not there.
+    A board that nothing emulates is looked for on USB if no port is named: DeviceError if it is not there. Nor is
+    anything built for a port that can't be opened; but that of a board which is its own USB device, as those with a
+    framework are, may only be there once its program is loaded.
     """
+    from edgelearn.device.port import check_port
     from edgelearn.ports import find_port
 
     board = job.board
@@ -243,4 +263,6 @@ def on_port(job: Job, port: str | None) -> tuple[Job, str | None]:
         if board.emulated or board.arch == "host":
             return job, None
         port = find_port(board).port
+    elif not (loads and board.framework):
+        check_port(port)
     return dataclasses.replace(job, carrier="uart", board=board.on_silicon() if board.real else board), port

@@ -41,12 +41,18 @@ class Metrics:
         try:
             self._file = self.path.open("w", encoding="utf-8", buffering=1)
         except OSError as error:
-            raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(self.path)) from None
+            raise self._cannot(error) from None
+
+    def _cannot(self, error: OSError) -> InputError:
+        return InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(self.path))
 
     def add(self, event: dict[str, Any]) -> None:
         """Keep one event."""
         self.events.append(event)
-        self._file.write(json.dumps(event, allow_nan=False) + "\n")
+        try:
+            self._file.write(json.dumps(event, allow_nan=False) + "\n")
+        except OSError as error:
+            raise self._cannot(error) from None
         if self.on_line:
             self.on_line(event)
 

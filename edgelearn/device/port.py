@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import grp
 import os
+import stat
 import termios
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import serial
 
@@ -14,6 +16,7 @@ from edgelearn.device.base import Device
 from edgelearn.errors import DeviceError, PortLost
 
 MOST_BAUD = 2_000_000
+LIST_PORTS = "python -m serial.tools.list_ports"
 # What is tried where a board does not answer, the most usual first.
 RATES = (115_200, 921_600, 1_000_000, 2_000_000, 460_800, 230_400, 1_500_000, 57_600, 9_600)
 _BROKEN = (serial.SerialException, OSError, termios.error)
@@ -26,6 +29,7 @@ class PortDevice(Device):
 
     def __init__(self, port: str, baud: int) -> None:
         self.name = port
+        check_port(port)
         try:
             self._port = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=10, exclusive=True)
         except (*_BROKEN, ValueError) as error:
@@ -76,6 +80,33 @@ class PortDevice(Device):
         self._port.close()
 
 
+def check_port(port: str) -> None:
+    """DeviceError if a port can't be there: a path that is missing, no device or not ours, an address without a number.
+
+    Nothing is opened: that would reset some boards.
+    """
+    scheme, found, _ = port.partition("://")
+    if found:
+        if scheme == "socket" and not _has_number(port):
+            raise DeviceError(f"{port} has no port number", hint="socket://HOST:PORT, such as socket://127.0.0.1:5555")
+        return
+    try:
+        kind = os.stat(port).st_mode
+    except OSError as error:
+        raise _explain(port, 0, error) from None
+    if not stat.S_ISCHR(kind):
+        raise DeviceError(f"{port} is no serial port", hint=LIST_PORTS)
+    if not os.access(port, os.R_OK | os.W_OK):
+        raise DeviceError(f"no permission to open {port}", hint=_way_in(port))
+
+
+def _has_number(address: str) -> bool:
+    try:
+        return urlsplit(address).port is not None
+    except ValueError:
+        return False
+
+
 def _explain(port: str, baud: int, error: Exception) -> DeviceError:
     text, number = str(error).lower(), getattr(error, "errno", None)
     if number in (errno.EAGAIN, errno.EBUSY) or "busy" in text or "lock" in text:
@@ -90,7 +121,7 @@ def _explain(port: str, baud: int, error: Exception) -> DeviceError:
     if "baud" in text:
         return DeviceError(f"{port} can't do {baud:,} baud", hint="--baud 115200 works on nearly all ports")
     if number == errno.ENOENT or "no such file" in text or "not find" in text or isinstance(error, ValueError):
-        return DeviceError(f"there is no port {port}", hint="python -m serial.tools.list_ports")
+        return DeviceError(f"there is no port {port}", hint=LIST_PORTS)
     return DeviceError(f"{port} can't be opened: {error}")
 
 

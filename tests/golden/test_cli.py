@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from edgelearn import boards
 from edgelearn.cli.app import COMMANDS
 from tests.support.cli import DATA, MODEL, WEARABLE, edgelearn, tidy
 
@@ -141,7 +142,7 @@ def test_errors(name: str, tmp_path: Path, golden: Golden, capsys: Capture) -> N
     shutil.copy(MODEL, tmp_path / "model.onnx")
     (tmp_path / "broken.onnx").write_bytes(MODEL.read_bytes()[:5000])
     (tmp_path / "emulated").mkdir()
-    (tmp_path / "emulated" / "platformio.ini").write_text("[platformio]\ndefault_envs = qemu-m4\n")
+    (tmp_path / "emulated" / "board.json").write_text(boards.to_json(boards.load("qemu-m4")))
     said = edgelearn(capsys, *ERRORS[name])
     assert said.code in (1, 2)
     assert said.out == ""

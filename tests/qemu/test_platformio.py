@@ -59,11 +59,12 @@ def _assert_same_parts(one: Image, other: Image) -> None:
 
 @pytest.mark.parametrize("name", ["qemu-m4", "qemu-rv32"])
 def test_both_ways_to_build_give_the_same_program(name: str, tmp_path: Path) -> None:
+    """In a folder with blanks in its name."""
     board = boards.load(name)
     plan = compile_model(load(MODEL), TrainConfig(epochs=1), board)
     sources = generate(plan)
     made = make_project(sources.files, board, carrier=board.carrier, kernels=sources.kernels, title="wearable")
-    project = tmp_path / "project"
+    project = tmp_path / "a project"
     write_generated(project, made.generated)
     write_once(project, made.own)
     ours = build_image(sources.files, board, tmp_path / "direct", kernel_sources=sources.kernels)
@@ -136,3 +137,27 @@ def test_a_board_with_a_framework_is_built_loaded_and_trained(
     through, direct = (np.load(tmp_path / name / "trained.npz") for name in ("stub", "direct"))
     assert direct.files == through.files
     assert [name for name in direct.files if not np.array_equal(direct[name], through[name])] == []
+
+
+def test_what_is_flashed_must_be_what_was_planned(
+    stub_board: tuple[Path, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By a board file of a user's own, in a folder with blanks, and watched afterwards."""
+    file, port = stub_board
+    project = tmp_path / "my own" / "build"
+    said = edgelearn(capsys, "build", MODEL, "--board", file, "--write-only", "--out", project)
+    assert said.code == 0, said.err
+    source = project / "src" / "model.c"
+    text = source.read_text()
+    source.write_text(text.replace("el_arena[", "el_arena[16 + "))
+    assert source.read_text() != text
+    said = edgelearn(capsys, "flash", project)
+    assert said.code == 1, said.err
+    assert "the program in this project is not that of its plan" in said.err
+    assert "arena (RAM): planned 22,976 bytes, linked" in said.err
+    source.write_text(text)
+    said = edgelearn(capsys, "flash", project)
+    assert said.code == 0, said.err
+    assert "loaded build onto stub" in said.err
+    said = edgelearn(capsys, "monitor", "--port", port, "--count", 1, "--plan", project / "plan.json")
+    assert said.code == 0, said.err

@@ -55,6 +55,7 @@ def test_unknown_board_names_its_neighbours() -> None:
         ('ram = "ram"', 'ram = "flash"', "not a memory of kind ram", "layout.ram"),
         ("stack = 4096", "stack = 4194304", "leave no RAM", "stack"),
         ('uart = ["arm/uart_cmsdk.c"]', "", "no HAL files", "hal.uart"),
+        ("arm/uart_cmsdk.c", "arm/uart_mine.c", "no file arm/uart_mine.c in firmware/hal", "hal.uart"),
         ("description", "id = 'x'\ndescription", "file name", "id"),
         ("description =", "description", "not valid TOML", "mine.toml"),
     ],
@@ -68,6 +69,12 @@ def test_a_mistake_is_named(tmp_path: Path, old: str, new: str, message: str, ke
         boards.load(file)
     assert message in caught.value.message
     assert (caught.value.where or "").endswith(key)
+
+
+@pytest.mark.parametrize("name", boards.available())
+def test_a_board_goes_beside_its_build_and_comes_back(name: str) -> None:
+    board = boards.load(name)
+    assert boards.from_json(boards.to_json(board).encode()) == board
 
 
 def test_a_missing_file_is_an_input_error() -> None:

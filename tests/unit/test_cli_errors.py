@@ -156,3 +156,40 @@ def test_a_missing_compiler(command: str, tmp_path: Path, capsys: Capture, monke
     said = edgelearn(capsys, command, MODEL, "--board", "qemu-rv32")
     assert said.code == 3
     assert "hint: apt-get install gcc-riscv64-unknown-elf" in said.err
+
+
+@pytest.mark.parametrize("command", ["build", "run"])
+def test_a_disk_that_takes_no_more(command: str, tmp_path: Path) -> None:
+    """No file may grow beyond 3,000 bytes, as on a disk that is full."""
+    limited = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000));"
+    code = f"{limited} from edgelearn.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    flags = ("--data", DATA, "--board", "host", "--out", tmp_path / "out")
+    arguments = [sys.executable, "-c", code, command, str(MODEL), *map(str, flags)]
+    done = subprocess.run(arguments, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 1, done.stderr
+    assert "error: can't write: file too large" in done.stderr
+    assert f"at {tmp_path}/out" in done.stderr
+    assert not [p for p in (tmp_path / "out").rglob(".*") if p.is_file() and p.name != ".lock"], "nothing half-written"
+
+
+@pytest.mark.parametrize(
+    ("port", "message"),
+    [
+        ("/dev/ttyNONE7", "there is no port /dev/ttyNONE7"),
+        ("/dev", "/dev is no serial port"),
+        (str(MODEL), "is no serial port"),
+        ("socket://127.0.0.1", "has no port number"),
+    ],
+)
+def test_a_port_that_can_not_be_is_said_before_anything_is_built(
+    port: str, message: str, tmp_path: Path, capsys: Capture
+) -> None:
+    for more in ((), ("--no-flash",)):
+        flags = ("--data", DATA, "--board", "nucleo_f446re", "--port", port, "--out", tmp_path / "out")
+        said = edgelearn(capsys, "run", MODEL, *flags, *more)
+        assert (said.code, said.out) == (4, "")
+        assert message in " ".join(said.err.split())
+        assert not (tmp_path / "out").exists()
+    said = edgelearn(capsys, "monitor", "--port", port)
+    assert said.code == 4
+    assert message in " ".join(said.err.split())

@@ -16,6 +16,7 @@ from edgelearn import boards
 from edgelearn.build import keep, pio
 from edgelearn.build.keep import LIST, write_generated, write_once
 from edgelearn.build.platformio import Project, make_project
+from edgelearn.cli.building import load_program
 from edgelearn.errors import InputError, ToolError
 from tests.support.cli import MODEL, edgelearn
 from tests.support.linear import LinearModel
@@ -209,21 +210,19 @@ def test_what_platformio_fails_at_is_said(
     assert says in (tmp_path / "build.log").read_text()
 
 
-def test_loading_takes_the_port_and_names_what_failed(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _write(boards.load("nucleo_f446re"), tmp_path / "p")
+def test_loading_takes_the_port_and_names_what_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    board = boards.load("nucleo_f446re")
+    _write(board, tmp_path / "p")
     says = "Error: could not open port /dev/nowhere: No such file"
     monkeypatch.setattr(pio, "find_pio", lambda: [*_fake(tmp_path, says, 1)])
-    said = edgelearn(capsys, "flash", tmp_path / "p", "--port", "/dev/nowhere")
-    assert said.code == 3
-    assert "can't load the program onto nucleo_f446re" in said.err
-    assert "/dev/nowhere" in said.err
+    with pytest.raises(ToolError, match="can't load the program onto nucleo_f446re") as caught:
+        load_program(tmp_path / "p", board, "/dev/nowhere")
+    assert caught.value.details == (says,)
     script = tmp_path / "pio"
     script.write_text('#!/bin/sh\necho "$@" > args\n')
     monkeypatch.setattr(pio, "find_pio", lambda: [str(script)])
     (tmp_path / "tty").touch()
-    assert edgelearn(capsys, "flash", tmp_path / "p", "--port", tmp_path / "tty").code == 0
+    load_program(tmp_path / "p", board, str(tmp_path / "tty"))
     asked = (tmp_path / "p" / "args").read_text().split()
     assert asked == [
         "run",

@@ -39,7 +39,7 @@ def command(
     from edgelearn.cli.settings import make_job
     from edgelearn.cli.training import finish, save, train
 
-    job, port = on_port(make_job(flags), port)
+    job, port = on_port(make_job(flags), port, loads=not no_flash)
     check_saving(job, port, restore)
     loads = port is not None and not no_flash and job.board.platformio is not None
     # What PlatformIO loads it compiles itself, and that is what must be held to the plan.
