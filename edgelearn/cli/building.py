@@ -230,15 +230,17 @@ def load_program(folder: Path, board: Board, port: str | None) -> None:
         time.sleep(0.1)
 
 
-def check_saving(job: Job, port: str | None, restore: bool | None) -> None:
-    """UsageError if a run can't save, or restore, as was asked for."""
+def check_saving(job: Job, port: str | None, restore: bool | None, *, best: bool = False) -> bool | None:
+    """Whether a run restores; UsageError if it can't save, or restore, as was asked for."""
     from edgelearn.errors import UsageError
 
+    if best and restore is False:
+        raise UsageError("--fresh forgets what --restore-best goes on from", where="--restore-best")
     if not job.config.save_every:
-        if restore is not None:
-            flag = "--restore" if restore else "--fresh"
+        if best or restore is not None:
+            flag = "--restore-best" if best else "--restore" if restore else "--fresh"
             raise UsageError(f"{flag} goes with --save-every", where=flag, hint="edgelearn run --save-every 100 ...")
-        return
+        return restore
     store = job.board.store
     if port is None and job.board.emulated and store and store.kind == "flash" and not store.file_bytes:
         raise UsageError(
@@ -246,6 +248,7 @@ def check_saving(job: Job, port: str | None, restore: bool | None) -> None:
             where="--save-every",
             hint="name the --port of a real one, or take qemu-m4 or qemu-rv32",
         )
+    return True if best else restore
 
 
 def on_port(job: Job, port: str | None, *, loads: bool = True) -> tuple[Job, str | None]:

@@ -72,6 +72,12 @@ def sentence(event: dict[str, Any], timer: Timer) -> str | None:
         return f"evaluated {event['when']}: {scores(event)} on {event['samples']:,} held-out samples in {timer}"
     if kind == "epoch":
         return f"trained epoch {event['epoch']}: {scores(event)} in {timer}"
+    if kind == "sensed":
+        return f"trained {event['samples']:,} samples of the sensor: loss {number(event['loss'])} in {timer}"
+    if kind == "inferred":
+        return f"the board takes it for class {event['predicted']}"
+    if kind == "waiting":
+        return "waiting: the sensor has nothing, or nobody says what it is"
     if kind == "checked":
         return (
             f"checked {event['what']} against the reference: {event['error'] or 0:.1e} off,"

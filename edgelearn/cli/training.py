@@ -18,12 +18,14 @@ from edgelearn.errors import EdgelearnError, InputError, NumbersError, ToolError
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
+    from edgelearn.cli.sensing import Sensing
     from edgelearn.cli.settings import Job
     from edgelearn.cut import Cut
     from edgelearn.data import Dataset
     from edgelearn.export.score import FileScore
+    from edgelearn.link import Link
     from edgelearn.plan import Plan
-    from edgelearn.session import Event, Outcome
+    from edgelearn.session import BoardSession, Event, Outcome
     from edgelearn.watch.tensorboard import EventFiles
 
 METRICS = "metrics.jsonl"
@@ -87,31 +89,34 @@ def train(
     job: Job,
     plan: Plan,
     image: Image,
-    data: Dataset,
+    data: Dataset | None,
     folder: Path,
     *,
     count: bool = False,
     port: str | None = None,
     restore: bool | None = None,
+    best: bool = False,
+    sensing: Sensing | None = None,
     tensorboard: str | None = None,
     on_line: Callable[[dict[str, Any]], None] | None = None,
 ) -> Run:
     """Start the board, or attach to its `port`, train, and keep what came of it whatever happens.
 
-    `restore`: see Session. `tensorboard` is a folder for event files. Nothing is raised for a run that broke off.
+    `restore`, `best`: see Session. `sensing` takes the place of `data`. `tensorboard` is a folder for event files.
+    Nothing is raised for a run that broke off.
     """
     from edgelearn.device import open_device
     from edgelearn.link import Link
-    from edgelearn.session import Outcome, Session
+    from edgelearn.session import Outcome
 
     make_folder(folder)
     for stale in ("trained.onnx", "trained.tflite", "trained.npz", "summary.json", "report.html", "curve.png"):
         (folder / stale).unlink(missing_ok=True)
     metrics = Metrics(folder, on_line)
-    run = Run(plan, image, Outcome(), metrics.events, cut=compare_prefix(plan, data))
+    run = Run(plan, image, Outcome(), metrics.events, cut=compare_prefix(plan, data) if data else None)
     display = make_display(plan)
     records = _event_files(tensorboard)
-    session: Session | None = None
+    session: BoardSession | None = None
 
     def on_event(event: Event) -> None:
         record = event.to_json()
@@ -129,7 +134,7 @@ def train(
             contextlib.closing(Link(open_device(image, port=port, count_instructions=count, store=store))) as link,
         ):
             display.use(link.statistics)
-            session = Session(plan, link, data, on_event, restore=restore)
+            session = _session(plan, link, data, sensing, on_event, restore=restore, best=best)
             session.run()
     except KeyboardInterrupt:
         run.interrupted = True
@@ -150,6 +155,27 @@ def train(
         _warn_if_worse(run.outcome)
     run.files.append(metrics.path)
     return run
+
+
+def _session(
+    plan: Plan,
+    link: Link,
+    data: Dataset | None,
+    sensing: Sensing | None,
+    on_event: Callable[[Event], None],
+    *,
+    restore: bool | None,
+    best: bool,
+) -> BoardSession:
+    """The run over samples of the host's, or of the board's own."""
+    from edgelearn.session import SensorSession, Session
+
+    if data is not None:
+        return Session(plan, link, data, on_event, restore=restore, best=best)
+    assert sensing is not None
+    asks = sensing.asks(plan)
+    count, held_out = sensing.count, sensing.held_out
+    return SensorSession(plan, link, count, on_event, held_out=held_out, asks=asks, restore=restore, best=best)
 
 
 def _event_files(folder: str | None) -> EventFiles | None:
@@ -178,7 +204,7 @@ def _warn_if_worse(outcome: Outcome) -> None:
         )
 
 
-def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
+def save(job: Job, run: Run, data: Dataset | None, folder: Path) -> None:
     """Write weights, the user's model with them, curve, report and summary, as far as the run came.
 
     The model's accuracy is measured in its own runtime if the run came to its end and that runtime is installed.
@@ -191,7 +217,7 @@ def save(job: Job, run: Run, data: Dataset, folder: Path) -> None:
         trained = folder / f"trained{job.model.suffix}"
         export_samples(job.model, run.plan.imported, weights, trained, data)
         run.files += [trained, folder / "trained.npz"]
-        if not run.outcome.stopped:
+        if data and not run.outcome.stopped:
             run.exported = measure(trained, data, run.plan.graph, str(run.plan.graph.meta["loss"]))
     png = _curve(run, folder) if any(e["event"] == "step" for e in run.events) else None
     figures = run.figures

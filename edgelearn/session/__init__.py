@@ -6,14 +6,17 @@ from edgelearn.session.follower import LOSS_TOLERANCE, OUTPUT_TOLERANCE
 from edgelearn.session.memory import trained_tensors
 from edgelearn.session.outcome import Event, Outcome
 from edgelearn.session.samples import Samples, as_it_travels, encode, hyper_of
+from edgelearn.session.sensing import Ask, SensorSession
 
 __all__ = [
     "LOSS_TOLERANCE",
     "OUTPUT_TOLERANCE",
+    "Ask",
     "BoardSession",
     "Event",
     "Outcome",
     "Samples",
+    "SensorSession",
     "Session",
     "as_it_travels",
     "encode",

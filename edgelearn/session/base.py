@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,31 +19,31 @@ from edgelearn.ops.scaling import SCALE, SKIPPED
 from edgelearn.passes.precision import is_scaled
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
-from edgelearn.session.follower import (
-    HALF_LOSS_TOLERANCE,
-    HALF_OUTPUT_TOLERANCE,
-    LOSS_TOLERANCE,
-    OUTPUT_TOLERANCE,
-    Follower,
-    allowed,
-)
+from edgelearn.session.follower import Follower, losses_allowed, outputs_allowed
 from edgelearn.session.memory import at_home, tensors_of
 from edgelearn.session.outcome import Event, Outcome
 from edgelearn.verdict import takes_labels
-from edgelearn.wire import Feature, Hello, Result, Status
+from edgelearn.wire import Feature, Hello, Hyper, Result, Status
 
 
 class BoardSession(ABC):
     """Trains one plan over one link. `on_event` sees everything as it happens.
 
     Where the board has weights of this plan in its flash, the run goes on from there, bit by bit as if it had never
-    ended; with `restore` False everything saved is forgotten, with True DeviceError if there is nothing.
+    ended; with `restore` False everything saved is forgotten, with True DeviceError if there is nothing. `best`: it
+    goes on from the best save, in place of the latest.
     """
 
     def __init__(
-        self, plan: Plan, link: Link, on_event: Callable[[Event], None], *, restore: bool | None = None
+        self,
+        plan: Plan,
+        link: Link,
+        on_event: Callable[[Event], None],
+        *,
+        restore: bool | None = None,
+        best: bool = False,
     ) -> None:
-        self.plan, self.link, self.on_event, self.restore = plan, link, on_event, restore
+        self.plan, self.link, self.on_event, self.restore, self.best = plan, link, on_event, restore, best
         self.resumed: Status | None = None  # what was restored
         self.labels = takes_labels(plan.graph.meta["loss"])
         self.outcome = Outcome()
@@ -72,6 +72,21 @@ class BoardSession(ABC):
     def _emit(self, kind: str, **values: Any) -> None:
         self.on_event(Event(kind, values))
 
+    def _attach(self, hyper: Hyper) -> Hello:
+        """Greet the board, and bring it to where the run begins or goes on."""
+        hello = self.link.hello(self.plan.hash)
+        self._restore(hello)
+        if self.resumed is None:
+            self.link.reset()
+        self.link.configure(hyper)
+        self._keep()
+        return hello
+
+    def _announce(self, hello: Hello) -> None:
+        self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
+        if self.plan.saving:
+            self._emit_saved(hello)
+
     def _restore(self, hello: Hello) -> None:
         """Go on from what the board has saved, or forget it, as was asked for."""
         if self.plan.saving is None:
@@ -79,7 +94,7 @@ class BoardSession(ABC):
         if self.restore is False:
             self.link.forget()
         elif hello.saved_step:
-            self.link.restore()
+            self.link.restore("best" if self.best else "latest")
             self.resumed = self.link.status()
         elif self.restore:
             raise DeviceError(
@@ -102,11 +117,11 @@ class BoardSession(ABC):
         )
 
     def _save(self) -> None:
-        """The weights as the run leaves them, with their loss on held-out samples."""
-        if self.plan.saving is None or self.outcome.after is None:
+        """The weights as the run leaves them, with their loss on held-out samples if there were any."""
+        if self.plan.saving is None:
             return
         try:
-            self.link.save(self.outcome.after.loss)
+            self.link.save(self.outcome.after.loss if self.outcome.after else None)
         except BoardFailed:
             self._emit("unsaved")  # the weights have come home all the same
             return
@@ -130,7 +145,7 @@ class BoardSession(ABC):
 
     def _check_losses(self, follower: Follower, what: str = "training samples") -> None:
         """The board's losses against the reference's."""
-        most = allowed(self.plan, LOSS_TOLERANCE, HALF_LOSS_TOLERANCE)
+        most = losses_allowed(self.plan)
         self.outcome.loss_error = follower.worst
         self._emit("checked", what="losses", error=follower.worst, tolerance=most)
         if follower.worst > most:
@@ -138,6 +153,21 @@ class BoardSession(ABC):
                 f"the board's losses are {follower.worst:.1e} off the reference's, {most:.0e} is allowed",
                 where=f"the first {follower.followed} {what}",
             )
+
+    def _emit_step(self, epoch: int, of: int, result: Result, losses: Sequence[float], correct: int) -> None:
+        self._emit(
+            "step",
+            epoch=epoch,
+            step=result.step,
+            samples=result.samples,
+            of=of,
+            loss=result.loss,
+            mean_loss=float(np.mean(losses[-100:])),
+            accuracy=correct / len(losses) if self.labels else None,
+            lr=result.lr,
+            grad_norm=result.grad_norm if self.plan.config.clip_norm else None,
+            **{self.plan.board.unit: result.spent or None},
+        )
 
     def _stop_if_not_finite(self, result: Result, where: str, kept: str) -> None:
         if result.ok:
@@ -186,7 +216,7 @@ class BoardSession(ABC):
             error = np.abs(self.link.infer(sample) - truth).max() / max(float(np.abs(truth).max()), 1e-6)
             worst = max(worst, float(error))
         self.outcome.output_error = worst
-        most = allowed(self.plan, OUTPUT_TOLERANCE, HALF_OUTPUT_TOLERANCE)
+        most = outputs_allowed(self.plan)
         self._emit("checked", what="predictions", error=worst, tolerance=most)
         if not worst <= most:
             raise NumbersError(

@@ -25,9 +25,16 @@ class Session(BoardSession):
     """Trains on `data`, and evaluates on what is held out of it, before and after."""
 
     def __init__(
-        self, plan: Plan, link: Link, data: Dataset, on_event: Callable[[Event], None], *, restore: bool | None = None
+        self,
+        plan: Plan,
+        link: Link,
+        data: Dataset,
+        on_event: Callable[[Event], None],
+        *,
+        restore: bool | None = None,
+        best: bool = False,
     ) -> None:
-        super().__init__(plan, link, on_event, restore=restore)
+        super().__init__(plan, link, on_event, restore=restore, best=best)
         self.train_set = encode(plan, data.x_train, data.y_train)
         self.test_set = encode(plan, data.x_test, data.y_test)
         self.known = [k for p, members in phases(data.phase_train, len(self.train_set)) if p < 0 for k in members]
@@ -52,19 +59,12 @@ class Session(BoardSession):
         self._check_outputs(samples, f"the first {INFERRED} held-out samples")
 
     def _connect(self) -> None:
-        hello = self.link.hello(self.plan.hash)
-        self._restore(hello)
-        if self.resumed is None:
-            self.link.reset()
-        self.link.configure(self.hyper)
-        self._keep()
+        hello = self._attach(self.hyper)
         chosen = [k for _, members in self.phases for k in members][: hello.store_slots]
         self.slots = {k: slot for slot, k in enumerate(sorted(chosen))}
         if self.rehearsal:
             self.rehearsal.start(self.known or self.phases[0][1], write=not self._has_latents)
-        self._emit("connected", board=self.plan.board.id, plan=self.plan.hash, protocol=hello.protocol)
-        if self.plan.saving:
-            self._emit_saved(hello)
+        self._announce(hello)
 
     @property
     def _has_latents(self) -> bool:
@@ -155,6 +155,7 @@ class Session(BoardSession):
         if self.resumed:
             self._catch_up(follower, self.resumed)
         several = len(self.phases) > 1
+        of = config.epochs * (len(self.train_set) - len(self.known))
         for epoch, (phase, begins, order) in enumerate(self._order(), 1):
             before, done = order[:done], max(0, done - len(order))
             for k in before:
@@ -171,7 +172,7 @@ class Session(BoardSession):
                 self.outcome.samples, self.outcome.steps = last.samples, last.step
                 losses.append(last.loss)
                 correct += last.correct
-                self._emit_step(epoch, last, losses, correct)
+                self._emit_step(epoch, of, last, losses, correct)
                 spent += last.spent
             if len(order) % config.batch or (self.rehearsal and config.batch > 1):
                 self.outcome.steps = self.link.flush().step
@@ -193,18 +194,3 @@ class Session(BoardSession):
         """A sample that was trained before: what it did to the replay memory."""
         if self.rehearsal and self._has_latents:
             self._replayed(k, new)
-
-    def _emit_step(self, epoch: int, result: Result, losses: Sequence[float], correct: int) -> None:
-        self._emit(
-            "step",
-            epoch=epoch,
-            step=result.step,
-            samples=result.samples,
-            of=self.plan.config.epochs * (len(self.train_set) - len(self.known)),
-            loss=result.loss,
-            mean_loss=float(np.mean(losses[-100:])),
-            accuracy=correct / len(losses) if self.labels else None,
-            lr=result.lr,
-            grad_norm=result.grad_norm if self.plan.config.clip_norm else None,
-            **{self.plan.board.unit: result.spent or None},
-        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edgelearn.ops.optimizers import Optim
+from edgelearn.passes.multiply import EXACTLY
 from edgelearn.passes.precision import is_scaled
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
@@ -18,15 +19,30 @@ DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and th
 # In half precision a sum that float32 rounds the other way makes the neighbouring half, 2^-10 away.
 HALF_LOSS_TOLERANCE, HALF_OUTPUT_TOLERANCE = 2e-2, 5e-3
 IN_HALVES = 4  # times as much where kernels sum short blocks in halves: their results are 1.3e-3 off, not 2.8e-4
+# Exact derivatives of piecewise affine products jump: where a sum that is rounded otherwise carries, one term doubles.
+# So only the first update is followed.
+EXACT_LOSS_TOLERANCE = 1e-2
 OUTPUT_TOLERANCE = 1e-5  # of the predictions with the board's own final weights, relative to the largest output
 NOTHING: Replayed = []
 
 
-def allowed(plan: Plan, floats: float, halves: float) -> float:
+def _allowed(plan: Plan, floats: float, halves: float) -> float:
     """How far off the reference a number may be that this plan computes."""
     if not is_scaled(plan.graph):
         return floats
     return halves * (IN_HALVES if any(kernel.halves for kernel in plan.chosen) else 1)
+
+
+def losses_allowed(plan: Plan) -> float:
+    """How far off the reference's the first losses of this plan may be."""
+    if plan.config.multiply == EXACTLY:
+        return EXACT_LOSS_TOLERANCE
+    return _allowed(plan, LOSS_TOLERANCE, HALF_LOSS_TOLERANCE)
+
+
+def outputs_allowed(plan: Plan) -> float:
+    """How far off the reference's the predictions of this plan may be, relative to the largest output."""
+    return _allowed(plan, OUTPUT_TOLERANCE, HALF_OUTPUT_TOLERANCE)
 
 
 class Follower:
@@ -46,6 +62,8 @@ class Follower:
         self.reference = Reference(plan.graph, np.float32, settings)
         # Past the first update, so that the optimizer is checked too.
         self.left = min(max(CHECKED_SAMPLES, plan.config.batch + 2), CHECKED_MOST)
+        if plan.config.multiply == EXACTLY:
+            self.left = plan.config.batch + 1
         self.followed, self.worst = 0, 0.0
 
     @np.errstate(over="ignore", invalid="ignore")  # where training explodes, so does the reference

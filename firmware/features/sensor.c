@@ -68,10 +68,15 @@ uint8_t el_sensor_sample(uint32_t op, uint32_t label)
     }
     code = set_label(op, label);
     if (code == EL_DONE && el_source.standard != 0) {
-        if (is_learning(op)) {
+        /* As long as nothing was learned, a sample is standardised by itself; the first value to come starts anew. */
+        const uint32_t known = el_source.standard->count;
+        if (is_learning(op) || known == 0) {
             look_at(x, count);
         }
         standardise(x, count);
+        if (!is_learning(op)) {
+            el_source.standard->count = known;
+        }
     }
     return code;
 }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from edgelearn.link import Link, Own
 from edgelearn.ops.optimizers import Optim
 from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
-from edgelearn.session import Event, Session, encode, hyper_of
+from edgelearn.session import Event, SensorSession, Session, encode, hyper_of, trained_tensors
 from edgelearn.wire import Feature, Op, Source
 from tests.qemu.test_session import dataset
 from tests.support.cli import DATA, MODEL, ROOT, WEARABLE, edgelearn
@@ -135,6 +137,75 @@ def test_the_device_learns_the_movements_by_itself(tmp_path: Path) -> None:
         after = np.mean([r.correct for r in link.evaluate_many(own)])
     assert before < 0.4
     assert after > 0.95
+
+
+def test_what_is_looked_at_before_anything_was_learned_is_standardised_by_itself(
+    tmp_path: Path, windows: list[np.ndarray]
+) -> None:
+    plan, image = built("host", CONFIG, tmp_path, **{"sensor.c": SENSOR})
+    with open_device(image) as device:
+        link = Link(device)
+        link.hello(plan.hash)
+        for window in windows[:2]:
+            link.take()
+            found = np.frombuffer(link.read("input"), "<f4").reshape(-1, 6)
+            truth = (window - window.mean(0, np.float64)) / window.std(0, np.float64)
+            np.testing.assert_allclose(found, truth, rtol=1e-3, atol=1e-4)
+            assert link.read("kept", 0, 4) == bytes(4), "nothing was learned"
+
+
+def test_run_trains_on_what_the_sensor_gives(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--sensor", WEARABLE / "sensor.c", "--standardise", "--lr", 0.01, "--board", "qemu-m4", "--json")
+    out = tmp_path / "out"
+    done = edgelearn(capsys, "run", MODEL, *flags, "--from-sensor", 60, "--held-out", 21, "--out", out)
+    assert done.code == 0, done.err
+    events = [json.loads(line) for line in done.out.splitlines()]
+    last = events[-1]
+    assert last["before"]["accuracy"] < 0.4
+    assert last["after"]["accuracy"] > 0.95
+    assert (last["samples"], last["ram"]["store"]) == (60, 0)
+    assert [e["what"] for e in events if e["event"] == "checked"] == ["losses", "predictions"]
+    losses = [e["loss"] for e in events if e["event"] == "step"]
+    assert len(losses) == 60
+    # What came home is what learned: the board was set back after the steps that were checked.
+    plan, image = built("host", TrainConfig(), tmp_path / "again")
+    with np.load(out / "trained.npz") as trained, open_device(image) as device:
+        link = Link(device)
+        link.hello(plan.hash)
+        start = trained_tensors(plan, link.read("params"))
+        assert all(not np.array_equal(start[name], trained[name]) for name in trained.files)
+
+
+def test_labels_from_lines_a_run_that_goes_on_and_the_best_of_its_saves(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flags = ("--sensor", WEARABLE / "sensor.c", "--standardise", "--save-every", 5, "--board", "host", "--json")
+    flags = (*flags, "--from-sensor", 20, "--labels", "stdin", "--out", tmp_path / "out")
+
+    def run(lines: str, *more: str) -> list[dict[str, Any]]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        done = edgelearn(capsys, "run", MODEL, *flags, *more)
+        assert done.code == 0, done.err
+        return [json.loads(line) for line in done.out.splitlines()]
+
+    events = run("3 6\n?\n7\n4\nq\n5\n")
+    assert [e["event"] for e in events if e["event"] not in ("step", "checked")] == [
+        *("connected", "fresh", "inferred", "saved", "done")
+    ]
+    assert (events[-1]["samples"], events[-1]["before"]) == (7, None)
+    best = next(e for e in events if e["event"] == "saved")["best_step"]
+    assert best == 5, "seven samples, of which the last is of another class"
+    events = run("3 20\n", "--restore-best")
+    assert next(e for e in events if e["event"] == "restored")["samples"] == 5
+    assert events[-1]["samples"] == 20, "those before are counted"
+    done = edgelearn(capsys, "run", MODEL, *flags, "--restore-best", "--fresh")
+    assert (done.code, "--fresh forgets" in done.err) == (2, True)
+
+
+def test_a_run_without_a_sensor_in_the_program(tmp_path: Path) -> None:
+    plan, image = built("host", TrainConfig(), tmp_path, net="residual_net")
+    with open_device(image) as device, pytest.raises(DeviceError, match="has no sensor"):
+        SensorSession(plan, Link(device), 5, lambda event: None).run()
 
 
 def test_a_sensor_may_have_nothing_and_a_label_may_be_missing(tmp_path: Path) -> None:

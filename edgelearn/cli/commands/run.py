@@ -9,6 +9,7 @@ import click
 
 from edgelearn.cli.options import course_options, port_option, session_options, source_options
 from edgelearn.cli.output import emit, table, tell
+from edgelearn.cli.sensing import LABELS
 
 if TYPE_CHECKING:
     from edgelearn.cli.training import Run
@@ -20,10 +21,36 @@ if TYPE_CHECKING:
 @source_options
 @click.option("--no-flash", is_flag=True, help="The program is on the board already.")
 @click.option("--restore/--fresh", default=None, help="With --save-every: go on from what was saved, or forget it.")
+@click.option("--restore-best", is_flag=True, help="The same, from the save with the smallest loss.")
+@click.option(
+    "--from-sensor", type=click.IntRange(min=1), metavar="N", help="Train on N samples of --sensor, in place of --data."
+)
+@click.option(
+    "--held-out",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="With --from-sensor: evaluate N more of them, before and after.",
+)
+@click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    default=LABELS[0],
+    help="Who says what the sensor's samples are: the board's button, or lines on stdin, '3' or '3 20'.",
+)
 @click.option("--tensorboard", metavar="DIR", help="Write event files for TensorBoard.")
 @course_options
 def command(
-    as_json: bool, port: str | None, no_flash: bool, restore: bool | None, tensorboard: str | None, **flags: Any
+    as_json: bool,
+    port: str | None,
+    no_flash: bool,
+    restore: bool | None,
+    restore_best: bool,
+    from_sensor: int | None,
+    held_out: int,
+    labels: str,
+    tensorboard: str | None,
+    **flags: Any,
 ) -> None:
     """Train on the board: plan, build, start, train, check, export.
 
@@ -32,26 +59,42 @@ def command(
     curve.png and report.html. Where the runtime of such a file is installed,
     the accuracy of what was written is measured too. With --json every event is
     one line of JSON, the last one sums up. An emulated board is started; a real
-    one is loaded first and trains on its port.
+    one is loaded first and trains on its port. With --from-sensor the board
+    takes its samples itself, and each is labelled as it comes.
     """
     from edgelearn.cli.building import build_plan, check_saving, check_tools, load_program, on_port
     from edgelearn.cli.pipeline import load_data, plan_job
+    from edgelearn.cli.sensing import sensing_of, sensor_job
     from edgelearn.cli.settings import make_job
     from edgelearn.cli.training import finish, save, train
 
     job, port = on_port(make_job(flags), port, loads=not no_flash)
-    check_saving(job, port, restore)
+    sensing = sensing_of(job, from_sensor, held_out, labels, data=flags["data"] is not None)
+    job = sensor_job(job) if sensing else job
+    restore = check_saving(job, port, restore, best=restore_best)
     loads = port is not None and not no_flash and job.board.platformio is not None
     # What PlatformIO loads it compiles itself, and that is what must be held to the plan.
     builder = check_tools(job, "platformio" if loads else None, starts=port is None)
     plan = plan_job(job, instead=True)
-    data = load_data(job, plan)
+    data = None if sensing else load_data(job, plan)
     folder = job.out
     image = build_plan(job, plan, folder / "build", builder=builder)
     if loads:
         load_program(folder / "build", job.board, port)
     on_line = emit if as_json else None
-    run = train(job, plan, image, data, folder, port=port, restore=restore, tensorboard=tensorboard, on_line=on_line)
+    run = train(
+        job,
+        plan,
+        image,
+        data,
+        folder,
+        port=port,
+        restore=restore,
+        best=restore_best,
+        sensing=sensing,
+        tensorboard=tensorboard,
+        on_line=on_line,
+    )
     save(job, run, data, folder)
     if as_json:
         emit({"event": "done", **run.figures, "files": [str(path) for path in run.files]})
