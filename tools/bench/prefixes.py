@@ -59,9 +59,8 @@ def plan_of(name: str, board: str, int8: bool) -> Plan:
     return make_plan(_calibrated(name), config, boards.load(board))
 
 
-def forward(name: str, board: str, int8: bool) -> Iterator[Bench]:
+def calls(plan: Plan) -> Iterator[Bench]:
     """Each kernel call of a sample's way to the loss."""
-    plan = plan_of(name, board, int8)
     tensors = plan.graph.tensors
     for step, sizes, kernel in zip(plan.schedule.steps, plan.sizes, plan.chosen, strict=True):
         node, op = step.node, OPS[step.node.op]
@@ -80,9 +79,9 @@ def measure(board: str, method: Method, names: Iterable[str] = NETS) -> dict[str
     counts: dict[str, dict[str, int]] = {}
     for name in names:
         for label, int8 in FORMATS.items():
-            calls = list(forward(name, board, int8))
-            results = probe.run(board, [probe.call_of(b.args, b.kernel) for b in calls if b.kernel], count=method)
-            row = counts.setdefault(name, {"macs": sum(b.macs for b in calls)})
+            made = list(calls(plan_of(name, board, int8)))
+            results = probe.run(board, [probe.call_of(b.args, b.kernel) for b in made if b.kernel], count=method)
+            row = counts.setdefault(name, {"macs": sum(b.macs for b in made)})
             row[label] = sum(r.instructions or 0 for r in results)
     return counts
 
