@@ -53,6 +53,9 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     weights in fp16. loss_scale, a power of two, is what gradients are multiplied by at first; it halves when one
     overflows and doubles after scale_every clean updates, with 0 it stays.
 
+    multiply: pam multiplies by adding bit patterns, for cores without an FPU (edgelearn.passes.multiply); pam-exact has
+    the exact derivatives of that where layers have weights.
+
     save_every: the board saves weights and all that training needs to go on after so many updates, in flash that its
     file sets aside (edgelearn.saving); 0: never. sensor: a C file of the user's gives samples; with standardise the
     board brings each channel to mean 0 and variance 1, with statistics that it gathers itself. bake is the number of
@@ -95,6 +98,7 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rounding: Literal["nearest", "stochastic"] = "stochastic"
     loss_scale: Positive = 1024.0
     scale_every: Annotated[int, Meta(ge=0)] = 200
+    multiply: Literal["float", "pam", "pam-exact"] = "float"
     save_every: Annotated[int, Meta(ge=0)] = 0
     sensor: bool = False
     standardise: bool = False

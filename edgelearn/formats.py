@@ -33,6 +33,9 @@ U8 = Format("u8", 8, "uint8_t", np.dtype(np.uint8))
 U32 = Format("u32", 32, "uint32_t", np.dtype(np.uint32))
 BIT = Format("bit", 1, "uint8_t", np.dtype(np.bool_))
 
+# Of kernels whose products are piecewise affine (ops.pam); their operands are F32.
+PAM = Format("pam", 32, "float", np.dtype(np.float32))
+
 # Codes of weights that are signed powers of two (ops.shift), packed without gaps; numpy has one a byte.
 SHIFTS = {bits: Format(f"shift{bits}", bits, "uint8_t", np.dtype(np.uint8)) for bits in (2, 3, 4)}
 

@@ -23,6 +23,7 @@ from edgelearn.harts import divide
 from edgelearn.memory import Arena, aligned
 from edgelearn.ops import OPS
 from edgelearn.ops.parts import Parts
+from edgelearn.passes.multiply import FLOAT
 from edgelearn.passes.samples import AUTO
 from edgelearn.predict import calls, predict, select
 from edgelearn.recompute import is_again
@@ -376,6 +377,8 @@ def _digest(plan: Plan) -> str:
         settings = {name: value for name, value in settings.items() if name not in HALF_SETTINGS}
     for name in [name for name in ("sensor", "standardise", "bake") if not settings[name]]:
         del settings[name]
+    if settings["multiply"] == FLOAT:
+        del settings["multiply"]
     if settings.pop("save_every"):  # how often is nothing to agree on
         digest.update(b"saves")
     for item in (plan.board.id, sorted(settings.items()), plan.samples, plan.graph.inputs, plan.graph.outputs):

@@ -40,8 +40,7 @@ def _accumulated(held: np.ndarray, scale: float, value: np.ndarray) -> np.ndarra
         wide = _accumulated(held.astype(np.float32), scale, value)
         with np.errstate(over="ignore"):
             return wide.astype(np.float16)
-    total: np.ndarray = held + held.dtype.type(scale) * value.reshape(held.shape)
-    return total
+    return np.asarray(held + held.dtype.type(scale) * value.reshape(held.shape))
 
 
 def evaluate(graph: Graph, sample: np.ndarray, dtype: type = np.float64) -> np.ndarray:

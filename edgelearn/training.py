@@ -16,6 +16,7 @@ from edgelearn.passes.differentiate import choose_loss, differentiate, own_targe
 from edgelearn.passes.fold import fold_norms
 from edgelearn.passes.latents import mark_cut
 from edgelearn.passes.lower import lower
+from edgelearn.passes.multiply import affine_products, exact_layers
 from edgelearn.passes.partition import partition
 from edgelearn.passes.precision import is_scaled, to_halves
 from edgelearn.passes.quantize import quantize
@@ -43,6 +44,7 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
     graph = place_samples(lower(graph), graph, config.samples)
     loss = choose_loss(graph, config.loss)
     graph = shift_layers(apply_choice(graph, choice))
+    graph = exact_layers(graph, config.multiply, config.precision)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     graph = to_halves(graph, config.precision, config.loss_scale, config.samples)
     graph = mark_cut(graph, config.replay) if config.replay or config.store_latents else graph
@@ -54,7 +56,8 @@ def _attach(graph: Graph, config: TrainConfig, held: frozenset[str] = frozenset(
     if is_scaled(graph):
         at_random = config.rounding == "stochastic"
         return attach_scaled(graph, config.rule, clip=clips, at_random=at_random, every=config.scale_every)
-    return attach_updates(graph, config.rule, clip=clips, weight_decay=decays, held=held)
+    graph = attach_updates(graph, config.rule, clip=clips, weight_decay=decays, held=held)
+    return affine_products(graph, config.multiply)
 
 
 def _check_weights(graph: Graph) -> None:

@@ -70,11 +70,11 @@ def _error(name: str, value: float | None, limit: float) -> Case:
 
 def judge(checks: Checks, plan: Plan, image: Image, outcome: Outcome) -> list[Case]:
     """All checks of a run that came to its end. Sizes in `checks` are bytes."""
-    from edgelearn.session import LOSS_TOLERANCE, OUTPUT_TOLERANCE
+    from edgelearn.session.follower import losses_allowed, outputs_allowed
 
     cases = [
-        _error("losses match the reference", outcome.loss_error, LOSS_TOLERANCE),
-        _error("predictions match the reference", outcome.output_error, OUTPUT_TOLERANCE),
+        _error("losses match the reference", outcome.loss_error, losses_allowed(plan)),
+        _error("predictions match the reference", outcome.output_error, outputs_allowed(plan)),
     ]
     if checks.min_accuracy is not None:
         cases.append(_accuracy(checks.min_accuracy, outcome))

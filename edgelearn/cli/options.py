@@ -153,6 +153,12 @@ train_options = _all(
         help="Double it after N updates without overflow; 0: it stays.  [default: 200]",
     ),
     click.option(
+        "--multiply",
+        type=choices("multiply"),
+        help="pam: multiply by adding bit patterns, on cores without an FPU; pam-exact: with exact derivatives."
+        "  [default: float]",
+    ),
+    click.option(
         "--save-every", type=int, metavar="N", help="Save weights in the board's flash every N updates.  [default: 0]"
     ),
     click.option(

@@ -32,8 +32,8 @@ def _bwd_x(attrs: Attrs, dy: np.ndarray, gamma: np.ndarray, inv_std: np.ndarray)
 
 
 def _bwd_w(attrs: Attrs, x: np.ndarray, dy: np.ndarray, mean: np.ndarray, inv_std: np.ndarray) -> Arrays:
-    terms = dy * (x - mean) * inv_std
-    return (terms.reshape(-1, x.shape[-1]).sum(axis=0),)
+    terms = dy * (x - mean)
+    return (terms.reshape(-1, x.shape[-1]).sum(axis=0) * inv_std,)
 
 
 def _gradient(node: Node, tape: Tape) -> None:

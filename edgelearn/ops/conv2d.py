@@ -23,7 +23,7 @@ def infer(attrs: Attrs, shapes: Sequence[Shape]) -> list[Shape]:
     return [windows.out_map(attrs, x, w[0])]
 
 
-def _grouped(attrs: Attrs, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def grouped(attrs: Attrs, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Windows (P, G, k*k*Cg) and weights (G, Co/G, k*k*Cg)."""
     groups = attrs["groups"]
     win = windows.patches(attrs, x)
@@ -34,7 +34,7 @@ def _grouped(attrs: Attrs, x: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np
 
 def forward(attrs: Attrs, x: np.ndarray, w: np.ndarray, b: np.ndarray | None = None) -> Arrays:
     """The numpy truth."""
-    rows, weights = _grouped(attrs, x, w)
+    rows, weights = grouped(attrs, x, w)
     ho, wo, co = windows.out_map(attrs, x.shape, w.shape[0])
     y = np.einsum("pgk,gok->pgo", rows, weights, optimize=True).reshape(ho, wo, co)
     return (y if b is None else y + b,)
@@ -53,7 +53,7 @@ def _bwd_w(attrs: Attrs, x: np.ndarray, dy: np.ndarray) -> Arrays:
     groups, (ho, wo, co) = attrs["groups"], dy.shape
     kh, kw = attrs["kernel"]
     shape = (co, kh, kw, x.shape[2] // groups)
-    rows, _ = _grouped(attrs, x, np.empty(shape))
+    rows, _ = grouped(attrs, x, np.empty(shape))
     d = dy.reshape(ho * wo, groups, co // groups)
     return (np.einsum("pgo,pgk->gok", d, rows, optimize=True).reshape(shape),)
 

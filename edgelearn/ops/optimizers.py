@@ -47,7 +47,7 @@ def _momentum(o: Optim, g: np.ndarray | None, w: np.ndarray, v: np.ndarray) -> A
 def _adam_moments(o: Optim, g: np.ndarray, w: np.ndarray, m: np.ndarray, v: np.ndarray) -> Arrays:
     m = o.momentum * m + (1 - o.momentum) * g
     v = o.beta2 * v + (1 - o.beta2) * g * g
-    return w - o.lr * (m / o.bias1) / (np.sqrt(v / o.bias2) + o.epsilon), m, v
+    return w - (o.lr / o.bias1) * m / (np.sqrt(v * (1 / o.bias2)) + o.epsilon), m, v
 
 
 def _adam(o: Optim, g: np.ndarray, w: np.ndarray, m: np.ndarray, v: np.ndarray) -> Arrays:

@@ -102,7 +102,9 @@ class _Updater:
     def _in_place(self, weight: Tensor, sources: list[Node]) -> bool:
         """Whether the gradient may go straight into the weight: nobody reads the weight after it changed."""
         plain = may_hold(self.rule_name, self.batch, clip=self.clip) and weight.name not in self.held
-        return plain and len(sources) == 1 and sum(weight.name in n.inputs for n in self.graph.nodes) <= 2
+        # The source itself may read the weight: it reads an element before it writes it.
+        readers = [n for n in self.graph.nodes if weight.name in n.inputs and n not in sources]
+        return plain and len(sources) == 1 and len(readers) <= 2
 
     def _redirect(self, nodes: list[Node], grad: str, weight: Tensor) -> Iterator[Node]:
         for node in nodes:

@@ -391,11 +391,18 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
 
 def all_cases() -> list[Case]:
     """Every case, always with the same numbers."""
-    from tests.support import kernel_cases_f16, kernel_cases_recurrent, kernel_cases_s8, kernel_cases_shift
+    from tests.support import (
+        kernel_cases_f16,
+        kernel_cases_pam,
+        kernel_cases_recurrent,
+        kernel_cases_s8,
+        kernel_cases_shift,
+    )
     from tests.support.kernel_cases_wide import FAMILIES
 
     rng = np.random.default_rng(20)
     real_numbers = (convolutions, products, elementwise, activations, windows, *FAMILIES, *kernel_cases_shift.FAMILIES)
     others = (losses, optimizers, *kernel_cases_s8.FAMILIES, *kernel_cases_recurrent.FAMILIES)
     cases = [case for family in (*real_numbers, *others) for case in family(rng)]
-    return cases + kernel_cases_f16.all_cases(real_numbers)
+    affine = kernel_cases_pam.all_cases((*real_numbers, optimizers))
+    return cases + kernel_cases_f16.all_cases(real_numbers) + affine

@@ -14,9 +14,9 @@
 /* So many rows are summed apart: a float sum of thousands loses the digits that its last terms would add. */
 enum { EL_SUM_ROWS = 128 };
 
-/* Families by number format FMT (f32, f16), its C type T (float, el_f16) and instruction set ISA. SCRATCH is EL_SCRATCH
- * where kernels of that instruction set want scratch, else EL_NO_SCRATCH. In f16 operands and results are halves, sums
- * are floats or short blocks that are drained into floats, and each result is rounded once.
+/* Families by number format FMT (f32, f16, pam), its C type T (float, el_f16) and instruction set ISA. SCRATCH is
+ * EL_SCRATCH where kernels of that instruction set want scratch, else EL_NO_SCRATCH. In f16 operands and results are
+ * halves, sums are floats or short blocks that are drained into floats, and each result is rounded once.
  */
 
 /* y = conv(x, w) + b, b may be NULL; and the gradient of x */
@@ -56,6 +56,21 @@ enum { EL_SUM_ROWS = 128 };
                                            const uint8_t *w, const T *b, T *y);                                        \
     void el_dense_shift_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t pitch, int32_t bits, int32_t k,          \
                                              const T *dy, const uint8_t *w, T *dx);
+
+/* Gradients by the exact derivatives of piecewise affine products, el/pam.h, which depend on both factors. dw may be w:
+ * an element is read before it is written. */
+#define EL_EXACT_LAYERS(FMT, T, ISA)                                                                                   \
+    void el_conv2d_exact_bwd_x_##FMT##__##ISA(const el_window *s, const T *dy, const T *w, const T *x, T *dx);         \
+    void el_conv2d_exact_bwd_w_##FMT##__##ISA(const el_window *s, float scale, const T *x, const T *dy, const T *w,    \
+                                              T *dw);                                                                  \
+    void el_depthwise_conv2d_exact_bwd_x_##FMT##__##ISA(const el_window *s, const T *dy, const T *w, const T *x,       \
+                                                        T *dx);                                                        \
+    void el_depthwise_conv2d_exact_bwd_w_##FMT##__##ISA(const el_window *s, float scale, const T *x, const T *dy,      \
+                                                        const T *w, T *dw);                                            \
+    void el_dense_exact_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t pitch, const T *dy, const T *w,          \
+                                             const T *x, T *dx);                                                       \
+    void el_dense_exact_bwd_w_##FMT##__##ISA(int32_t in, int32_t out, float scale, const T *x, const T *dy,            \
+                                             const T *w, T *dw);
 
 #define EL_KERNELS(FMT, T, ISA)                                                                                        \
     /* db[c] += scale * sum_r dy[r * pitch + c] */                                                                     \
@@ -163,17 +178,20 @@ enum { EL_SUM_ROWS = 128 };
     /* loss = mean (y - t)^2 */                                                                                        \
     void el_mse_fwd_f32__##ISA(int32_t count, const float *y, const float *t, float *loss);                            \
     void el_mse_bwd_f32__##ISA(int32_t count, float scale, const float *y, const float *t, float *dy);                 \
-    void el_weight_decay_step_f32__##ISA(int32_t count, const el_optim *o, float *w);                                  \
     void el_sumsq_step_f32__##ISA(int32_t count, const float *g, float *acc);                                          \
     void el_clip_step_f32__##ISA(el_optim *o, float *acc);                                                             \
     /* y = x times the loss scale; and at the end of an update, the next scale */                                      \
     void el_loss_scale_fwd_f32__##ISA(int32_t count, const float *x, const float *scaling, float *y);                  \
-    void el_loss_scale_step_f32__##ISA(int32_t every, float *scaling);                                                 \
-    void el_sgd_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w);                           \
+    void el_loss_scale_step_f32__##ISA(int32_t every, float *scaling);
+
+/* Update rules of float weights, FMT f32 or pam */
+#define EL_STEPS_F32(FMT, ISA)                                                                                         \
+    void el_weight_decay_step_##FMT##__##ISA(int32_t count, const el_optim *o, float *w);                              \
+    void el_sgd_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w);                       \
     /* v arrives as momentum * t of the last step, plus the gradient where g is NULL */                                \
-    void el_momentum_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *v);            \
-    void el_adam_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);      \
-    void el_adamw_step_f32__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);
+    void el_momentum_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *v);        \
+    void el_adam_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);  \
+    void el_adamw_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);
 
 /* Between f32 and the halves beside it, and how halves are trained. `scaling` is an el_scaling of el/model.h. */
 #define EL_CASTS_F16(ISA)                                                                                              \
@@ -281,6 +299,14 @@ EL_DENSE(f32, float, ref, EL_NO_SCRATCH)
 EL_SHIFT_LAYERS(f32, float, ref)
 EL_KERNELS(f32, float, ref)
 EL_KERNELS_F32(ref)
+EL_STEPS_F32(f32, ref)
+EL_CONV2D(pam, float, ref, EL_NO_SCRATCH)
+EL_CONV2D_WEIGHTS(pam, float, ref, EL_NO_SCRATCH)
+EL_DEPTHWISE(pam, float, ref, EL_NO_SCRATCH)
+EL_DENSE(pam, float, ref, EL_NO_SCRATCH)
+EL_EXACT_LAYERS(pam, float, ref)
+EL_KERNELS(pam, float, ref)
+EL_STEPS_F32(pam, ref)
 EL_CONV2D(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f16, el_f16, ref, EL_NO_SCRATCH)
@@ -291,7 +317,9 @@ EL_CASTS_F16(ref)
 EL_STEPS_F16(ref, _step, el_f16)
 EL_STEPS_F16(ref, _mixed_step, float)
 EL_KERNELS_F32(mve)
+EL_STEPS_F32(f32, mve)
 EL_KERNELS_F32(rvv)
+EL_STEPS_F32(f32, rvv)
 EL_CASTS_F16(mve)
 EL_CASTS_F16(rvv)
 EL_STEPS_F16(rvv, _step, el_f16)

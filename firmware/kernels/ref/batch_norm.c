@@ -6,7 +6,7 @@ void EL_REF(batch_norm_fwd)(int32_t rows, int32_t channels, const el_real *x, co
 {
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t c = 0; c < channels; c++) {
-            put(y++, (get(x++) - mean[c]) * (inv_std[c] * get(&gamma[c])) + get(&beta[c]));
+            put(y++, EL_MUL(get(x++) - mean[c], EL_MUL(inv_std[c], get(&gamma[c]))) + get(&beta[c]));
         }
     }
 }
@@ -16,7 +16,7 @@ void EL_REF(batch_norm_bwd_x)(int32_t rows, int32_t channels, const el_real *dy,
 {
     for (int32_t r = 0; r < rows; r++) {
         for (int32_t c = 0; c < channels; c++) {
-            put(dx++, get(dy++) * (get(&gamma[c]) * inv_std[c]));
+            put(dx++, EL_MUL(get(dy++), EL_MUL(get(&gamma[c]), inv_std[c])));
         }
     }
 }
@@ -25,10 +25,10 @@ void EL_REF(batch_norm_bwd_w)(int32_t rows, int32_t channels, float scale, const
                               const float *mean, const float *inv_std, el_real *dgamma)
 {
     for (int32_t c = 0; c < channels; c++) {
-        float acc = 0.0f;
+        EL_SUM acc = EL_SUM_OF(0.0f);
         for (int32_t r = 0; r < rows; r++) {
-            acc += get(&dy[r * channels + c]) * (get(&x[r * channels + c]) - mean[c]);
+            EL_MAC(acc, get(&dy[r * channels + c]), get(&x[r * channels + c]) - mean[c]);
         }
-        add(&dgamma[c], scale * (acc * inv_std[c]));
+        add_product(&dgamma[c], scale, EL_MUL(EL_TOTAL(acc), inv_std[c]));
     }
 }

@@ -6,6 +6,10 @@
 #include "el/math.h"
 #include "el/model.h"
 
+#ifndef EL_MUL
+#define EL_MUL(a, b) ((a) * (b))
+#endif
+
 typedef struct {
     float lr, momentum, scale, decay;
 } el_descent;
@@ -18,7 +22,7 @@ static inline el_descent el_descent_of(const el_optim *o)
 
 static inline float el_sgd(const el_descent *d, float g, float w)
 {
-    return w - d->lr * (d->scale * g + d->decay * w);
+    return w - EL_MUL(d->lr, EL_MUL(d->scale, g) + EL_MUL(d->decay, w));
 }
 
 /* An Adam's settings: a gradient g * scale + l2 * w, after shrinking the weight by `keep`. */
@@ -36,12 +40,12 @@ static inline el_moments el_moments_of(const el_optim *o, float l2, float keep)
 /* The new weight; m and v become the new moments. */
 static inline float el_adam(const el_moments *a, float g, float w, float *m, float *v)
 {
-    const float d = a->scale * g + a->l2 * w;
-    const float mean = a->beta1 * *m + (1.0f - a->beta1) * d;
-    const float square = a->beta2 * *v + (1.0f - a->beta2) * (d * d);
+    const float d = EL_MUL(a->scale, g) + EL_MUL(a->l2, w);
+    const float mean = EL_MUL(a->beta1, *m) + EL_MUL(1.0f - a->beta1, d);
+    const float square = EL_MUL(a->beta2, *v) + EL_MUL(1.0f - a->beta2, EL_MUL(d, d));
     *m = mean;
     *v = square;
-    return a->keep * w - a->step * mean / (el_sqrtf(square * a->inv_bias2) + a->epsilon);
+    return EL_MUL(a->keep, w) - EL_MUL(a->step, mean) / (el_sqrtf(EL_MUL(square, a->inv_bias2)) + a->epsilon);
 }
 
 #endif

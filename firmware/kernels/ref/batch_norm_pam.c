@@ -1,0 +1,3 @@
+/* batch_norm.c with piecewise affine products. */
+#define EL_PAM
+#include "batch_norm.c"

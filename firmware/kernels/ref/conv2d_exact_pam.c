@@ -1,0 +1,4 @@
+/* The gradients of conv2d.c by the exact derivatives of piecewise affine products. */
+#define EL_EXACT
+#define EL_PAM
+#include "conv2d.c"

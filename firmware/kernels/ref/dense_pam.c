@@ -1,0 +1,3 @@
+/* dense.c with piecewise affine products. */
+#define EL_PAM
+#include "dense.c"

@@ -1,0 +1,3 @@
+/* optim.c with piecewise affine products. */
+#define EL_PAM
+#include "optim.c"
