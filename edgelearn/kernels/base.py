@@ -8,7 +8,7 @@ from dataclasses import dataclass
 Sizes = Mapping[str, int]
 
 REF = "ref"
-PORTABLE = (REF, "blk")  # what any C compiler can build, for any board
+PORTABLE = (REF, "blk", "fix")  # what any C compiler can build, for any board
 FLOAT = 4  # bytes of an f32
 
 

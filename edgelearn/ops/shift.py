@@ -25,6 +25,12 @@ def decode(codes: np.ndarray, bits: int, k: int, dtype: np.typing.DTypeLike = np
     return np.asarray(np.ldexp(signs.astype(dtype), exponents))
 
 
+def integers(codes: np.ndarray, bits: int) -> np.ndarray:
+    """sgn * 2^S as int64: of 4 bits up to 128 either way."""
+    exponents = (codes & ((1 << (bits - 1)) - 1)).astype(np.int64)
+    return np.asarray((1 - 2 * (codes >> (bits - 1)).astype(np.int64)) << exponents)
+
+
 def encode(weights: np.ndarray, bits: int, k: int) -> np.ndarray | None:
     """Codes (uint8) of float weights; None where one of them is no such power."""
     fraction, exponents = np.frexp(np.abs(weights))
@@ -32,6 +38,22 @@ def encode(weights: np.ndarray, bits: int, k: int) -> np.ndarray | None:
     if not ((fraction == 0.5) & (exponents >= 0) & (exponents < 1 << (bits - 1))).all():
         return None
     return np.asarray(exponents | ((weights < 0).astype(np.int32) << (bits - 1)), np.uint8)
+
+
+def encode_channels(weights: np.ndarray, bits: int, axis: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Codes (uint8), and a scale (float64) of each channel along `axis`, whose weights are powers of two times it: what
+    becomes of weights with codes where a norm is folded into them. None where they are not.
+    """
+    rows = np.moveaxis(np.asarray(weights, np.float64), axis, 0).reshape(weights.shape[axis], -1)
+    fraction, exponents = np.frexp(np.abs(rows))
+    lowest = exponents.min(axis=1, keepdims=True)
+    scale = np.ldexp(fraction[:, 0], lowest[:, 0])
+    powers = (fraction == fraction[:, :1]) & (exponents - lowest < 1 << (bits - 1))
+    if not powers.all() or not (scale >= np.finfo(np.float32).tiny).all():
+        return None
+    codes = np.asarray(exponents - lowest | (rows < 0).astype(np.int32) << (bits - 1), np.uint8)
+    moved = np.moveaxis(weights, axis, 0).shape
+    return np.ascontiguousarray(np.moveaxis(codes.reshape(moved), 0, axis)), scale
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:

@@ -5,7 +5,7 @@ w' = w * s and b' = (b - mean) * s + beta with s = gamma * inv_std, per output c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,11 @@ class Folded:
     axis: int
 
 
+def _shifts(graph: Graph, layer: Node) -> bool:
+    """Whether weights are marked as shifts, which a factor a channel would make floats of again."""
+    return layer.inputs[1] in graph.meta.get("shift", {})
+
+
 def _foldable(graph: Graph, norm: Node) -> Node | None:
     """The layer that `norm` can be folded into: its only reader, with weights of its own, none of them quantised."""
     layer = graph.producer(norm.inputs[0])
@@ -39,8 +44,7 @@ def _foldable(graph: Graph, norm: Node) -> Node | None:
     real = all(
         graph.tensors[name].quant is None for name in (*layer.inputs[1:], *layer.outputs, *norm.inputs[1:]) if name
     )
-    shifts = layer.inputs[1] in graph.meta.get("shift", {})  # which a factor a channel would make floats of again
-    return layer if alone and own and real and not shifts else None
+    return layer if alone and own and real else None
 
 
 def _invertible(graph: Graph, norm: Node) -> bool:
@@ -66,10 +70,22 @@ def fold_norms(graph: Graph, trained: set[str], force: bool = False) -> tuple[Gr
         # Scale or shift that train elsewhere too can't be part of this layer's weights.
         tied = any(len(graph.consumers(name)) > 1 for name in trained & set(norm.inputs))
         harmless = touched <= {norm.inputs[2]} or (force and _invertible(graph, norm))
-        if layer is None or tied or not harmless:
+        if layer is None or tied or not harmless or _shifts(graph, layer):
             continue
         graph, trained = _fold_one(graph, trained, layer, norm)
     return graph, trained
+
+
+def fold_shifted(graph: Graph, chosen: Collection[Node]) -> Graph:
+    """The norms among `chosen` nodes, which are frozen, folded into layers among them whose weights are marked as
+    shifts: in int8 a channel has a factor of its own anyway.
+    """
+    names = {node.name for node in chosen}
+    for norm in [n for n in chosen if n.op == "batch_norm"]:
+        layer = _foldable(graph, norm)
+        if layer is not None and layer.name in names and _shifts(graph, layer):
+            graph, _ = _fold_one(graph, set(), layer, norm)
+    return graph
 
 
 def _fold_one(graph: Graph, trained: set[str], layer: Node, norm: Node) -> tuple[Graph, set[str]]:

@@ -18,13 +18,14 @@ import numpy as np
 
 from edgelearn.calibrate import Ranges
 from edgelearn.errors import InputError
-from edgelearn.formats import S8
+from edgelearn.formats import S8, SHIFTS
 from edgelearn.graph import Graph, Node, Phase, Quant, Role, Tensor, unique_name
 from edgelearn.ops.fixed_point import HIGHEST, saturate
 from edgelearn.ops.quantized import RULES
 from edgelearn.ops.quantized.convert import quant_between, quantized
+from edgelearn.ops.shift import encode_channels
 from edgelearn.passes.dequantize import is_quantized
-from edgelearn.passes.fold import CHANNEL_AXIS
+from edgelearn.passes.fold import CHANNEL_AXIS, fold_shifted
 from edgelearn.passes.lower import lower
 
 NO_SAMPLES = "--data samples.npz, with arrays x_train, y_train, x_test and y_test"
@@ -51,7 +52,9 @@ def quantize(graph: Graph, ranges: Ranges | None) -> Graph:
         raise InputError("the int8 prefix needs samples to calibrate it with", where="--int8-prefix", hint=NO_SAMPLES)
     refused: set[str] = set()
     while chosen := _reached(graph, refused):
-        marked = _Marking(graph, ranges, chosen).run()
+        folded = fold_shifted(graph, chosen)
+        chosen = chosen if folded is graph else _reached(folded, refused)
+        marked = _Marking(folded, ranges, chosen).run()
         floats = _floats(marked, chosen)
         if not floats:
             return marked
@@ -175,20 +178,38 @@ class _Marking:
         if len(inputs) > slot and inputs[slot] and (data := self.tensors[inputs[slot]].data) is not None:
             axis = CHANNEL_AXIS.get(node.op)
             own = quant_between(float(data.min()), float(data.max()))
+            codes = None if axis is None else self._codes(node, data, axis)
             quant = own if axis is None else self._channels(node, np.asarray(data, np.float64), axis)
-            inputs[slot] = self._constant(inputs[slot], data, quant)
+            inputs[slot] = codes or self._constant(inputs[slot], data, quant)
         return replace(node, inputs=tuple(inputs))
 
     def _channels(self, node: Node, data: np.ndarray, axis: int) -> Quant:
         """Symmetric, one scale an output channel: its largest weight is 127, unless its bias needs larger steps."""
         largest = np.abs(data).max(axis=tuple(k for k in range(data.ndim) if k != axis), initial=0.0)
+        scale = np.maximum(largest / HIGHEST, self._least(node))
+        scale = np.maximum(np.where(scale > 0, scale, 1.0), np.finfo(np.float32).tiny).astype(np.float32)
+        return Quant(tuple(scale.tolist()), (0,) * len(scale), axis)
+
+    def _least(self, node: Node) -> np.ndarray | float:
+        """The smallest scale of weights with which the bias of each channel stays within LARGEST_BIAS."""
         source = self.tensors[node.inputs[0]].quant
         assert source is not None
         bias = self.tensors[node.inputs[2]].data if len(node.inputs) > 2 and node.inputs[2] else None
-        needed = 0.0 if bias is None else np.abs(np.asarray(bias, np.float64)) / (source.scale[0] * LARGEST_BIAS)
-        scale = np.maximum(largest / HIGHEST, needed)
-        scale = np.maximum(np.where(scale > 0, scale, 1.0), np.finfo(np.float32).tiny).astype(np.float32)
-        return Quant(tuple(scale.tolist()), (0,) * len(scale), axis)
+        return 0.0 if bias is None else np.abs(np.asarray(bias, np.float64)) / (source.scale[0] * LARGEST_BIAS)
+
+    def _codes(self, node: Node, data: np.ndarray, axis: int) -> str:
+        """Weights that the file marks as shifts, of one layer alone, as codes with one scale a channel; "" for others
+        and where a bias needs larger steps.
+        """
+        name = node.inputs[1]
+        bits, _ = self.graph.meta.get("shift", {}).get(name, (0, 0))
+        found = encode_channels(data, bits, axis) if bits and len(self.graph.consumers(name)) < 2 else None
+        if found is None or np.any(found[1] < self._least(node)):
+            return ""
+        own = unique_name(f"{name}_{bits}bit", self.tensors)
+        quant = Quant(tuple(found[1].tolist()), (0,) * len(found[1]), axis)
+        self.tensors[own] = Tensor(own, data.shape, Role.CONST, SHIFTS[bits], found[0], quant)
+        return own
 
     def _constant(self, name: str, data: np.ndarray, quant: Quant) -> str:
         """An int8 constant in place of a float one, or beside it where others read that."""

@@ -16,9 +16,10 @@ def shift_layers(graph: Graph) -> Graph:
     """A partitioned graph with its marked and frozen layers as shift layers.
 
     meta["shift"] has bits and k by the name of the weights. A tensor that trains, that other nodes read too, or whose
-    values have changed since the file was marked stays as it is. meta["shifted"] names the layers that shift.
+    values have changed since the file was marked stays as it is; what is in int8 shifts already. meta["shifted"] names
+    the layers that shift.
     """
-    names = []
+    names = [node.name for node in graph.nodes if node.op.endswith(f"{SUFFIX}_s8")]
     for node in graph.nodes:
         mark = graph.meta.get("shift", {}).get(node.inputs[1]) if len(node.inputs) > 1 else None
         if mark is None or f"{node.op}{SUFFIX}" not in OPS:

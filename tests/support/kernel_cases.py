@@ -402,7 +402,8 @@ def all_cases() -> list[Case]:
 
     rng = np.random.default_rng(20)
     real_numbers = (convolutions, products, elementwise, activations, windows, *FAMILIES, *kernel_cases_shift.FAMILIES)
-    others = (losses, optimizers, *kernel_cases_s8.FAMILIES, *kernel_cases_recurrent.FAMILIES)
+    integers = (*kernel_cases_s8.FAMILIES, *kernel_cases_shift.INTEGER_FAMILIES)
+    others = (losses, optimizers, *integers, *kernel_cases_recurrent.FAMILIES)
     cases = [case for family in (*real_numbers, *others) for case in family(rng)]
     affine = kernel_cases_pam.all_cases((*real_numbers, optimizers))
     return cases + kernel_cases_f16.all_cases(real_numbers) + affine

@@ -70,7 +70,7 @@ def channels(
     return bias, pairs[:, 0].copy(), pairs[:, 1].copy()
 
 
-def _offsets(k: int) -> dict[str, int]:
+def offsets(k: int) -> dict[str, int]:
     (x_zero, y_zero), (low, high) = ZEROS[k % len(ZEROS)], CLAMPS[k % len(CLAMPS)]
     return {"x_zero": x_zero, "y_zero": y_zero, "min": low, "max": high}
 
@@ -105,20 +105,20 @@ def weighted(rng: np.random.Generator) -> Iterator[Case]:
     """Each layer with sums and shifts of any size, with smaller ones, and with such as most layers have."""
     for extremes, label, bounds in ((EXTREMES, "", {}), (MODERATE, " moderate", {}), (PLAIN, " plain", WHOLE)):
         for k, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate((WINDOWS | _wide(WIDE)).items()):
-            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **_offsets(k), **bounds}
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups, **offsets(k), **bounds}
             bias, multiplier, shift = channels(rng, co, kernel[0] * kernel[1] * c // groups, extremes)
             weights = integers(rng, co, *kernel, c // groups)
             x = integers(rng, h, w, c)
             yield from cases("conv2d_s8", name + label, attrs, x, weights, bias if k % 4 else None, multiplier, shift)
         for k, (name, (h, w, c, kernel, stride, pads, copies)) in enumerate((DEPTHWISE | _wide(DEEP)).items()):
-            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **_offsets(k), **bounds}
+            attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": copies, **offsets(k), **bounds}
             bias, multiplier, shift = channels(rng, c * copies, kernel[0] * kernel[1], extremes)
             ins = integers(rng, h, w, c), integers(rng, *kernel, c * copies), bias if k % 4 else None
             yield from cases("depthwise_conv2d_s8", name + label, attrs, *ins, multiplier, shift)
         for k, (n, m) in enumerate(DENSE):
             bias, multiplier, shift = channels(rng, m, n, extremes)
             ins = integers(rng, n), integers(rng, m, n), bias if k % 4 else None
-            yield from cases("dense_s8", f"{n} {m}{label}", {**_offsets(k), **bounds}, *ins, multiplier, shift)
+            yield from cases("dense_s8", f"{n} {m}{label}", {**offsets(k), **bounds}, *ins, multiplier, shift)
     # The largest sums that there are: all operands at the end of their range.
     ends = {"x_zero": 127, "y_zero": -128, **WHOLE}
     for n, m, low in ((8192, 5, -128), (8193, 2, -128), (8192, 4, 127)):
@@ -140,7 +140,7 @@ def windows(rng: np.random.Generator) -> Iterator[Case]:
             yield from cases("avg_pool2d_s8", name, {**attrs, "min": low, "max": high}, x)
         for factor in (0.02, 1.0, 3.7):
             multiplier, shift = quantize_multiplier(factor / (kernel[0] * kernel[1]))
-            scaling = {"multiplier": multiplier, "shift": shift, **_offsets(k)}
+            scaling = {"multiplier": multiplier, "shift": shift, **offsets(k)}
             yield from cases("mean_s8", name, {**attrs, "pads": (0, 0, 0, 0), **scaling}, integers(rng, h, w, c))
     for pads in ((1, 2, 3, 0), (0, 0, 0, 0), (0, 1, 0, 1)):
         yield from cases("pad_s8", f"{pads}", {"pads": pads, "value": -128 + sum(pads)}, integers(rng, 3, 5, 7))
@@ -160,7 +160,7 @@ def elementwise(rng: np.random.Generator) -> Iterator[Case]:
         yield from cases("add_s8", f"3x{n}", attrs, integers(rng, 3, n), other)
         yield from cases("sub_s8", f"3x{n}", attrs, integers(rng, 3, n), other)
         multiplier, shift = quantize_multiplier(a * b / y)
-        product = {"b_zero": attrs["b_zero"], "multiplier": multiplier, "shift": shift, **_offsets(k)}
+        product = {"b_zero": attrs["b_zero"], "multiplier": multiplier, "shift": shift, **offsets(k)}
         yield from cases("mul_s8", f"{n}", product, x, other)
         yield from cases("mul_s8", f"3x{n}", product, integers(rng, 3, n), other)
         yield from cases("concat_s8", f"{n}", {"axis": 1}, integers(rng, 3, n, 2), integers(rng, 3, 4, 2))

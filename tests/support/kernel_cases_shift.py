@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from edgelearn.ops import OPS
 from edgelearn.ops.base import Shape
 from edgelearn.ops.shift import pack
+from tests.support import kernel_cases_s8
 from tests.support.kernel_cases import DEPTHWISE, EPS, WINDOWS, Case
 from tests.support.kernel_numbers import real
 
@@ -59,4 +61,36 @@ def layers(rng: np.random.Generator) -> Iterator[Case]:
         )
 
 
+def integers(rng: np.random.Generator) -> Iterator[Case]:
+    """The same with int8 maps."""
+    for n, (name, (h, w, c, co, kernel, stride, pads, groups)) in enumerate(WINDOWS.items()):
+        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "groups": groups}
+        yield from _integers("conv2d", name, attrs, (h, w, c), (co, *kernel, c // groups), n, rng)
+    for n, (name, (h, w, c, kernel, stride, pads, multiplier)) in enumerate(DEPTHWISE.items()):
+        attrs = {"kernel": kernel, "stride": stride, "pads": pads, "multiplier": multiplier}
+        yield from _integers("depthwise_conv2d", name, attrs, (h, w, c), (*kernel, c * multiplier), n, rng)
+    for n, (columns, rows) in enumerate(((7, 5), (33, 10), (1, 1), (64, 32), (130, 3), (3, 21))):
+        yield from _integers("dense", f"{columns} {rows}", {}, (columns,), (rows, columns), n, rng)
+
+
+def _integers(
+    layer: str, name: str, attrs: dict[str, Any], x: Shape, w: Shape, n: int, rng: np.random.Generator
+) -> Iterator[Case]:
+    """One call; with the bounds and zero points of the int8 kernels' cases, each third with the largest sums."""
+    bits, channels_of = BITS[n % 3], w[-1] if layer.startswith("depthwise") else w[0]
+    codes = rng.integers(0, 1 << bits, w, dtype=np.uint8)
+    values = kernel_cases_s8.integers(rng, *x)
+    if n % 3 == 2:
+        codes, values = np.full(w, (1 << bits) - 1, np.uint8), np.full(x, -128, np.int8)
+    terms = codes.size // channels_of
+    bias, multiplier, shift = kernel_cases_s8.channels(rng, channels_of, terms, kernel_cases_s8.MODERATE)
+    attrs = {**attrs, **kernel_cases_s8.offsets(n), "bits": bits}
+    op = f"{layer}_shift_s8"
+    ins = [values, codes, bias if n % 4 else None, multiplier, shift]
+    for case in kernel_cases_s8.cases(op, f"{name} {bits} bits", attrs, *ins):
+        packed = [pack(a, bits) if a is codes else a for a in case.args]
+        yield replace(case, args=packed)
+
+
 FAMILIES = (layers,)
+INTEGER_FAMILIES = (integers,)

@@ -14,7 +14,7 @@ from tools.bench.probe import FIRMWARE
 
 STRUCTS = ("el_pad*", "el_transpose*", "el_add_s8*", "el_mul_s8*")
 NEEDS_TABLES = "exps"  # an operand that can't be drawn
-INTEGERS = {"x_zero": -3, "y_zero": 4, "min": -128, "max": 127, "multiplier": 1 << 30, "shift": -8}
+INTEGERS = {"x_zero": -3, "y_zero": 4, "min": -128, "max": 127, "multiplier": 1 << 30, "shift": -8, "bits": 4, "k": 5}
 FLOATS = {"max": np.inf, "slope": 0.0, "low": -1.0, "high": 1.0, "epsilon": 1e-5}
 OPTIM = Optim(lr=0.01, momentum=0.9, epsilon=1e-8, bias1=0.5, bias2=0.1)
 OF_CHANNELS = ("gamma", "beta", "mean", "inv_std", "b", "db", "dgamma", "dbeta", "slope", "dslope")

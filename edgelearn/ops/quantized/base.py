@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from edgelearn.formats import S8, S32
+from edgelearn.formats import S8, S32, SHIFTS
 from edgelearn.graph import Node, Quant, Tensor
 from edgelearn.ops.base import Attrs
 from edgelearn.ops.fixed_point import HIGHEST, LOWEST, quantize_multiplier
+from edgelearn.ops.shift import integers
 
 LARGEST_FACTOR = 2.0**29  # a shift of 30 bits keeps an int32 within an int64
 
@@ -98,16 +99,30 @@ def offsets(attrs: Attrs) -> dict[str, int]:
     return {"x_zero": attrs["x_zero"], "y_zero": attrs["y_zero"], **bounds(attrs)}
 
 
+def shifted_name(op: str) -> str:
+    """The op whose weights are codes: `conv2d_shift_s8` for `conv2d_s8`."""
+    return f"{op.removesuffix('_s8')}_shift_s8"
+
+
+def _bits(tensor: Tensor) -> int:
+    """The bits of each code; 0 where weights are none."""
+    return next((bits for bits, fmt in SHIFTS.items() if tensor.format is fmt), 0)
+
+
 def weighted(site: Site, op: str, axis: int) -> Lowered | None:
-    """The rule of ops with weights along whose `axis` the output channels lie.
+    """The rule of ops with weights, integers or codes, along whose `axis` the output channels lie.
 
     A fully connected layer with one scale for all weights rounds the product of scales to single precision first.
     None where the weights have a zero point, or a channel's sum may leave 32 bits. A fully connected layer has no
     padding: what its input's zero point adds to every sum goes into the bias, the zero point becomes 0.
     """
     w, b = site.ins[1], site.ins[2] if len(site.ins) > 2 else None
-    if w is None or w.format is not S8 or w.quant is None or w.data is None or any(w.quant.zero_point):
+    if w is None or w.quant is None or w.data is None or any(w.quant.zero_point):
         return None
+    bits = _bits(w)
+    if not bits and w.format is not S8:
+        return None
+    weights = integers(np.asarray(w.data), bits) if bits else w.data.astype(np.int64)
     if b is not None and b.data is None:
         return None
     channels, scales = w.shape[axis], w.quant.scale
@@ -115,13 +130,13 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
         return None
     x_scale, y_scale = site.quant(0).scale[0], site.out_quant.scale[0]
     added = None if b is None else _added(b, x_scale * np.asarray(scales, np.float64))
-    sums = np.abs(w.data.astype(np.int64)).sum(axis=tuple(k for k in range(w.data.ndim) if k != axis))
+    sums = np.abs(weights).sum(axis=tuple(k for k in range(weights.ndim) if k != axis))
     largest = sums * 256 + (0 if added is None else np.abs(added))
     if not largest.max() < 2**31:
         return None
     x_zero = site.quant(0).zero_point[0]
     if op == "dense_s8" and added is not None:
-        added, x_zero = added - x_zero * w.data.astype(np.int64).sum(axis=1 - axis), 0
+        added, x_zero = added - x_zero * weights.sum(axis=1 - axis), 0
     if len(scales) == 1 and (op == "dense_s8" or site.node.origin.op == "FULLY_CONNECTED"):
         factors = [float(np.float32(x_scale) * np.float32(scales[0])) / y_scale] * channels
     else:
@@ -134,10 +149,13 @@ def weighted(site: Site, op: str, axis: int) -> Lowered | None:
         "x_zero": x_zero,
         "y_zero": site.out_quant.zero_point[0],
         **site.bounds,
+        **({"bits": bits} if bits else {}),
     }
     consts = {"multiplier": pairs[:, 0].copy(), "shift": pairs[:, 1].copy()}
     own = added is None or (b is not None and b.format is S32 and np.array_equal(added, np.asarray(b.data)))
-    return Lowered(op, attrs, consts, {} if own or added is None else {2: added.astype(np.int32)})
+    return Lowered(
+        shifted_name(op) if bits else op, attrs, consts, {} if own or added is None else {2: added.astype(np.int32)}
+    )
 
 
 def _added(bias: Tensor, scale: np.ndarray) -> np.ndarray:

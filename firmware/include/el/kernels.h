@@ -43,19 +43,31 @@ enum { EL_SUM_ROWS = 128 };
 
 /* The same with weights that are signed powers of two, el/shift.h: `bits` each, times 2^-k. Nothing trains them here.
  */
-#define EL_SHIFT_LAYERS(FMT, T, ISA)                                                                                   \
+#define EL_SHIFT_LAYERS(FMT, T, ISA, SCRATCH)                                                                          \
     void el_conv2d_shift_fwd_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *x, const uint8_t *w, \
-                                            const T *b, T *y);                                                         \
+                                            const T *b, T *y SCRATCH);                                                 \
     void el_conv2d_shift_bwd_x_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *dy,                \
-                                              const uint8_t *w, T *dx);                                                \
+                                              const uint8_t *w, T *dx SCRATCH);                                        \
     void el_depthwise_conv2d_shift_fwd_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *x,         \
-                                                      const uint8_t *w, const T *b, T *y);                             \
+                                                      const uint8_t *w, const T *b, T *y SCRATCH);                     \
     void el_depthwise_conv2d_shift_bwd_x_##FMT##__##ISA(const el_window *s, int32_t bits, int32_t k, const T *dy,      \
-                                                        const uint8_t *w, T *dx);                                      \
+                                                        const uint8_t *w, T *dx SCRATCH);                              \
     void el_dense_shift_fwd_##FMT##__##ISA(int32_t in, int32_t out, int32_t bits, int32_t k, const T *x,               \
-                                           const uint8_t *w, const T *b, T *y);                                        \
+                                           const uint8_t *w, const T *b, T *y SCRATCH);                                \
     void el_dense_shift_bwd_x_##FMT##__##ISA(int32_t in, int32_t out, int32_t pitch, int32_t bits, int32_t k,          \
-                                             const T *dy, const uint8_t *w, T *dx);
+                                             const T *dy, const uint8_t *w, T *dx SCRATCH);
+
+/* Int8 layers whose weights are sgn * 2^S: 2^-k is in the factor of the sum. */
+#define EL_SHIFT_LAYERS_S8(ISA, SCRATCH)                                                                               \
+    void el_conv2d_shift_fwd_s8__##ISA(const el_window *s, int32_t bits, int32_t x_zero, int32_t y_zero, int32_t min,  \
+                                       int32_t max, const int8_t *x, const uint8_t *w, const int32_t *b,               \
+                                       const int32_t *multiplier, const int32_t *shift, int8_t *y SCRATCH);            \
+    void el_depthwise_conv2d_shift_fwd_s8__##ISA(                                                                      \
+        const el_window *s, int32_t bits, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max, const int8_t *x,   \
+        const uint8_t *w, const int32_t *b, const int32_t *multiplier, const int32_t *shift, int8_t *y SCRATCH);       \
+    void el_dense_shift_fwd_s8__##ISA(int32_t in, int32_t out, int32_t bits, int32_t x_zero, int32_t y_zero,           \
+                                      int32_t min, int32_t max, const int8_t *x, const uint8_t *w, const int32_t *b,   \
+                                      const int32_t *multiplier, const int32_t *shift, int8_t *y);
 
 /* Gradients by the exact derivatives of piecewise affine products, el/pam.h, which depend on both factors. dw may be w:
  * an element is read before it is written. */
@@ -296,7 +308,14 @@ EL_CONV2D(f32, float, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f32, float, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f32, float, ref, EL_NO_SCRATCH)
 EL_DENSE(f32, float, ref, EL_NO_SCRATCH)
-EL_SHIFT_LAYERS(f32, float, ref)
+EL_SHIFT_LAYERS(f32, float, ref, EL_NO_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, blk, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, fix, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, thumb, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, thumb_m4, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, rvf, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, mve, EL_SCRATCH)
+EL_SHIFT_LAYERS(f32, float, rvv, EL_SCRATCH)
 EL_KERNELS(f32, float, ref)
 EL_KERNELS_F32(ref)
 EL_STEPS_F32(f32, ref)
@@ -311,7 +330,12 @@ EL_CONV2D(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DENSE(f16, el_f16, ref, EL_NO_SCRATCH)
-EL_SHIFT_LAYERS(f16, el_f16, ref)
+EL_SHIFT_LAYERS(f16, el_f16, ref, EL_NO_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, blk, EL_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, fix, EL_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, mve, EL_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, rvv, EL_SCRATCH)
+EL_SHIFT_LAYERS(f16, el_f16, xfvec, EL_SCRATCH)
 EL_KERNELS(f16, el_f16, ref)
 EL_CASTS_F16(ref)
 EL_STEPS_F16(ref, _step, el_f16)
@@ -330,6 +354,10 @@ EL_CONV2D_WEIGHTS(f32, float, blk, EL_NO_SCRATCH)
 EL_DEPTHWISE(f32, float, blk, EL_NO_SCRATCH)
 EL_DENSE(f32, float, blk, EL_NO_SCRATCH)
 EL_KERNELS(f32, float, blk)
+EL_CONV2D(pam, float, blk, EL_SCRATCH)
+EL_CONV2D_WEIGHTS(pam, float, blk, EL_NO_SCRATCH)
+EL_DEPTHWISE(pam, float, blk, EL_NO_SCRATCH)
+EL_KERNELS(pam, float, blk)
 EL_CONV2D(f16, el_f16, blk, EL_SCRATCH)
 EL_CONV2D_WEIGHTS(f16, el_f16, blk, EL_NO_SCRATCH)
 EL_DENSE(f16, el_f16, blk, EL_NO_SCRATCH)
@@ -377,6 +405,8 @@ EL_CONV2D_S8(ref, EL_NO_SCRATCH)
 EL_DENSE_S8(ref, EL_NO_SCRATCH)
 EL_DEPTHWISE_S8(ref, EL_NO_SCRATCH)
 EL_KERNELS_S8(ref)
+EL_SHIFT_LAYERS_S8(ref, EL_NO_SCRATCH)
+EL_SHIFT_LAYERS_S8(blk, EL_SCRATCH)
 EL_CONV2D_S8(blk, EL_SCRATCH)
 EL_CONV2D_S8(rvf, EL_SCRATCH)
 EL_DENSE_S8(blk, EL_SCRATCH)

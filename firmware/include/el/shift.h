@@ -19,6 +19,16 @@ static inline uint32_t el_shift_code(const uint8_t *w, int32_t bits, int32_t ind
     return word >> (at & 7u) & ((1u << bits) - 1u);
 }
 
+/* Eight codes from as many bytes as a code has bits. */
+static inline uint32_t el_eight_codes(const uint8_t *w, int32_t bits)
+{
+    uint32_t word = w[0] | (uint32_t)w[1] << 8;
+    if (bits > 2) {
+        word |= (uint32_t)w[2] << 16;
+    }
+    return bits > 3 ? word | (uint32_t)w[3] << 24 : word;
+}
+
 /* x * 2^n as a float product gives it, for -126 <= n <= 127. */
 static inline float el_scaled(float x, int32_t n)
 {
@@ -42,6 +52,13 @@ static inline float el_shift_times(float x, uint32_t code, int32_t bits, int32_t
     }
     value.u ^= sign;
     return value.f;
+}
+
+/* The same for an integer and a weight sgn * 2^S. */
+static inline int32_t el_shift_left(int32_t x, uint32_t code, int32_t bits)
+{
+    const uint32_t shifted = (uint32_t)x << (code & ((1u << (bits - 1)) - 1u));
+    return (int32_t)(code >> (bits - 1) != 0 ? 0u - shifted : shifted);
 }
 
 #endif

@@ -1,12 +1,11 @@
 /* Convolution of int8 maps by its definition. Padding counts as x_zero, so that it adds nothing. */
-#include "el/kernels.h"
-#include "el/quant.h"
+#include "weights_s8.h"
 
 #include <stddef.h>
 
-void el_conv2d_fwd_s8__ref(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,
-                           const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,
-                           const int32_t *shift, int8_t *y)
+void EL_LAYER_S8(conv2d)(const el_window *s, EL_SCALARS_S8 int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,
+                         const int8_t *x, EL_WEIGHTS_S8, const int32_t *b, const int32_t *multiplier,
+                         const int32_t *shift, int8_t *y)
 {
     const int32_t cg = s->in_c / s->groups;
     const int32_t og = s->out_c / s->groups;
@@ -22,9 +21,9 @@ void el_conv2d_fwd_s8__ref(const el_window *s, int32_t x_zero, int32_t y_zero, i
                             continue;
                         }
                         const int8_t *xp = x + (iy * s->in_w + ix) * s->in_c + o / og * cg;
-                        const int8_t *wp = w + ((o * s->k_h + ky) * s->k_w + kx) * cg;
+                        const int32_t at = ((o * s->k_h + ky) * s->k_w + kx) * cg;
                         for (int32_t c = 0; c < cg; c++) {
-                            acc += (xp[c] - x_zero) * wp[c];
+                            acc += EL_TIMES_S8(xp[c] - x_zero, at + c);
                         }
                     }
                 }

@@ -1,17 +1,16 @@
 /* Fully connected layer on int8 vectors, w [out][in]. */
-#include "el/kernels.h"
-#include "el/quant.h"
+#include "weights_s8.h"
 
 #include <stddef.h>
 
-void el_dense_fwd_s8__ref(int32_t in, int32_t out, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,
-                          const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,
-                          const int32_t *shift, int8_t *y)
+void EL_LAYER_S8(dense)(int32_t in, int32_t out, EL_SCALARS_S8 int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,
+                        const int8_t *x, EL_WEIGHTS_S8, const int32_t *b, const int32_t *multiplier,
+                        const int32_t *shift, int8_t *y)
 {
     for (int32_t o = 0; o < out; o++) {
         int32_t acc = b != NULL ? b[o] : 0;
         for (int32_t i = 0; i < in; i++) {
-            acc += (x[i] - x_zero) * *w++;
+            acc += EL_TIMES_S8(x[i] - x_zero, o * in + i);
         }
         y[o] = el_to_s8(el_rescale(acc, multiplier[o], shift[o]), y_zero, min, max);
     }

@@ -1,13 +1,12 @@
 /* Depthwise convolution of int8 maps by its definition: output channel o reads input channel o / multiplier of
  * channels. */
-#include "el/kernels.h"
-#include "el/quant.h"
+#include "weights_s8.h"
 
 #include <stddef.h>
 
-void el_depthwise_conv2d_fwd_s8__ref(const el_window *s, int32_t x_zero, int32_t y_zero, int32_t min, int32_t max,
-                                     const int8_t *x, const int8_t *w, const int32_t *b, const int32_t *multiplier,
-                                     const int32_t *shift, int8_t *y)
+void EL_LAYER_S8(depthwise_conv2d)(const el_window *s, EL_SCALARS_S8 int32_t x_zero, int32_t y_zero, int32_t min,
+                                   int32_t max, const int8_t *x, EL_WEIGHTS_S8, const int32_t *b,
+                                   const int32_t *multiplier, const int32_t *shift, int8_t *y)
 {
     const int32_t copies = s->out_c / s->in_c;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -19,8 +18,8 @@ void el_depthwise_conv2d_fwd_s8__ref(const el_window *s, int32_t x_zero, int32_t
                     for (int32_t kx = 0; kx < s->k_w; kx++) {
                         const int32_t ix = ox * s->stride_w - s->pad_left + kx;
                         if (iy >= 0 && iy < s->in_h && ix >= 0 && ix < s->in_w) {
-                            acc += (x[(iy * s->in_w + ix) * s->in_c + o / copies] - x_zero) *
-                                   w[(ky * s->k_w + kx) * s->out_c + o];
+                            acc += EL_TIMES_S8(x[(iy * s->in_w + ix) * s->in_c + o / copies] - x_zero,
+                                               (ky * s->k_w + kx) * s->out_c + o);
                         }
                     }
                 }

@@ -1,0 +1,3 @@
+/* conv2d_s8.c for weights that are signed powers of two. */
+#define EL_SHIFT
+#include "conv2d_s8.c"
