@@ -109,6 +109,10 @@ class BoardSilent(DeviceError):
     rate: int | None = None
 
 
+class BoardReset(BoardSilent):
+    """It does not answer because it knows of no session: it has started anew."""
+
+
 class PortLost(DeviceError):
     """The port or the connection is gone: unplugged, or its other end was closed."""
 

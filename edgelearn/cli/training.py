@@ -107,7 +107,7 @@ def train(
     """
     from edgelearn.device import open_device
     from edgelearn.link import Link
-    from edgelearn.session import Outcome
+    from edgelearn.session import LastingRun, Outcome, SensorSession, Session
 
     make_folder(folder)
     for stale in ("trained.onnx", "trained.tflite", "trained.npz", "summary.json", "report.html", "curve.png"):
@@ -116,7 +116,6 @@ def train(
     run = Run(plan, image, Outcome(), metrics.events, cut=compare_prefix(plan, data) if data else None)
     display = make_display(plan)
     records = _event_files(tensorboard)
-    session: BoardSession | None = None
 
     def on_event(event: Event) -> None:
         record = event.to_json()
@@ -127,21 +126,33 @@ def train(
                 records.add(record)
 
     store = folder / STORE if plan.saving else None
+    asks = sensing.asks(plan) if sensing else None
+
+    def open_link() -> Link:
+        link = Link(open_device(image, port=port, count_instructions=count, store=store))
+        display.use(link.statistics)
+        return link
+
+    def make(link: Link, again: bool) -> BoardSession:
+        """The run over samples of the host's, or of the board's own; `again`: what is left of it after a reset."""
+        which, smallest = (None, False) if again else (restore, best)
+        if data is not None:
+            return Session(plan, link, data, on_event, restore=which, best=smallest)
+        assert sensing is not None
+        wanted, held_out = sensing.count, sensing.held_out
+        return SensorSession(plan, link, wanted, on_event, held_out=held_out, asks=asks, restore=which, best=smallest)
+
+    lasting = LastingRun(open_link, make, on_event, saves=plan.saving is not None)
     timer = Timer()
     try:
-        with (
-            contextlib.closing(display),
-            contextlib.closing(Link(open_device(image, port=port, count_instructions=count, store=store))) as link,
-        ):
-            display.use(link.statistics)
-            session = _session(plan, link, data, sensing, on_event, restore=restore, best=best)
-            session.run()
+        with contextlib.closing(display):
+            lasting.run()
     except KeyboardInterrupt:
         run.interrupted = True
     except EdgelearnError as error:
         run.error = error
     finally:
-        run.outcome = session.outcome if session else run.outcome
+        run.outcome = lasting.outcome
         if run.interrupted or run.error:
             reason = run.outcome.stopped or (run.error.message if run.error else "interrupted")
             run.outcome.stopped = reason
@@ -155,27 +166,6 @@ def train(
         _warn_if_worse(run.outcome)
     run.files.append(metrics.path)
     return run
-
-
-def _session(
-    plan: Plan,
-    link: Link,
-    data: Dataset | None,
-    sensing: Sensing | None,
-    on_event: Callable[[Event], None],
-    *,
-    restore: bool | None,
-    best: bool,
-) -> BoardSession:
-    """The run over samples of the host's, or of the board's own."""
-    from edgelearn.session import SensorSession, Session
-
-    if data is not None:
-        return Session(plan, link, data, on_event, restore=restore, best=best)
-    assert sensing is not None
-    asks = sensing.asks(plan)
-    count, held_out = sensing.count, sensing.held_out
-    return SensorSession(plan, link, count, on_event, held_out=held_out, asks=asks, restore=restore, best=best)
 
 
 def _event_files(folder: str | None) -> EventFiles | None:
@@ -247,6 +237,6 @@ def finish(run: Run, folder: Path) -> None:
         say(f"stopped after {run.outcome.samples:,} samples; kept {kept} in {folder}")
         raise KeyboardInterrupt
     if run.error:
-        if isinstance(run.error, NumbersError):
+        if isinstance(run.error, NumbersError) or run.outcome.weights:
             say(f"kept {kept} in {folder}")
         raise run.error

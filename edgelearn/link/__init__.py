@@ -77,6 +77,7 @@ class Link(Window):
         self._seq = secrets.randbelow(256)
         frame = b"\0" + encode_frame(Command.HELLO, self._seq, struct.pack("<II", PROTOCOL, self._nonce))
         payload = self._greet(frame, timeout, diagnose)
+        self._greeting = frame
         self._seq = (self._seq + 1) & 0xFF
         self.info = Hello.unpack(payload)
         self._check(self.info, expected_hash)

@@ -11,13 +11,14 @@ import time
 from collections import deque
 
 from edgelearn.device.base import Device
-from edgelearn.errors import BoardFailed, BoardSilent, DeviceError, InternalError
+from edgelearn.errors import BoardFailed, BoardReset, BoardSilent, DeviceError, InternalError
 from edgelearn.link.diagnosis import Heard
 from edgelearn.link.frames import Sent, Statistics, decode_frame, encode_frame
 from edgelearn.wire import Ack, Command, Hello, Reply
 
 FIRST_PATIENCE = 0.1  # seconds of silence before the first POLL; doubles up to MOST_PATIENCE
 MOST_PATIENCE = 2.0
+DOUBT = 3.0  # seconds without a frame after which the board is greeted again
 
 
 class Window:
@@ -35,6 +36,7 @@ class Window:
         self._poll: int | None = None  # which POLL, counted from the start, is on its way
         self._polls = 0
         self._recovering = False
+        self._greeting = b""  # the frame that opened the session
 
     @property
     def _hello(self) -> Hello:
@@ -71,10 +73,12 @@ class Window:
     def _pump(self) -> None:
         """Handle what comes next; ask when nothing comes."""
         start = quiet = time.monotonic()
-        patience = FIRST_PATIENCE
+        patience, greeted = FIRST_PATIENCE, False
         while True:
             had = len(self._received)
             frames = self._receive(patience)
+            if greeted and frames and frames[0][0] == Reply.HELLO:
+                raise BoardReset(f"{self.device.name} was reset")
             for frame in frames:
                 self._handle(*frame)
             if frames:
@@ -85,6 +89,10 @@ class Window:
                     f"{self.device.name} is silent: no answer in {self.timeout:g} s",
                     hint="a sample that takes longer needs a longer timeout",
                 )
+            if self.device.lives_on and not greeted and now - start > DOUBT:
+                # One that computes answers in order, what it was asked before first; one that was reset, this alone.
+                greeted = True
+                self.device.write(self._greeting)
             if len(self._received) != had:
                 quiet = now  # a slow link is still at it
             elif now - quiet >= patience:

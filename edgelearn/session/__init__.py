@@ -3,6 +3,7 @@
 from edgelearn.session.base import BoardSession
 from edgelearn.session.course import Session
 from edgelearn.session.follower import LOSS_TOLERANCE, OUTPUT_TOLERANCE
+from edgelearn.session.lasting import LastingRun
 from edgelearn.session.memory import trained_tensors
 from edgelearn.session.outcome import Event, Outcome
 from edgelearn.session.samples import Samples, as_it_travels, encode, hyper_of
@@ -14,6 +15,7 @@ __all__ = [
     "Ask",
     "BoardSession",
     "Event",
+    "LastingRun",
     "Outcome",
     "Samples",
     "SensorSession",

@@ -19,6 +19,7 @@ from edgelearn.ops.scaling import SCALE, SKIPPED
 from edgelearn.passes.precision import is_scaled
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
+from edgelearn.scores import Score
 from edgelearn.session.follower import Follower, losses_allowed, outputs_allowed
 from edgelearn.session.memory import at_home, tensors_of
 from edgelearn.session.outcome import Event, Outcome
@@ -45,6 +46,7 @@ class BoardSession(ABC):
     ) -> None:
         self.plan, self.link, self.on_event, self.restore, self.best = plan, link, on_event, restore, best
         self.resumed: Status | None = None  # what was restored
+        self.before: Score | None = None  # known from a run that this one goes on with
         self.labels = takes_labels(plan.graph.meta["loss"])
         self.outcome = Outcome()
 

@@ -51,7 +51,7 @@ class Session(BoardSession):
         self._connect()
         self._fill_store()
         self._remember()
-        self.outcome.before = self._evaluate("before")
+        self.outcome.before = self.before or self._evaluate("before")
         self._train()
         self.outcome.after = self._evaluate("after")
         self._save()

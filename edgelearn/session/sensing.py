@@ -13,7 +13,7 @@ import numpy as np
 from edgelearn.errors import BoardFailed, DeviceError, InputError
 from edgelearn.link import Link
 from edgelearn.plan import Plan
-from edgelearn.scores import score
+from edgelearn.scores import Score, score
 from edgelearn.session.base import BoardSession
 from edgelearn.session.follower import Follower
 from edgelearn.session.outcome import Event
@@ -64,9 +64,9 @@ class SensorSession(BoardSession):
         if Feature.HAS_SENSOR not in Feature(hello.features):
             raise DeviceError(f"the program on {self.link.device.name} has no sensor", hint="--sensor FILE.c")
         self._announce(hello)
-        self._evaluate("before")
+        self.outcome.before = self.before or self._evaluate("before")
         self._train()
-        self._evaluate("after")
+        self.outcome.after = self._evaluate("after")
         self._save()
         self._check()
 
@@ -85,10 +85,10 @@ class SensorSession(BoardSession):
                 said = True
                 self._emit("waiting")
 
-    def _evaluate(self, when: str) -> None:
+    def _evaluate(self, when: str) -> Score | None:
         """Loss and hits of the next samples; nothing is learned from them."""
         if not self.held_out:
-            return
+            return None
         losses, correct = [], []
         for k in range(self.held_out):
             result = self._sense(Ask(op=Op.EVAL))
@@ -98,7 +98,7 @@ class SensorSession(BoardSession):
         labels = np.zeros(self.held_out, int) if self.labels else None
         found = replace(score(losses, correct, labels, {}), by_class=())  # nobody told the host the classes
         self._emit("evaluated", when=when, **asdict(found))
-        setattr(self.outcome, when, found)
+        return found
 
     def _train(self) -> None:
         done = self.resumed.samples if self.resumed else 0
