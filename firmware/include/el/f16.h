@@ -89,7 +89,7 @@ static inline float el_f16_load(const el_f16 *from)
     return (float)*from;
 #elif defined(EL_XF16)
     float real;
-    __asm(".insn i 0x07, 1, %0, 0(%1)\n\t.insn r 0x53, 0, 0x20, %0, %0, f2" : "=f"(real) : "r"(from), "m"(*from));
+    __asm(".insn i 0x07, 1, %0, %1\n\t.insn r 0x53, 0, 0x20, %0, %0, f2" : "=f"(real) : "m"(*from));
     return real;
 #else
     return el_from_half(*from);
@@ -102,9 +102,7 @@ static inline void el_f16_store(el_f16 *to, float real)
     *to = (el_f16)real;
 #elif defined(EL_XF16)
     float half;
-    __asm(".insn r 0x53, 0, 0x22, %1, %2, f0\n\t.insn s 0x27, 1, %1, 0(%3)"
-          : "=m"(*to), "=&f"(half)
-          : "f"(real), "r"(to));
+    __asm(".insn r 0x53, 0, 0x22, %1, %2, f0\n\t.insn s 0x27, 1, %1, %0" : "=m"(*to), "=&f"(half) : "f"(real));
 #else
     *to = el_to_half(real);
 #endif

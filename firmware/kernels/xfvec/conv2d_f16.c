@@ -1,8 +1,9 @@
-/* Convolution in halves by packed products, see product.h. */
+/* Convolution in halves by packed products, see product.h: forward and the gradient of x. */
 #include "el/kernels.h"
-#include "tile_f16.h"
 
-#include "../product/product.h"
+#include "positions.h"
+
+#include "../product/positions.h"
 
 void el_conv2d_fwd_f16__xfvec(const el_window *s, const el_f16 *x, const el_f16 *w, const el_f16 *b, el_f16 *y,
                               void *scratch)
@@ -13,10 +14,4 @@ void el_conv2d_fwd_f16__xfvec(const el_window *s, const el_f16 *x, const el_f16 
 void el_conv2d_bwd_x_f16__xfvec(const el_window *s, const el_f16 *dy, const el_f16 *w, el_f16 *dx, void *scratch)
 {
     el_product_backward_x(s, dy, w, dx, scratch);
-}
-
-void el_conv2d_bwd_w_f16__xfvec(const el_window *s, float scale, const el_f16 *x, const el_f16 *dy, el_f16 *dw,
-                                void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
 }

@@ -1,9 +1,46 @@
-/* Depthwise convolutions in halves, sixteen channels of a position at a time, two a register. A window's sum is one of
- * halves; a gradient of w is summed as halves along EL_HALF_TERMS outputs of a tap, then as floats. */
+/* Depthwise convolutions in halves. With 3 x 3 windows, four channels along a row: ../rvf/depthwise.h; else sixteen
+ * channels of a position at a time, two a register. A window's sum is one of halves; a gradient of w is summed as
+ * halves along EL_HALF_TERMS outputs of a tap, then as floats. */
 #include "el/kernels.h"
 #include "pair.h"
 
+#define EL_INLINE EL_PAIR
+
+typedef el_f16 element;
+typedef el_pair unit;
+enum { LANES = 2, EACH = 2 };
+
+EL_PAIR unit unit_load(const element *from)
+{
+    return el_pair_load(from);
+}
+
+EL_PAIR void unit_store(element *to, unit u)
+{
+    el_pair_store(to, u);
+}
+
+EL_PAIR unit unit_zero(void)
+{
+    return el_pair_zero();
+}
+
+EL_PAIR unit unit_mac(unit acc, unit a, unit b)
+{
+    return el_pair_mac(acc, a, b);
+}
+
+#include "../rvf/depthwise.h"
+
 enum { EL_PAIRS = 8, EL_CHANNELS = 2 * EL_PAIRS, EL_HALF_TERMS = 72 };
+
+/* Whether sums stay in registers along a row of the map. */
+static int along_rows(const el_window *s)
+{
+    const int most_left = s->stride_w == 1 ? K - 1 : 1;
+    return s->k_h == K && s->k_w == K && s->in_c >= GROUP && s->in_w > 1 && s->out_w > 1 && s->stride_w <= 2 &&
+           s->stride_h == s->stride_w && s->pad_left >= 0 && s->pad_left <= most_left;
+}
 
 /* Which taps [first, last) of a window that begins at `at` lie within [0, size). */
 typedef struct {
@@ -61,6 +98,9 @@ static void windows(int32_t channels, int32_t rows, int32_t taps, const el_f16 *
     for (; channels - c >= EL_CHANNELS; c += EL_CHANNELS) {
         window(EL_PAIRS, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
     }
+    for (; channels - c >= EL_PAIRS; c += EL_PAIRS) {
+        window(EL_PAIRS / 2, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
+    }
     for (; channels - c >= 2; c += 2) {
         window(1, rows, taps, x + c, x_row, x_tap, w + c, w_row, w_tap, b != 0 ? b + c : 0, y + c);
     }
@@ -72,6 +112,10 @@ static void windows(int32_t channels, int32_t rows, int32_t taps, const el_f16 *
 void el_depthwise_conv2d_fwd_f16__xfvec(const el_window *s, const el_f16 *x, const el_f16 *w, const el_f16 *b,
                                         el_f16 *y)
 {
+    if (along_rows(s)) {
+        forward(s, x, w, b, y);
+        return;
+    }
     const int32_t x_row = s->in_w * s->in_pitch;
     const int32_t w_row = s->k_w * s->out_pitch;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -109,6 +153,10 @@ static reach reached(int32_t at, int32_t stride, int32_t taps, int32_t outputs)
 
 void el_depthwise_conv2d_bwd_x_f16__xfvec(const el_window *s, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
 {
+    if (along_rows(s)) {
+        backward_x(s, dy, w, dx);
+        return;
+    }
     const int32_t y_row = s->out_w * s->out_pitch;
     const int32_t w_row = s->k_w * s->out_pitch;
     for (int32_t iy = 0; iy < s->in_h; iy++) {
@@ -195,6 +243,9 @@ void el_depthwise_conv2d_bwd_w_f16__xfvec(const el_window *s, float scale, const
             int32_t c = 0;
             for (; s->out_c - c >= EL_CHANNELS; c += EL_CHANNELS) {
                 tap_gradient(EL_PAIRS, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);
+            }
+            for (; s->out_c - c >= EL_PAIRS; c += EL_PAIRS) {
+                tap_gradient(EL_PAIRS / 2, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);
             }
             for (; s->out_c - c >= 2; c += 2) {
                 tap_gradient(1, rows, cols, p + c, x_row, x_col, g + c, y_row, s->out_pitch, scale, dw + c);

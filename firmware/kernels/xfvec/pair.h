@@ -34,14 +34,14 @@ EL_PAIR void el_pair_store(el_f16 *to, el_pair v)
 EL_PAIR el_pair el_pair_one(const el_f16 *from)
 {
     el_pair v;
-    __asm(".insn i 0x07, 1, %0, 0(%1)" : "=f"(v) : "r"(from), "m"(*from));
+    __asm(".insn i 0x07, 1, %0, %1" : "=f"(v) : "m"(*from));
     return v;
 }
 
 /* The low lane to memory */
 EL_PAIR void el_pair_store_one(el_f16 *to, el_pair v)
 {
-    __asm(".insn s 0x27, 1, %1, 0(%2)" : "=m"(*to) : "f"(v), "r"(to));
+    __asm(".insn s 0x27, 1, %1, %0" : "=m"(*to) : "f"(v));
 }
 
 EL_PAIR el_pair el_pair_zero(void)
@@ -53,6 +53,13 @@ EL_PAIR el_pair el_pair_add(el_pair a, el_pair b)
 {
     el_pair v;
     __asm(".insn r 0x33, 2, 0x41, %0, %1, %2" : "=f"(v) : "f"(a), "f"(b));
+    return v;
+}
+
+EL_PAIR el_pair el_pair_mul(el_pair a, el_pair b)
+{
+    el_pair v;
+    __asm(".insn r 0x33, 2, 0x43, %0, %1, %2" : "=f"(v) : "f"(a), "f"(b));
     return v;
 }
 
@@ -70,6 +77,43 @@ EL_PAIR el_pair el_pair_mac_low(el_pair acc, el_pair a, el_pair b)
     return acc;
 }
 
+EL_PAIR uint32_t el_pair_bits(el_pair v)
+{
+    uint32_t bits;
+    __asm("fmv.x.w %0, %1" : "=r"(bits) : "f"(v));
+    return bits;
+}
+
+EL_PAIR el_pair el_pair_from_bits(uint32_t bits)
+{
+    el_pair v;
+    __asm("fmv.w.x %0, %1" : "=f"(v) : "r"(bits));
+    return v;
+}
+
+/* The lowest bits of the lanes where a < b */
+EL_PAIR uint32_t el_pair_less(el_pair a, el_pair b)
+{
+    uint32_t lanes;
+    __asm(".insn r 0x33, 2, 0x52, %0, %1, %2" : "=r"(lanes) : "f"(a), "f"(b));
+    return lanes;
+}
+
+/* The lesser one of each lane, the other one beside NaN */
+EL_PAIR el_pair el_pair_least(el_pair a, el_pair b)
+{
+    el_pair v;
+    __asm(".insn r 0x33, 2, 0x45, %0, %1, %2" : "=f"(v) : "f"(a), "f"(b));
+    return v;
+}
+
+EL_PAIR el_pair el_pair_sub(el_pair a, el_pair b)
+{
+    el_pair v;
+    __asm(".insn r 0x33, 2, 0x42, %0, %1, %2" : "=f"(v) : "f"(a), "f"(b));
+    return v;
+}
+
 EL_PAIR float el_pair_low(el_pair v)
 {
     float x;
@@ -79,11 +123,7 @@ EL_PAIR float el_pair_low(el_pair v)
 
 EL_PAIR float el_pair_high(el_pair v)
 {
-    uint32_t bits;
-    el_pair low;
-    __asm("fmv.x.w %0, %1" : "=r"(bits) : "f"(v));
-    __asm("fmv.w.x %0, %1" : "=f"(low) : "r"(bits >> 16));
-    return el_pair_low(low);
+    return el_pair_low(el_pair_from_bits(el_pair_bits(v) >> 16));
 }
 
 EL_PAIR el_pair el_pair_of(float low, float high)
@@ -91,6 +131,15 @@ EL_PAIR el_pair el_pair_of(float low, float high)
     el_pair v;
     __asm(".insn r 0x33, 2, 0x58, %0, %1, %2" : "=f"(v) : "f"(low), "f"(high));
     return v;
+}
+
+/* The half next to zero of a float with these bits, which lies between normal halves */
+EL_PAIR void el_half_store_cut(el_f16 *to, uint32_t bits)
+{
+    el_pair v;
+    __asm("fmv.w.x %1, %2\n\t.insn r 0x53, 1, 0x22, %1, %1, f0\n\t.insn s 0x27, 1, %1, %0"
+          : "=m"(*to), "=&f"(v)
+          : "r"(bits));
 }
 
 #else
@@ -125,6 +174,12 @@ EL_PAIR el_pair el_pair_zero(void)
     return 0;
 }
 
+/* The only NaN that instructions make */
+EL_PAIR uint32_t el_half_of(float x)
+{
+    return x == x ? el_to_half(x) : 0x7E00u;
+}
+
 /* c + a * b of halves, rounded once: a float holds the product; the sum is made odd where it is not exact, after which
  * rounding it again does no harm. */
 EL_PAIR uint32_t el_half_mac(uint32_t c, uint32_t a, uint32_t b)
@@ -140,7 +195,7 @@ EL_PAIR uint32_t el_half_mac(uint32_t c, uint32_t a, uint32_t b)
         const int away = near.f < 0.0f ? sum < (double)near.f : sum > (double)near.f;
         near.u += away ? 1u : 0xFFFFFFFFu;
     }
-    return el_to_half(near.f);
+    return el_half_of(near.f);
 }
 
 EL_PAIR el_pair el_pair_mac(el_pair acc, el_pair a, el_pair b)
@@ -158,6 +213,52 @@ EL_PAIR el_pair el_pair_add(el_pair a, el_pair b)
     return el_pair_mac(a, b, 0x3C003C00u); /* times one */
 }
 
+EL_PAIR el_pair el_pair_mul(el_pair a, el_pair b)
+{
+    return el_pair_mac(0x80008000u, a, b); /* from minus zero, which changes no sign */
+}
+
+EL_PAIR uint32_t el_pair_bits(el_pair v)
+{
+    return v;
+}
+
+EL_PAIR el_pair el_pair_from_bits(uint32_t bits)
+{
+    return bits;
+}
+
+EL_PAIR uint32_t el_pair_less(el_pair a, el_pair b)
+{
+    const uint32_t low = el_from_half((uint16_t)a) < el_from_half((uint16_t)b);
+    const uint32_t high = el_from_half((uint16_t)(a >> 16)) < el_from_half((uint16_t)(b >> 16));
+    return low | high << 16;
+}
+
+EL_PAIR uint32_t el_half_least(uint32_t a, uint32_t b)
+{
+    const float x = el_from_half((uint16_t)a);
+    const float y = el_from_half((uint16_t)b);
+    return x < y || y != y || (x == y && (a & 0x8000u) != 0) ? a : b;
+}
+
+EL_PAIR el_pair el_pair_least(el_pair a, el_pair b)
+{
+    return el_half_least(a & 0xFFFFu, b & 0xFFFFu) | el_half_least(a >> 16, b >> 16) << 16;
+}
+
+EL_PAIR el_pair el_pair_sub(el_pair a, el_pair b)
+{
+    return el_pair_mac(a, b, 0xBC00BC00u); /* times minus one */
+}
+
+EL_PAIR void el_half_store_cut(el_f16 *to, uint32_t bits)
+{
+    const uint32_t size = bits & 0x7FFFFFFFu;
+    const uint16_t half = (uint16_t)((bits >> 16 & 0x8000u) | (size - (112u << 23)) >> 13); /* a normal one */
+    __builtin_memcpy(to, &half, sizeof half);
+}
+
 EL_PAIR float el_pair_low(el_pair v)
 {
     return el_from_half((uint16_t)v);
@@ -170,7 +271,7 @@ EL_PAIR float el_pair_high(el_pair v)
 
 EL_PAIR el_pair el_pair_of(float low, float high)
 {
-    return el_to_half(low) | (uint32_t)el_to_half(high) << 16;
+    return el_half_of(low) | el_half_of(high) << 16;
 }
 
 #endif
