@@ -1,6 +1,6 @@
 /* Clocks of STM32F4 and F7, which differ in numbers only. HSE, or the 16 MHz HSI where it does not start, divided to
    EL_PLL_IN_MHZ, times EL_PLL_N, by 2. The buses of slow peripherals get a quarter and a half of it. */
-#include "stm32/chip.h"
+#include "stm32/rcc.h"
 
 typedef struct {
     volatile uint32_t control;
@@ -8,11 +8,10 @@ typedef struct {
     volatile uint32_t config;
 } rcc;
 
-enum { HSION = 1 << 0, HSIRDY = 1 << 1 };                                                        /* control */
-enum { HSEON = 1 << 16, HSERDY = 1 << 17, HSEBYP = 1 << 18, PLLON = 1 << 24, PLLRDY = 1 << 25 }; /* control */
-enum { FROM_HSE = 1 << 22, Q_9 = 9 << 24, R_2 = 2 << 28 };                                       /* pll */
-enum { SW_PLL = 2, SWS = 3 << 2, SWS_PLL = 2 << 2, PPRE1_4 = 5 << 10, PPRE2_2 = 4 << 13 };       /* config */
-enum { PWREN = 1 << 28 };                                                                        /* RCC_APB1ENR */
+enum { HSIRDY = 1 << 1 };                                                                  /* control */
+enum { FROM_HSE = 1 << 22, Q_9 = 9 << 24, R_2 = 2 << 28 };                                 /* pll */
+enum { SW_PLL = 2, SWS = 3 << 2, SWS_PLL = 2 << 2, PPRE1_4 = 5 << 10, PPRE2_2 = 4 << 13 }; /* config */
+enum { PWREN = 1 << 28 };                                                                  /* RCC_APB1ENR */
 enum { OVERDRIVE = 1 << 16, OVERDRIVE_SWITCH = 1 << 17 }; /* in PWR_CR to ask, in PWR_CSR when done */
 enum { HSI_MHZ = 16 };
 
@@ -40,34 +39,19 @@ static int flash_keeps_up(void)
     return el_becomes(access, 0xF, EL_FLASH_ACCESS & 0xF);
 }
 
-/* As it is at reset; a bootloader may have left the PLL running, which then can't be changed. */
-static void go_back_to_hsi(void)
-{
-    if ((clock()->config & SWS) != 0) {
-        clock()->control |= HSION;
-        (void)el_becomes(&clock()->control, HSIRDY, HSIRDY);
-        clock()->config = 0;
-        (void)el_becomes(&clock()->config, SWS, 0);
-    }
-    clock()->control &= ~(uint32_t)PLLON;
-    (void)el_becomes(&clock()->control, PLLRDY, 0);
-}
-
 void el_clock_up(void)
 {
     uint32_t divider = HSI_MHZ / EL_PLL_IN_MHZ;
     uint32_t source = 0;
 
-    go_back_to_hsi();
+    rcc_goes_back_to_hsi(&clock()->control, &clock()->config, HSIRDY, SWS);
     *el_register(EL_RCC_BASE + 0x40) |= PWREN;
-    clock()->control |= (EL_HSE_BYPASS ? HSEBYP : 0u) | HSEON;
-    if (el_becomes(&clock()->control, HSERDY, HSERDY)) {
+    if (rcc_starts_hse(&clock()->control)) {
         divider = EL_HSE_MHZ / EL_PLL_IN_MHZ;
         source = FROM_HSE;
     }
     clock()->pll = R_2 | Q_9 | source | EL_PLL_N << 6 | divider; /* bits 16 and 17 are zero: the VCO's clock by 2 */
-    clock()->control |= PLLON;
-    if (!el_becomes(&clock()->control, PLLRDY, PLLRDY) || !is_overdriven() || !flash_keeps_up()) {
+    if (!rcc_locks_pll(&clock()->control) || !is_overdriven() || !flash_keeps_up()) {
         return;
     }
     clock()->config = PPRE2_2 | PPRE1_4 | SW_PLL;

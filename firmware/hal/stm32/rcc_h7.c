@@ -1,6 +1,6 @@
 /* Clocks of STM32H7: HSE, or the 64 MHz HSI where it does not start, divided to 4 MHz, times 200, by 2: 400 MHz, which
    every revision allows. The buses get half of it, and slow peripherals a quarter. */
-#include "stm32/chip.h"
+#include "stm32/rcc.h"
 
 typedef struct {
     volatile uint32_t control;     /* 0x00 */
@@ -24,8 +24,7 @@ typedef struct {
     volatile uint32_t d3;
 } pwr;
 
-enum { HSION = 1 << 0, HSIRDY = 1 << 2 };                                                          /* control */
-enum { HSEON = 1 << 16, HSERDY = 1 << 17, HSEBYP = 1 << 18, PLL1ON = 1 << 24, PLL1RDY = 1 << 25 }; /* control */
+enum { HSIRDY = 1 << 2 };                                                                          /* control */
 enum { SW_PLL1 = 3, SWS = 7 << 3, SWS_PLL1 = 3 << 3 };                                             /* config */
 enum { HPRE_2 = 8, D1PPRE_2 = 4 << 4, D2PPRE1_2 = 4 << 4, D2PPRE2_2 = 4 << 8, D3PPRE_2 = 4 << 4 }; /* dividers */
 enum { SOURCE_HSI = 0, SOURCE_HSE = 2 };                                                           /* pll_source */
@@ -73,39 +72,24 @@ static int flash_keeps_up(void)
     return el_becomes(access, 0x3F, EL_FLASH_ACCESS);
 }
 
-/* As it is at reset; a bootloader may have left the PLL running, which then can't be changed. */
-static void go_back_to_hsi(void)
-{
-    if ((clock()->config & SWS) != 0) {
-        clock()->control |= HSION;
-        (void)el_becomes(&clock()->control, HSIRDY, HSIRDY);
-        clock()->config = 0;
-        (void)el_becomes(&clock()->config, SWS, 0);
-    }
-    clock()->control &= ~(uint32_t)PLL1ON;
-    (void)el_becomes(&clock()->control, PLL1RDY, 0);
-}
-
 void el_clock_up(void)
 {
     uint32_t source = SOURCE_HSI;
     uint32_t divider = HSI_MHZ / PLL_IN_MHZ;
 
     memories_on();
-    go_back_to_hsi();
+    rcc_goes_back_to_hsi(&clock()->control, &clock()->config, HSIRDY, SWS);
     if (!voltage_is_up()) {
         return;
     }
-    clock()->control |= (EL_HSE_BYPASS ? HSEBYP : 0u) | HSEON;
-    if (el_becomes(&clock()->control, HSERDY, HSERDY)) {
+    if (rcc_starts_hse(&clock()->control)) {
         source = SOURCE_HSE;
         divider = EL_HSE_MHZ / PLL_IN_MHZ;
     }
     clock()->pll_source = divider << 4 | source;
     clock()->pll_config = P_ON | INPUT_4_TO_8_MHZ;
     clock()->pll1_dividers = R_8 | Q_8 | P_2 | N_200;
-    clock()->control |= PLL1ON;
-    if (!el_becomes(&clock()->control, PLL1RDY, PLL1RDY) || !flash_keeps_up()) {
+    if (!rcc_locks_pll(&clock()->control) || !flash_keeps_up()) {
         return;
     }
     clock()->dividers[0] = D1PPRE_2 | HPRE_2;

@@ -1,5 +1,5 @@
 /* The USART of STM32F4: one data register, and a status that forgets an overrun when it and the data were read. */
-#include "stm32/chip.h"
+#include "stm32/usart.h"
 
 typedef struct {
     volatile uint32_t status;
@@ -8,7 +8,7 @@ typedef struct {
     volatile uint32_t control[3];
 } usart;
 
-enum { RE = 1 << 2, TE = 1 << 3, RXNEIE = 1 << 5, UE = 1 << 13 }; /* control[0] */
+enum { UE = 1 << 13 }; /* control[0] */
 
 static usart *port(void)
 {
@@ -17,11 +17,7 @@ static usart *port(void)
 
 void el_usart_start(uint32_t divider)
 {
-    port()->control[0] = 0;
-    port()->control[1] = 0;
-    port()->control[2] = 0;
-    port()->divider = divider;
-    port()->control[0] = UE | TE | RE | RXNEIE;
+    usart_begins(port()->control, &port()->divider, divider, UE);
     (void)port()->data; /* an emulated receiver starts with the first read */
 }
 

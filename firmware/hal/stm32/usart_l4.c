@@ -1,5 +1,5 @@
 /* The USART of STM32F7, L4 and H7: data registers for each direction, and flags that are cleared by a write. */
-#include "stm32/chip.h"
+#include "stm32/usart.h"
 
 typedef struct {
     volatile uint32_t control[3];
@@ -13,7 +13,7 @@ typedef struct {
     volatile uint32_t sent;
 } usart;
 
-enum { UE = 1 << 0, RE = 1 << 2, TE = 1 << 3, RXNEIE = 1 << 5 }; /* control[0] */
+enum { UE = 1 << 0 }; /* control[0] */
 
 static usart *port(void)
 {
@@ -22,11 +22,7 @@ static usart *port(void)
 
 void el_usart_start(uint32_t divider)
 {
-    port()->control[0] = 0;
-    port()->control[1] = 0;
-    port()->control[2] = 0;
-    port()->divider = divider;
-    port()->control[0] = UE | TE | RE | RXNEIE;
+    usart_begins(port()->control, &port()->divider, divider, UE);
     (void)port()->received; /* an emulated receiver starts with the first read */
 }
 
