@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from edgelearn.kernels.base import REF, Entry, rows
+from edgelearn.kernels.base import FLOAT, REF, Entry, Sizes, rows, single
 
 PAM = "pam"
 LAYERS = ("conv2d", "depthwise_conv2d", "dense")
@@ -19,6 +19,16 @@ def _layers() -> Iterator[Entry]:
         yield from rows(REF, f"{layer}_exact_pam.c", *(f"{layer}_exact_{s}" for s in ("bwd_x", "bwd_w")), fmt=PAM)
 
 
+def _window(s: Sizes) -> int:
+    """One window of one group, gathered out of the padded map."""
+    return s["k_h"] * s["k_w"] * (s["in_c"] // s["groups"]) * FLOAT
+
+
+def _zeros(s: Sizes) -> int:
+    """One position of dy, for taps outside the map."""
+    return s["out_c"] // s["groups"] * FLOAT
+
+
 TABLE: tuple[Entry, ...] = (
     *_layers(),
     *rows(REF, "dense_pam.c", "bias_bwd", fmt=PAM),
@@ -26,4 +36,10 @@ TABLE: tuple[Entry, ...] = (
     *rows(REF, "arithmetic_pam.c", "mul_fwd", "mul_bwd_x", "mul_bwd_w", fmt=PAM),
     *rows(REF, "activation_pam.c", "relu_fwd", "relu_bwd", fmt=PAM),
     *rows(REF, "optim_pam.c", "weight_decay_step", "sgd_step", "momentum_step", "adam_step", "adamw_step", fmt=PAM),
-)
+    Entry("conv2d_fwd", "blk", "kernels/blk/conv2d_pam.c", _window, fmt=PAM, pitched=True),
+    Entry("conv2d_bwd_x", "blk", "kernels/blk/conv2d_pam.c", _zeros, fmt=PAM, pitched=True),
+    *rows("blk", "conv2d_pam.c", "conv2d_bwd_w", fmt=PAM, pitched=True),
+    *rows("blk", "depthwise_conv2d_pam.c", "depthwise_conv2d_fwd", "depthwise_conv2d_bwd_x", "depthwise_conv2d_bwd_w",
+          supports=single, fmt=PAM, pitched=True),
+    *rows("blk", "activation_pam.c", "relu_fwd", "relu_bwd", fmt=PAM),
+)  # fmt: skip

@@ -49,6 +49,11 @@ static inline void put(el_real *to, float value)
 
 #endif
 
+static inline void add(el_real *to, float value)
+{
+    put(to, get(to) + value);
+}
+
 #ifdef EL_PAM
 
 #include "el/pam.h"
@@ -79,14 +84,9 @@ static inline void add_product(el_real *to, float a, float b)
 
 static inline void add_product(el_real *to, float a, float b)
 {
-    put(to, get(to) + a * b);
+    add(to, a * b);
 }
 
 #endif
-
-static inline void add(el_real *to, float value)
-{
-    put(to, get(to) + value);
-}
 
 #endif

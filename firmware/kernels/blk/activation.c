@@ -15,11 +15,11 @@ EL_INLINE uint32_t rectify(float slope, float max, uint32_t span, const float *x
         *y = v;
         return 1u;
     }
-    *y = v < 0.0f ? slope * v : (v > max ? max : v);
+    *y = v < 0.0f ? EL_MUL(slope, v) : (v > max ? max : v);
     return 0u;
 }
 
-void el_relu_fwd_f32__blk(int32_t count, float slope, float max, const float *x, float *y, uint8_t *mask)
+void EL_BLK(relu_fwd)(int32_t count, float slope, float max, const float *x, float *y, uint8_t *mask)
 {
     const uint32_t span = max > 0.0f ? el_bits(max) - 1u : 0u;
     for (; count >= 8; count -= 8, x += 8, y += 8) {
@@ -44,22 +44,22 @@ void el_relu_fwd_f32__blk(int32_t count, float slope, float max, const float *x,
     }
 }
 
-void el_relu_bwd_f32__blk(int32_t count, float slope, const float *dy, const uint8_t *mask, float *dx)
+void EL_BLK(relu_bwd)(int32_t count, float slope, const float *dy, const uint8_t *mask, float *dx)
 {
     for (; count > 0; count -= 8, mask++, dy += 8, dx += 8) {
         const uint32_t bits = *mask;
         if (count >= 8) {
-            dx[0] = (bits & 1u) != 0u ? dy[0] : slope * dy[0];
-            dx[1] = (bits & 2u) != 0u ? dy[1] : slope * dy[1];
-            dx[2] = (bits & 4u) != 0u ? dy[2] : slope * dy[2];
-            dx[3] = (bits & 8u) != 0u ? dy[3] : slope * dy[3];
-            dx[4] = (bits & 16u) != 0u ? dy[4] : slope * dy[4];
-            dx[5] = (bits & 32u) != 0u ? dy[5] : slope * dy[5];
-            dx[6] = (bits & 64u) != 0u ? dy[6] : slope * dy[6];
-            dx[7] = (bits & 128u) != 0u ? dy[7] : slope * dy[7];
+            dx[0] = (bits & 1u) != 0u ? dy[0] : EL_MUL(slope, dy[0]);
+            dx[1] = (bits & 2u) != 0u ? dy[1] : EL_MUL(slope, dy[1]);
+            dx[2] = (bits & 4u) != 0u ? dy[2] : EL_MUL(slope, dy[2]);
+            dx[3] = (bits & 8u) != 0u ? dy[3] : EL_MUL(slope, dy[3]);
+            dx[4] = (bits & 16u) != 0u ? dy[4] : EL_MUL(slope, dy[4]);
+            dx[5] = (bits & 32u) != 0u ? dy[5] : EL_MUL(slope, dy[5]);
+            dx[6] = (bits & 64u) != 0u ? dy[6] : EL_MUL(slope, dy[6]);
+            dx[7] = (bits & 128u) != 0u ? dy[7] : EL_MUL(slope, dy[7]);
         } else {
             for (int32_t i = 0; i < count; i++) {
-                dx[i] = (bits >> i & 1u) != 0u ? dy[i] : slope * dy[i];
+                dx[i] = (bits >> i & 1u) != 0u ? dy[i] : EL_MUL(slope, dy[i]);
             }
         }
     }

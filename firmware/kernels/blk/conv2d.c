@@ -65,7 +65,7 @@ EL_INLINE void forward_channels(int rows, const windows *v, int32_t channels, co
                                 const el_real *b, el_real *y, int32_t ldy)
 {
     int32_t o = 0;
-    for (; o + 4 <= channels; o += 4) {
+    for (; EL_SIDE == 4 && o + 4 <= channels; o += 4) {
         forward_tile(rows, 4, v, w + o * k, k, b != 0 ? b + o : 0, y + o, ldy);
     }
     for (; o < channels; o++) {
@@ -83,7 +83,7 @@ void EL_BLK(conv2d_fwd)(const el_window *s, const el_real *x, const el_real *w, 
     int32_t oy = 0;
     int32_t ox = 0;
     for (int32_t p = 0; p < positions;) {
-        const int32_t n = positions - p >= 4 ? 4 : 1;
+        const int32_t n = EL_SIDE == 4 && positions - p >= 4 ? 4 : 1;
         int32_t iy[4];
         int32_t ix[4];
         int direct = s->groups == 1;
@@ -172,7 +172,7 @@ EL_INLINE void gather_channels(int rows, const el_window *s, int32_t iy, int32_t
 {
     const int32_t cg = s->in_c / s->groups;
     int32_t c = 0;
-    for (; c + 4 <= cg; c += 4) {
+    for (; EL_SIDE == 4 && c + 4 <= cg; c += 4) {
         gather_tile(rows, 4, s, iy, start, dy, w + c, zeros, dx + c);
     }
     for (; c < cg; c++) {
@@ -194,7 +194,7 @@ void EL_BLK(conv2d_bwd_x)(const el_window *shape, const el_real *dy, const el_re
         for (int32_t iy = 0; iy < s->in_h; iy++) {
             for (int32_t phase = 0; phase < el_min(s->stride_w, s->in_w); phase++) {
                 int32_t ix = phase;
-                for (; ix + 3 * s->stride_w < s->in_w; ix += 4 * s->stride_w) {
+                for (; EL_SIDE == 4 && ix + 3 * s->stride_w < s->in_w; ix += 4 * s->stride_w) {
                     gather_channels(4, s, iy, ix, dy, w, zeros, dx + (iy * s->in_w + ix) * s->in_pitch);
                 }
                 for (; ix < s->in_w; ix += s->stride_w) {
@@ -268,10 +268,10 @@ EL_INLINE void weight_channels(int cols, const el_window *s, float scale, const 
     const int32_t og = s->out_c / s->groups;
     const columns c = columns_of(s, e / s->in_pitch, (e + cols - 1) / s->in_pitch);
     int32_t o = 0;
-    for (; o + 4 <= og; o += 4) {
+    for (; EL_SIDE == 4 && o + 4 <= og; o += 4) {
         weight_tile(4, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
-    for (; o + 2 <= og; o += 2) {
+    for (; EL_SIDE == 4 && o + 2 <= og; o += 2) {
         weight_tile(2, cols, s, &c, scale, x, dy + o, ky, e, k, dw + o * k);
     }
     for (; o < og; o++) {
@@ -295,7 +295,7 @@ void EL_BLK(conv2d_bwd_w)(const el_window *shape, float scale, const el_real *x,
             const int32_t ky = piece / taps;
             const int32_t e = piece % taps * s->in_pitch + g * cg;
             int32_t i = 0;
-            for (; i + 4 <= count; i += 4) {
+            for (; EL_SIDE == 4 && i + 4 <= count; i += 4) {
                 weight_channels(4, s, scale, x, dy, ky, e + i, k, dw + piece * (whole ? count : wide) + i);
             }
             for (; i < count; i++) {

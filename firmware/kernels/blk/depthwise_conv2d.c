@@ -6,7 +6,7 @@
 #include "../sweep.h"
 
 typedef struct {
-    float c0, c1, c2, c3;
+    EL_SUM c0, c1, c2, c3;
 } lanes;
 
 /* t[c] += sum over k < count of a[k*lda + c] * b[k*ldb + c] for c < width, width 4 or 1 */
@@ -14,33 +14,34 @@ EL_INLINE void lanes_mac(lanes *t, int width, int32_t count, const el_real *a, i
                          int32_t ldb)
 {
     for (; count > 0; count--, a += lda, b += ldb) {
-        t->c0 += get(&a[0]) * get(&b[0]);
+        EL_MAC(t->c0, get(&a[0]), get(&b[0]));
         if (width > 1) {
-            t->c1 += get(&a[1]) * get(&b[1]);
-            t->c2 += get(&a[2]) * get(&b[2]);
-            t->c3 += get(&a[3]) * get(&b[3]);
+            EL_MAC(t->c1, get(&a[1]), get(&b[1]));
+            EL_MAC(t->c2, get(&a[2]), get(&b[2]));
+            EL_MAC(t->c3, get(&a[3]), get(&b[3]));
         }
     }
 }
 
 EL_INLINE lanes lanes_load(int width, const el_real *b)
 {
-    lanes t = {get(&b[0]), 0.0f, 0.0f, 0.0f};
+    lanes t = {0};
+    t.c0 = EL_SUM_OF(get(&b[0]));
     if (width > 1) {
-        t.c1 = get(&b[1]);
-        t.c2 = get(&b[2]);
-        t.c3 = get(&b[3]);
+        t.c1 = EL_SUM_OF(get(&b[1]));
+        t.c2 = EL_SUM_OF(get(&b[2]));
+        t.c3 = EL_SUM_OF(get(&b[3]));
     }
     return t;
 }
 
 EL_INLINE void lanes_store(const lanes *t, int width, el_real *y)
 {
-    put(&y[0], t->c0);
+    put(&y[0], EL_TOTAL(t->c0));
     if (width > 1) {
-        put(&y[1], t->c1);
-        put(&y[2], t->c2);
-        put(&y[3], t->c3);
+        put(&y[1], EL_TOTAL(t->c1));
+        put(&y[2], EL_TOTAL(t->c2));
+        put(&y[3], EL_TOTAL(t->c3));
     }
 }
 
@@ -55,7 +56,7 @@ EL_INLINE void sweep_channels(const el_sweep *v, int32_t count, int32_t channels
                               const el_real *bias, el_real *y)
 {
     int32_t c = 0;
-    for (; c + 4 <= channels; c += 4) {
+    for (; EL_SIDE == 4 && c + 4 <= channels; c += 4) {
         lanes t = bias != 0 ? lanes_load(4, bias + c) : (lanes){0};
         sweep_sum(&t, 4, v, count, a + c, b + c);
         lanes_store(&t, 4, y + c);
@@ -82,15 +83,15 @@ EL_INLINE void el_sweep_add(const el_sweep *v, int32_t channels, float scale, co
                             el_real *dw)
 {
     int32_t c = 0;
-    for (; c + 4 <= channels; c += 4) {
+    for (; EL_SIDE == 4 && c + 4 <= channels; c += 4) {
         lanes t = {0};
         sweep_sum(&t, 4, v, v->count, a + c, b + c);
-        el_row_add(4, scale, t.c0, t.c1, t.c2, t.c3, dw + c);
+        el_row_add(4, scale, EL_TOTAL(t.c0), EL_TOTAL(t.c1), EL_TOTAL(t.c2), EL_TOTAL(t.c3), dw + c);
     }
     for (; c < channels; c++) {
         lanes t = {0};
         sweep_sum(&t, 1, v, v->count, a + c, b + c);
-        add(&dw[c], scale * t.c0);
+        add_product(&dw[c], scale, EL_TOTAL(t.c0));
     }
 }
 

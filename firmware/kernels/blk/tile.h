@@ -2,7 +2,10 @@
  *
  * rows and cols (4, 2 or 1) are compile-time constants once inlined, so that the branches below vanish and one source
  * serves full tiles and tails. The accumulators are a struct of scalars, not an array, because compilers keep the
- * former in registers without unrolling first. */
+ * former in registers without unrolling first.
+ *
+ * EL_SIDE is the side of the largest tile: 1 where a product is not one instruction but dozens, which need the
+ * registers themselves, and would be there dozens of times. */
 #ifndef EL_BLK_TILE_H
 #define EL_BLK_TILE_H
 
@@ -12,11 +15,17 @@
 
 #define EL_INLINE static inline __attribute__((always_inline))
 
+#ifdef EL_PAM
+#define EL_SIDE 1
+#else
+#define EL_SIDE 4
+#endif
+
 typedef struct {
-    float c00, c01, c02, c03;
-    float c10, c11, c12, c13;
-    float c20, c21, c22, c23;
-    float c30, c31, c32, c33;
+    EL_SUM c00, c01, c02, c03;
+    EL_SUM c10, c11, c12, c13;
+    EL_SUM c20, c21, c22, c23;
+    EL_SUM c30, c31, c32, c33;
 } el_tile;
 
 EL_INLINE int32_t el_min(int32_t a, int32_t b)
@@ -34,13 +43,13 @@ EL_INLINE el_tile el_tile_start(int cols, const el_real *b)
 {
     el_tile t = {0};
     if (b != 0) {
-        t.c00 = t.c10 = t.c20 = t.c30 = get(&b[0]);
+        t.c00 = t.c10 = t.c20 = t.c30 = EL_SUM_OF(get(&b[0]));
         if (cols > 1) {
-            t.c01 = t.c11 = t.c21 = t.c31 = get(&b[1]);
+            t.c01 = t.c11 = t.c21 = t.c31 = EL_SUM_OF(get(&b[1]));
         }
         if (cols > 2) {
-            t.c02 = t.c12 = t.c22 = t.c32 = get(&b[2]);
-            t.c03 = t.c13 = t.c23 = t.c33 = get(&b[3]);
+            t.c02 = t.c12 = t.c22 = t.c32 = EL_SUM_OF(get(&b[2]));
+            t.c03 = t.c13 = t.c23 = t.c33 = EL_SUM_OF(get(&b[3]));
         }
     }
     return t;
@@ -51,13 +60,13 @@ EL_INLINE void el_tile_mac(el_tile *t, int rows, int cols, float a0, float a1, f
                            float b2, float b3)
 {
 #define EL_TILE_ROW(i)                                                                                                 \
-    t->c##i##0 += a##i * b0;                                                                                           \
+    EL_MAC(t->c##i##0, a##i, b0);                                                                                      \
     if (cols > 1) {                                                                                                    \
-        t->c##i##1 += a##i * b1;                                                                                       \
+        EL_MAC(t->c##i##1, a##i, b1);                                                                                  \
     }                                                                                                                  \
     if (cols > 2) {                                                                                                    \
-        t->c##i##2 += a##i * b2;                                                                                       \
-        t->c##i##3 += a##i * b3;                                                                                       \
+        EL_MAC(t->c##i##2, a##i, b2);                                                                                  \
+        EL_MAC(t->c##i##3, a##i, b3);                                                                                  \
     }
     EL_TILE_ROW(0)
     if (rows > 1) {
@@ -72,7 +81,7 @@ EL_INLINE void el_tile_mac(el_tile *t, int rows, int cols, float a0, float a1, f
 
 /* Terms a turn of the loops below. Arm's loads advance their pointer for free; elsewhere each pointer costs an addition
  * a turn, which four terms share. */
-#if defined(__arm__)
+#if defined(__arm__) || EL_SIDE == 1
 #define EL_BY_FOUR 0
 #else
 #define EL_BY_FOUR 1
@@ -161,38 +170,38 @@ EL_INLINE void el_row_store(int cols, float c0, float c1, float c2, float c3, el
 /* y[i*ld + j] = t[i][j] */
 EL_INLINE void el_tile_store(const el_tile *t, int rows, int cols, el_real *y, int32_t ld)
 {
-    el_row_store(cols, t->c00, t->c01, t->c02, t->c03, y);
+    el_row_store(cols, EL_TOTAL(t->c00), EL_TOTAL(t->c01), EL_TOTAL(t->c02), EL_TOTAL(t->c03), y);
     if (rows > 1) {
-        el_row_store(cols, t->c10, t->c11, t->c12, t->c13, y + ld);
+        el_row_store(cols, EL_TOTAL(t->c10), EL_TOTAL(t->c11), EL_TOTAL(t->c12), EL_TOTAL(t->c13), y + ld);
     }
     if (rows > 2) {
-        el_row_store(cols, t->c20, t->c21, t->c22, t->c23, y + 2 * ld);
-        el_row_store(cols, t->c30, t->c31, t->c32, t->c33, y + 3 * ld);
+        el_row_store(cols, EL_TOTAL(t->c20), EL_TOTAL(t->c21), EL_TOTAL(t->c22), EL_TOTAL(t->c23), y + 2 * ld);
+        el_row_store(cols, EL_TOTAL(t->c30), EL_TOTAL(t->c31), EL_TOTAL(t->c32), EL_TOTAL(t->c33), y + 3 * ld);
     }
 }
 
 EL_INLINE void el_row_add(int cols, float scale, float c0, float c1, float c2, float c3, el_real *y)
 {
-    add(&y[0], scale * c0);
+    add_product(&y[0], scale, c0);
     if (cols > 1) {
-        add(&y[1], scale * c1);
+        add_product(&y[1], scale, c1);
     }
     if (cols > 2) {
-        add(&y[2], scale * c2);
-        add(&y[3], scale * c3);
+        add_product(&y[2], scale, c2);
+        add_product(&y[3], scale, c3);
     }
 }
 
 /* y[i*ld + j] += scale * t[i][j] */
 EL_INLINE void el_tile_add(const el_tile *t, int rows, int cols, float scale, el_real *y, int32_t ld)
 {
-    el_row_add(cols, scale, t->c00, t->c01, t->c02, t->c03, y);
+    el_row_add(cols, scale, EL_TOTAL(t->c00), EL_TOTAL(t->c01), EL_TOTAL(t->c02), EL_TOTAL(t->c03), y);
     if (rows > 1) {
-        el_row_add(cols, scale, t->c10, t->c11, t->c12, t->c13, y + ld);
+        el_row_add(cols, scale, EL_TOTAL(t->c10), EL_TOTAL(t->c11), EL_TOTAL(t->c12), EL_TOTAL(t->c13), y + ld);
     }
     if (rows > 2) {
-        el_row_add(cols, scale, t->c20, t->c21, t->c22, t->c23, y + 2 * ld);
-        el_row_add(cols, scale, t->c30, t->c31, t->c32, t->c33, y + 3 * ld);
+        el_row_add(cols, scale, EL_TOTAL(t->c20), EL_TOTAL(t->c21), EL_TOTAL(t->c22), EL_TOTAL(t->c23), y + 2 * ld);
+        el_row_add(cols, scale, EL_TOTAL(t->c30), EL_TOTAL(t->c31), EL_TOTAL(t->c32), EL_TOTAL(t->c33), y + 3 * ld);
     }
 }
 

@@ -1,0 +1,3 @@
+/* activation.c with piecewise affine products. */
+#define EL_PAM
+#include "activation.c"

@@ -1,0 +1,3 @@
+/* conv2d.c with piecewise affine products. */
+#define EL_PAM
+#include "conv2d.c"
