@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MARKER = "edgelearn"
 FIXTURES = {"edgelearn_workshop", "edgelearn_board", "edgelearn_run"}
-FILES = {"model", "data", "project", "board"}  # settings that may name one
+FILES = {"model", "data", "project", "board", "sensor"}  # settings that may name one
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

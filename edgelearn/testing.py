@@ -26,18 +26,20 @@ from edgelearn.cli.files import make_folder, write_arrays, write_text
 from edgelearn.config import TrainConfig
 from edgelearn.errors import ToolError, UsageError
 from edgelearn.export import export_model
+from edgelearn.link import Own
 from edgelearn.plan import Plan
 from edgelearn.scores import Score, score
 from edgelearn.session import Samples, encode, hyper_of, trained_tensors
 from edgelearn.share import firmware_dir
 from edgelearn.verdict import takes_labels
+from edgelearn.wire import NO_LABEL, Op, Source
 
 if TYPE_CHECKING:
     from edgelearn.cli.settings import Job
     from edgelearn.data import Dataset
-    from edgelearn.wire import Status
+    from edgelearn.wire import Result, Status
 
-JOB_SETTINGS = ("project", "data", "board", "carrier", "ram", "flash")
+JOB_SETTINGS = ("project", "data", "board", "carrier", "ram", "flash", "small", "sensor")
 READY = "ready.json"
 
 Data = str | Path | Mapping[str, np.ndarray]
@@ -118,6 +120,16 @@ class RunningBoard:
                 self.link.flush()
         return losses
 
+    def sense(self, count: int = 1, label: int | None = None, *, learn: bool = True) -> list[Result]:
+        """The next samples of the board's sensor: loss, prediction and more of each. BoardFailed if it has none now.
+
+        Without a `label` the board says it; without `learn` they are evaluated and nothing changes.
+        """
+        op = Op.TRAIN if learn else Op.EVAL
+        results = list(self.link.run_many(op, [Own(Source.SENSOR, NO_LABEL if label is None else label)] * count))
+        self.spent = [r.spent for r in results]
+        return results
+
     def weights(self) -> dict[str, np.ndarray]:
         """The trained weights as they are now, float32, by the tensor names of the imported model."""
         return trained_tensors(self.plan, self.link.read("params"))
@@ -167,7 +179,8 @@ class Workshop:
         self.folder, self.default_board, self.on_missing = folder, board, on_missing
 
     def board(self, model: str | Path | None = None, *, count: bool = False, **settings: Any) -> RunningBoard:
-        """A model's image, booted. `settings` are those of TrainConfig, and project, data, board, carrier, ram, flash.
+        """A model's image, booted. `settings` are those of TrainConfig, and project, data, board, carrier, ram, flash;
+        `sensor` is the path of a C file with el_port_sample.
 
         `count` makes the emulator count instructions, which is slower. UsageError for a setting that does not exist.
         """
@@ -256,6 +269,9 @@ class Workshop:
                 )
         flags = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
         flags["model"] = str(model) if model is not None else None
+        flags["sensor_file"] = flags.pop("sensor", None)
+        if isinstance(flags["sensor_file"], bool):
+            raise UsageError("sensor is a C file with el_port_sample", hint="sensor='sensor.c', beside the test")
         if flags.get("board") is None and not flags.get("project"):
             flags["board"] = self.default_board
         job = make_job(flags)

@@ -70,6 +70,9 @@ port_option = click.option("--port", metavar="PORT", help="Serial port of the bo
 limit_options = _all(
     click.option("--ram", type=Size(), metavar="SIZE", help="Use no more RAM than this, e.g. 64K."),
     click.option("--flash", type=Size(), metavar="SIZE", help="Use no more flash than this."),
+    click.option(
+        "--small/--fast", default=None, help="Kernels in portable C alone: less code, mostly slower.  [default: fast]"
+    ),
 )
 
 model_argument = _all(_model, _project_option)

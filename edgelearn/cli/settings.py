@@ -32,6 +32,7 @@ class Limits(_Strict, frozen=True):
 
     ram: int | str | None = None
     flash: int | str | None = None
+    small: bool = False  # kernels in portable C alone
 
 
 class Checks(_Strict, frozen=True):
@@ -178,6 +179,13 @@ def _board(flag: str | None, settings: Settings) -> Board:
         raise InputError(error.message, where=f"{FILE}: board", hint=error.hint) from None
 
 
+def _portable(board: Board) -> Board:
+    """The board without kernels for its own instruction set, which are several times the code of those in plain C."""
+    from edgelearn.kernels.base import PORTABLE
+
+    return msgspec.structs.replace(board, kernels=tuple(isa for isa in board.kernels if isa in PORTABLE))
+
+
 def make_job(flags: dict[str, Any]) -> Job:
     """Flags over the file over the defaults. UsageError if no model is named anywhere."""
     folder = Path(flags.get("project") or ".")
@@ -196,6 +204,8 @@ def make_job(flags: dict[str, Any]) -> Job:
     sensor = flags.get("sensor_file") or (folder / settings.sensor if settings.sensor else None)
     if flags.get("bake_file"):
         data = flags["bake_file"]
+    board = _board(flags.get("board"), settings)
+    small = settings.limits.small if flags.get("small") is None else flags["small"]
     checks = {name: flags.get(name) for name in Checks.__struct_fields__}
     for name, value in checks.items():
         given = getattr(settings.test, name)
@@ -204,7 +214,7 @@ def make_job(flags: dict[str, Any]) -> Job:
     return Job(
         model=Path(model),
         data=Path(data) if data else None,
-        board=_board(flags.get("board"), settings),
+        board=_portable(board) if small else board,
         carrier=flags.get("carrier") or settings.carrier,
         out=Path(out) if out else folder / "out",
         config=_config(settings, {**flags, "sensor": True} if sensor else flags),

@@ -17,13 +17,14 @@ from edgelearn.build.verify import verify_image
 from edgelearn.codegen import baked, generate
 from edgelearn.config import TrainConfig
 from edgelearn.device import open_device
-from edgelearn.errors import BoardFailed, DeviceError, InputError
+from edgelearn.errors import BoardFailed, DeviceError, InputError, UsageError
 from edgelearn.importers import load as load_model
 from edgelearn.link import Link, Own
 from edgelearn.ops.optimizers import Optim
 from edgelearn.plan import Plan, make_plan
 from edgelearn.reference import Reference
 from edgelearn.session import Event, SensorSession, Session, encode, hyper_of, trained_tensors
+from edgelearn.testing import Workshop
 from edgelearn.wire import Feature, Op, Source
 from tests.qemu.test_session import dataset
 from tests.support.cli import DATA, MODEL, ROOT, WEARABLE, edgelearn
@@ -292,3 +293,19 @@ def test_the_documented_program_learns_without_a_host(tmp_path: Path) -> None:
         assert link.status().step == hello.saved_step
         results = list(link.evaluate_many([Own(Source.SENSOR, (k + 1) % 7) for k in range(70)]))
         assert np.mean([r.correct for r in results]) > 0.95
+
+
+def test_a_test_suite_has_a_board_with_a_sensor(tmp_path: Path) -> None:
+    workshop = Workshop(tmp_path / "images", "host")
+    settings = {"sensor": WEARABLE / "sensor.c", "standardise": True, "lr": 0.01}
+    with workshop.board(MODEL, **settings) as board:
+        before = board.sense(14, learn=False)
+        assert board.status().samples == 0
+        board.sense(70)
+        after = board.sense(14, learn=False)
+        assert board.status().samples == 70
+        assert np.mean([r.correct for r in before]) < 0.5 < 0.9 < np.mean([r.correct for r in after])
+        with pytest.raises(DeviceError, match="bad argument"):
+            board.sense(1, label=7)
+    with pytest.raises(UsageError, match="sensor is a C file"):
+        workshop.board(MODEL, sensor=True)

@@ -100,3 +100,12 @@ def test_a_flag_out_of_range_is_a_usage_error(project: Path) -> None:
     (project / "edgelearn.toml").write_text('model = "m"\n[train]\nlr = -1')
     with pytest.raises(InputError, match="lr"):
         make_job({})
+
+
+def test_small_leaves_the_kernels_of_any_compiler(project: Path) -> None:
+    assert make_job({}).board.kernels == ("thumb", "dsp", "blk", "ref")
+    assert make_job({"small": True}).board.kernels == ("blk", "ref")
+    (project / "edgelearn.toml").write_text(TOML.replace("[limits]", "[limits]\nsmall = true"))
+    assert make_job({}).board.kernels == ("blk", "ref")
+    assert make_job({"small": False}).board.kernels == ("thumb", "dsp", "blk", "ref")
+    assert make_job({"board": "pico"}).board.kernels == ("fix", "blk", "ref")
