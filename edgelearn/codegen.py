@@ -11,11 +11,12 @@ import numpy as np
 
 from edgelearn import kernels
 from edgelearn.formats import BIT, F16, F32, SHIFTS, U32
-from edgelearn.graph import Tensor
+from edgelearn.graph import Role, Tensor
 from edgelearn.memory import BANK, aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.parts import Parts
 from edgelearn.ops.shift import pack
+from edgelearn.passes.shift_latents import latents_of
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Block, Plan, peak_step
 from edgelearn.saving import RUN_BYTES
@@ -270,7 +271,7 @@ def _words(tensor: Tensor) -> list[str]:
 
 
 def _values(tensor: Tensor) -> list[str]:
-    if tensor.data is None:
+    if tensor.data is None or tensor.role is Role.STATE:
         return []
     if tensor.format is F16:
         bits = np.asarray(tensor.data, np.float16).view(np.uint16).reshape(-1)
@@ -321,6 +322,24 @@ def _scaling(plan: Plan) -> dict[str, str] | None:
     return next(({"place": f"el_state + {at // 4}", "start": c_float(_first(t))} for t, at in found), None)
 
 
+def _begin() -> kernels.Kernel:
+    """What computes where latents begin, once."""
+    return kernels.select("shift_begin_fwd", "f32", (), {})
+
+
+def _begins(writer: _Writer) -> list[str]:
+    """The calls that bring the latents of weights to where they begin."""
+    tensors, names = writer.tensors, writer.names
+    found = ((tensors[weight], tensors[own.name], own) for weight, own in latents_of(writer.plan.graph).items())
+    return [
+        wrap_call(
+            _begin().name,
+            [str(w.count), str(held.shape[-1]), str(own.k), c_float(own.span), names[w.name], names[held.name]],
+        )
+        for w, held, own in found
+    ]
+
+
 def _first(tensor: Tensor) -> float:
     return float(np.asarray(tensor.data).reshape(-1)[0])
 
@@ -354,6 +373,7 @@ def generate(plan: Plan) -> Sources:
         "state": writer.block_rows(plan.state, "el_state"),
         "halves": halves,
         "scaling": _scaling(plan),
+        "begins": _begins(writer),
         "half_input": graph.tensors[graph.inputs[0]].format is F16,
         "consts": writer.block_rows(plan.consts),
         "regions": {n: writer.region(n) for n in (*graph.inputs, graph.outputs[0])},
@@ -368,7 +388,8 @@ def generate(plan: Plan) -> Sources:
         "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
     }
     files = {name: template(f"{name}.j2").render(context) for name in (*FILES, *([EXTRAS] if features else []))}
-    return Sources(files, (*kernels.sources(plan.chosen), *feature_files(plan)))
+    called = (*plan.chosen, *([_begin()] if context["begins"] else []))
+    return Sources(files, (*kernels.sources(called), *feature_files(plan)))
 
 
 def baked(samples: Sequence[bytes]) -> dict[str, str]:

@@ -56,6 +56,10 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     multiply: pam multiplies by adding bit patterns, for cores without an FPU (edgelearn.passes.multiply); pam-exact has
     the exact derivatives of that where layers have weights.
 
+    shift_latents: which of the trained layers whose weights are signed powers of two keep them so and train by latents
+    (edgelearn.passes.shift_latents): `all`, `last:N`, names with commas, or none; others train as floats.
+    latent_size is the root mean square of latents at first: of larger ones a weight turns later.
+
     save_every: the board saves weights and all that training needs to go on after so many updates, in flash that its
     file sets aside (edgelearn.saving); 0: never. sensor: a C file of the user's gives samples; with standardise the
     board brings each channel to mean 0 and variance 1, with statistics that it gathers itself. bake is the number of
@@ -99,6 +103,8 @@ class TrainConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     loss_scale: Positive = 1024.0
     scale_every: Annotated[int, Meta(ge=0)] = 200
     multiply: Literal["float", "pam", "pam-exact"] = "float"
+    shift_latents: str = ""
+    latent_size: Positive = 0.1
     save_every: Annotated[int, Meta(ge=0)] = 0
     sensor: bool = False
     standardise: bool = False

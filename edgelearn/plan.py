@@ -25,6 +25,7 @@ from edgelearn.ops import OPS
 from edgelearn.ops.parts import Parts
 from edgelearn.passes.multiply import FLOAT
 from edgelearn.passes.samples import AUTO
+from edgelearn.passes.shift_latents import latents_of
 from edgelearn.predict import calls, predict, select
 from edgelearn.recompute import is_again
 from edgelearn.replay import Latents
@@ -105,6 +106,11 @@ class Plan:
     def arena_bytes(self) -> int:
         """The arena as the linker sees it."""
         return aligned(self.arena.nbytes, BLOCK)
+
+    @property
+    def shift_latents(self) -> int:
+        """Bytes of the state that are latents of weights which stay signed powers of two."""
+        return sum(aligned(self.graph.tensors[own.name].nbytes) for own in latents_of(self.graph).values())
 
     @property
     def samples(self) -> str:
@@ -375,7 +381,9 @@ def _digest(plan: Plan) -> str:
     settings = msgspec.structs.asdict(plan.config)
     if plan.config.precision == "fp32":
         settings = {name: value for name, value in settings.items() if name not in HALF_SETTINGS}
-    for name in [name for name in ("sensor", "standardise", "bake") if not settings[name]]:
+    if not settings["shift_latents"]:
+        del settings["latent_size"]
+    for name in [name for name in ("sensor", "standardise", "bake", "shift_latents") if not settings[name]]:
         del settings[name]
     if settings["multiply"] == FLOAT:
         del settings["multiply"]

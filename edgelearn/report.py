@@ -10,7 +10,9 @@ from edgelearn import __version__, kernels
 from edgelearn.formats import F16, F32
 from edgelearn.graph import Phase, Role
 from edgelearn.ops import OPS
+from edgelearn.ops.shift_latents import latent_count
 from edgelearn.passes.precision import is_scaled
+from edgelearn.passes.shift_latents import latents_of
 from edgelearn.peaks import peaks
 from edgelearn.plan import Plan, peak_step
 
@@ -145,6 +147,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
         "loss": plan.graph.meta["loss"],
         "samples": plan.samples,
         "precision": precision_figures(plan),
+        "shift_latents": latent_figures(plan),
         "weights": plan.weights,
         "trained_weights": sum(t.count for t, _ in plan.params.tensors),
         "ram": {
@@ -152,6 +155,7 @@ def plan_figures(plan: Plan, cut: Cut | None = None) -> dict[str, Any]:
             "limit": plan.limits.ram,
             "weights": plan.params.nbytes,
             "state": plan.state.nbytes,
+            "shift_latents": plan.shift_latents,
             "arena": plan.arena_bytes,
             "store": plan.store_bytes,
             "replay": plan.replay_bytes,
@@ -242,6 +246,21 @@ def precision_words(plan: Plan) -> str:
     if not figures["saves_time"]:
         text += f"; {plan.board.cpu} computes in float32: half precision saves memory here, not time"
     return text
+
+
+def latent_figures(plan: Plan) -> dict[str, Any]:
+    """The layers that shift and train, by the latents of their weights: bits, and floats a weight."""
+    own = latents_of(plan.graph)
+    nodes = [node for node in plan.graph.nodes if node.phase is Phase.FORWARD and set(node.inputs) & own.keys()]
+    rows = [(node.name, own[next(name for name in node.inputs if name in own)].bits) for node in nodes]
+    return {name: {"bits": bits, "latents": latent_count(bits)} for name, bits in rows}
+
+
+def latents_words(plan: Plan) -> str:
+    """The same as a sentence."""
+    each = {f["latents"]: f["bits"] for f in latent_figures(plan).values()}
+    floats = ", ".join(f"{latents} floats a weight of {bits} bits" for latents, bits in sorted(each.items()))
+    return f"stay shifts, and train by latents: {', '.join(latent_figures(plan))}; {floats}"
 
 
 def image_figures(image: Image) -> dict[str, Any]:

@@ -12,7 +12,12 @@ from edgelearn.ops import OPS, Kind
 from edgelearn.ordering import ARENA_ROLES, best_order
 from edgelearn.passes.update import writes
 
-SUMS = ("sumsq_step", "sumsq_step_f16", "clip_step")  # what every update waits for where gradients are clipped
+SUMS = (
+    "sumsq_step",
+    "sumsq_step_f16",
+    "shift_sumsq_step",
+    "clip_step",
+)  # what every update waits for where gradients are clipped
 NOTHING: Mapping[str, int] = MappingProxyType({})
 
 

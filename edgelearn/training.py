@@ -23,6 +23,7 @@ from edgelearn.passes.quantize import quantize
 from edgelearn.passes.samples import place_samples
 from edgelearn.passes.scaled import attach_scaled
 from edgelearn.passes.shift import shift_layers
+from edgelearn.passes.shift_latents import with_latents
 from edgelearn.passes.split import apply_choice
 from edgelearn.passes.update import attach_updates, may_hold
 from edgelearn.recompute import Recomputed, loads, recompute, recompute_within
@@ -43,8 +44,8 @@ def training_graph(source: Graph, config: TrainConfig, *, thrifty: bool = True) 
         graph = quantize(graph, source.meta.get("ranges"))
     graph = place_samples(lower(graph), graph, config.samples)
     loss = choose_loss(graph, config.loss)
-    graph = shift_layers(apply_choice(graph, choice))
-    graph = exact_layers(graph, config.multiply, config.precision)
+    graph = with_latents(apply_choice(graph, choice), config)
+    graph = exact_layers(shift_layers(graph), config.multiply, config.precision)
     graph = differentiate(graph, loss, config.batch, own_target(graph, loss, config.target))
     graph = to_halves(graph, config.precision, config.loss_scale, config.samples)
     graph = mark_cut(graph, config.replay) if config.replay or config.store_latents else graph

@@ -40,9 +40,13 @@ def fit_job(
 
     InputError where nothing fits.
     """
-    from edgelearn.errors import EdgelearnError
+    from edgelearn.errors import EdgelearnError, UsageError
     from edgelearn.fit import Budget, search
 
+    if config.shift_latents:
+        raise UsageError(
+            "what can learn is not searched for with latents of shifts", where="--shift-latents", hint="leave it out"
+        )
     try:
         data = samples_of(job, graph, config)
         importance = None

@@ -71,7 +71,8 @@ def sentence(event: dict[str, Any], timer: Timer) -> str | None:
     if kind == "evaluated":
         return f"evaluated {event['when']}: {scores(event)} on {event['samples']:,} held-out samples in {timer}"
     if kind == "epoch":
-        return f"trained epoch {event['epoch']}: {scores(event)} in {timer}"
+        turned = f", {event['turned']:.2%} of shifts turned" if event.get("turned") is not None else ""
+        return f"trained epoch {event['epoch']}: {scores(event)}{turned} in {timer}"
     if kind == "sensed":
         return f"trained {event['samples']:,} samples of the sensor: loss {number(event['loss'])} in {timer}"
     if kind == "inferred":

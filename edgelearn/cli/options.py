@@ -162,6 +162,14 @@ train_options = _all(
         "  [default: float]",
     ),
     click.option(
+        "--shift-latents",
+        metavar="WHAT",
+        help="Trained layers that are shifts and stay so, by latents in RAM: all, last:N, or layers with commas.",
+    ),
+    click.option(
+        "--latent-size", type=float, help="Of latents at first; weights with larger ones turn later.  [default: 0.1]"
+    ),
+    click.option(
         "--save-every", type=int, metavar="N", help="Save weights in the board's flash every N updates.  [default: 0]"
     ),
     click.option(

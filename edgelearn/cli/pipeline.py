@@ -56,7 +56,7 @@ def plan_job(job: Job, *, instead: bool = False) -> Plan:
 
     graph, config = import_job(job)
     timer = Timer()
-    otherwise = partial(fitted, job, graph, config) if instead and not job.named else None
+    otherwise = partial(fitted, job, graph, config) if instead and not job.named and not config.shift_latents else None
     plan = compile_model(graph, config, job.board, ram=job.ram, flash=job.flash, otherwise=otherwise)
     say(f"planned for {job.board.id}: {plan.ram:,} bytes of RAM, {len(plan.schedule.steps)} steps in {timer}")
     return plan

@@ -9,6 +9,7 @@ Sizes = Mapping[str, int]
 
 REF = "ref"
 PORTABLE = (REF, "blk", "fix")  # what any C compiler can build, for any board
+RULES = ("sgd", "momentum", "adam", "adamw")  # that weights are updated by
 FLOAT = 4  # bytes of an f32
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgelearn.kernels.base import FLOAT, Entry, Sizes, recurrent, rows, single
+from edgelearn.kernels.base import FLOAT, RULES, Entry, Sizes, recurrent, rows, single
 from edgelearn.kernels.int8 import four_channels, line, padded_lines, terms
 
 
@@ -58,6 +58,7 @@ TABLE: tuple[Entry, ...] = (
     *rows("blk", "pool.c", "avg_pool2d_fwd", "avg_pool2d_bwd", pitched=True),
     *rows("blk", "activation.c", "relu_fwd", "relu_bwd"),
     *recurrent("blk"),
+    *rows("blk", "shift_latents.c", *(f"shift_{rule}_step" for rule in RULES)),
     Entry("conv2d_fwd", "blk", "kernels/blk/product_s8.c", _three_wide_positions, fmt="s8", pitched=True),
     Entry("dense_fwd", "blk", "kernels/blk/product_s8.c", _one_wide_position, fmt="s8"),
     Entry("depthwise_conv2d_fwd", "blk", "kernels/blk/depthwise_conv2d_s8.c", padded_lines, four_channels, fmt="s8",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from edgelearn.kernels.base import REF, Entry, recurrent, rows
-
-RULES = ("sgd", "momentum", "adam", "adamw")
+from edgelearn.kernels.base import REF, RULES, Entry, recurrent, rows
 
 
 def in_both_formats(file: str, *steps: str) -> Iterable[Entry]:
@@ -48,6 +46,7 @@ TABLE: tuple[Entry, ...] = (
     *rows(REF, "optim_mixed_f16.c", *(f"{rule}_mixed_step" for rule in RULES), fmt="f16"),
     *rows(REF, "optim.c", "weight_decay_step", "sgd_step", "momentum_step", "adam_step", "adamw_step", "sumsq_step",
           "clip_step"),
+    *rows(REF, "shift_latents.c", "shift_begin_fwd", *(f"shift_{rule}_step" for rule in RULES), "shift_sumsq_step"),
     *rows(REF, "conv2d_s8.c", "conv2d_fwd", fmt="s8"),
     *rows(REF, "depthwise_conv2d_s8.c", "depthwise_conv2d_fwd", fmt="s8"),
     *rows(REF, "dense_s8.c", "dense_fwd", fmt="s8"),

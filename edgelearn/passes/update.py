@@ -4,6 +4,7 @@
   The weight must then have been read for the last time; where holding its gradient back lets a large map die earlier
   (`held`), it gets a buffer in the arena.
 * momentum without clipping: gradients accumulate straight into the momentum buffer.
+* weights that are signed powers of two and move by latents: a gradient buffer; the step turns it into the latents'.
 * everything else: a gradient buffer. With batch 1 it lives in the arena for as long as it is needed, else it is state.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from edgelearn.graph import Graph, Node, Phase, Role, Tensor
 from edgelearn.ops import OPS, Kind
+from edgelearn.passes.shift_latents import Latents, latents_of
 
 MINUS_LR = "-lr"
 
@@ -55,6 +57,7 @@ class _Updater:
         self.graph, self.rule_name, self.rule = graph, rule, RULES[rule]
         self.clip, self.weight_decay, self.held = clip, weight_decay, held
         self.batch = int(graph.meta["batch"])
+        self.latents = latents_of(graph)
         self.tensors = dict(graph.tensors)
         self.updates: list[Node] = []
 
@@ -66,8 +69,7 @@ class _Updater:
         if self.clip:
             norm = self.graph.unique("grad_norm2")
             self.tensors[norm] = Tensor(norm, (1,), Role.STATE)
-            grads = [f"{w.name}_grad" for w in weights if f"{w.name}_grad" in self.tensors]
-            sums = [Node("sumsq_step", f"{g}_sumsq", (g,), (norm,), {}, Phase.UPDATE) for g in grads]
+            sums = [self._sum(w.name, norm) for w in weights if f"{w.name}_grad" in self.tensors]
             self.updates = [*sums, Node("clip_step", "clip", (), (norm,), {}, Phase.UPDATE), *self.updates]
         return self.graph.replace(tensors=self.tensors, nodes=[*backward, *self.updates])
 
@@ -76,15 +78,19 @@ class _Updater:
         sources = [n for n in nodes if grad in n.outputs]
         if not sources:
             self.tensors[weight.name] = replace(weight, role=Role.CONST)
+            if weight.name in self.latents:
+                del self.tensors[self.latents[weight.name].name]
             return nodes
         if self._in_place(weight, sources):
             del self.tensors[grad]
             return list(self._redirect(nodes, grad, weight))
+        latents = self.latents.get(weight.name)
         state = [f"{weight.name}_{suffix}" for suffix in self.rule.state]
         for name in state:
-            self.tensors[name] = Tensor(name, weight.shape, Role.STATE)
+            shape = self.tensors[latents.name].shape if latents else weight.shape
+            self.tensors[name] = Tensor(name, shape, Role.STATE)
         step = f"{weight.name}_update"
-        if self.rule.gathers and not self.clip:
+        if self.rule.gathers and not self.clip and not latents:
             del self.tensors[grad]
             self._step(step, "", weight.name, state)
             return [replace(n, outputs=(state[0],)) if grad in n.outputs else n for n in nodes]
@@ -102,6 +108,7 @@ class _Updater:
     def _in_place(self, weight: Tensor, sources: list[Node]) -> bool:
         """Whether the gradient may go straight into the weight: nobody reads the weight after it changed."""
         plain = may_hold(self.rule_name, self.batch, clip=self.clip) and weight.name not in self.held
+        plain = plain and weight.name not in self.latents
         # The source itself may read the weight: it reads an element before it writes it.
         readers = [n for n in self.graph.nodes if weight.name in n.inputs and n not in sources]
         return plain and len(sources) == 1 and len(readers) <= 2
@@ -117,7 +124,24 @@ class _Updater:
             yield replace(node, outputs=(weight.name,), attrs={**node.attrs, "scale": MINUS_LR})
 
     def _step(self, name: str, grad: str, weight: str, state: list[str]) -> None:
-        self.updates.append(Node(self.rule.step, name, (grad,), (weight, *state), {}, Phase.UPDATE))
+        latents = self.latents.get(weight)
+        if latents is None:
+            self.updates.append(Node(self.rule.step, name, (grad,), (weight, *state), {}, Phase.UPDATE))
+            return
+        outputs, step = (weight, latents.name, *state), f"shift_{self.rule.step}"
+        self.updates.append(Node(step, name, (grad,), outputs, _attrs(latents), Phase.UPDATE))
+
+    def _sum(self, weight: str, norm: str) -> Node:
+        """Squares of a gradient, or of the latents' that it stands for."""
+        grad, latents = f"{weight}_grad", self.latents.get(weight)
+        if latents is None:
+            return Node("sumsq_step", f"{grad}_sumsq", (grad,), (norm,), {}, Phase.UPDATE)
+        inputs = (grad, latents.name)
+        return Node("shift_sumsq_step", f"{grad}_sumsq", inputs, (norm,), _attrs(latents), Phase.UPDATE)
+
+
+def _attrs(latents: Latents) -> dict[str, int]:
+    return {"k": latents.k}
 
 
 def _first(nodes: list[Node], source: Node, weight: str) -> list[Node]:

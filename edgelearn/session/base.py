@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,6 +17,7 @@ from edgelearn.errors import BoardFailed, DeviceError, EdgelearnError, NumbersEr
 from edgelearn.link import Link
 from edgelearn.ops.scaling import SCALE, SKIPPED
 from edgelearn.passes.precision import is_scaled
+from edgelearn.passes.shift_latents import latents_of
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
 from edgelearn.scores import Score
@@ -155,6 +156,22 @@ class BoardSession(ABC):
                 f"the board's losses are {follower.worst:.1e} off the reference's, {most:.0e} is allowed",
                 where=f"the first {follower.followed} {what}",
             )
+        if follower.wrong:
+            raise NumbersError(
+                f"{follower.wrong:,} of the board's shifts are others than the reference's",
+                where=f"the first {follower.followed} {what}",
+            )
+
+    def _compare_shifts(self, follower: Follower) -> None:
+        """The board's discrete weights after an update that was followed; the reference goes on with them."""
+        if follower.turning and follower.is_updated:
+            follower.take_over(tensors_of(self.plan.params, self.link.read("params")))
+
+    def _turned(self, before: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """The share of weights that are shifts, and train as such, which are others than they were."""
+        pairs = [(before[name], self._weights[name]) for name in latents_of(self.plan.graph)]
+        total = sum(then.size for then, _ in pairs)
+        return {"turned": sum(int((then != now).sum()) for then, now in pairs) / total} if total else {}
 
     def _emit_step(self, epoch: int, of: int, result: Result, losses: Sequence[float], correct: int) -> None:
         self._emit(

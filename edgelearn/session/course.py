@@ -13,7 +13,7 @@ from edgelearn.plan import Plan
 from edgelearn.rehearsal import Rehearsal, phases
 from edgelearn.scores import Score, class_phases, score
 from edgelearn.session.base import BoardSession
-from edgelearn.session.follower import Follower
+from edgelearn.session.follower import NOTHING, Follower
 from edgelearn.session.outcome import Event
 from edgelearn.session.samples import encode, hyper_of
 from edgelearn.wire import Op, Result, Source
@@ -124,14 +124,17 @@ class Session(BoardSession):
         """Train on samples in order, those that are followed one by one; `new` ones are offered for replay."""
         op = Op.LEARN if self.plan.config.replay and new else Op.TRAIN
         start = 0
-        while self.rehearsal and follower.left and start < len(order):
+        while (self.rehearsal or follower.turning) and follower.left and start < len(order):
             k, start = order[start], start + 1
-            replayed = self.rehearsal.read(self._replayed(k, new))
-            cached = self.plan.config.store_latents and k in self.slots
-            stored = self.rehearsal.stored(self.slots[k], k) if cached else None
+            replayed, stored = NOTHING, None
+            if self.rehearsal:
+                replayed = self.rehearsal.read(self._replayed(k, new))
+                cached = self.plan.config.store_latents and k in self.slots
+                stored = self.rehearsal.stored(self.slots[k], k) if cached else None
             (result,) = self.link.run_many(op, [self._sample(k)])
             yield k, result
             follower.follow(self.train_set.x[k], self.train_set.y[k], result.loss, replayed, stored)
+            self._compare_shifts(follower)
         rest = order[start:]
         results = self.link.run_many(op, (self._sample(k) for k in rest))
         for k, result in zip(rest, results, strict=True):
@@ -177,13 +180,15 @@ class Session(BoardSession):
             if len(order) % config.batch or (self.rehearsal and config.batch > 1):
                 self.outcome.steps = self.link.flush().step
                 follower.flush()
+                self._compare_shifts(follower)
+            as_it_was = self._weights
             self._keep()
             if not losses:
                 continue
             accuracy = correct / len(losses) if self.labels else None
             where = {"phase": phase} if several else {}
-            scaling = self._scaling()
-            self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy, **scaling)
+            more = self._scaling() | self._turned(as_it_was)
+            self._emit("epoch", epoch=epoch, **where, loss=float(np.mean(losses)), accuracy=accuracy, **more)
         self.outcome.spent_per_sample = round(spent / max(trained, 1)) or None
         self._check_losses(follower)
         if self.rehearsal:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.multiply import EXACTLY
 from edgelearn.passes.precision import is_scaled
+from edgelearn.passes.shift_latents import latents_of
 from edgelearn.plan import Plan
 from edgelearn.reference import Reference
 from edgelearn.rehearsal import Replayed
@@ -18,6 +21,7 @@ LOSS_TOLERANCE = 1e-4  # of the losses of those steps: 1e-5 a step, and steps bu
 DIVERGED = 1e4  # a loss above this: training explodes, rounding decides, and there is nothing left to compare
 # In half precision a sum that float32 rounds the other way makes the neighbouring half, 2^-10 away.
 HALF_LOSS_TOLERANCE, HALF_OUTPUT_TOLERANCE = 2e-2, 5e-3
+UNDECIDED = 1e-3  # of the sizes that latents begin with: their signs may be others than the reference's
 IN_HALVES = 4  # times as much where kernels sum short blocks in halves: their results are 1.3e-3 off, not 2.8e-4
 # Exact derivatives of piecewise affine products jump: where a sum that is rounded otherwise carries, one term doubles.
 # So only the first update is followed.
@@ -65,6 +69,8 @@ class Follower:
         if plan.config.multiply == EXACTLY:
             self.left = plan.config.batch + 1
         self.followed, self.worst = 0, 0.0
+        self.turning = latents_of(plan.graph)  # weights that are discrete: what rounding decides is taken over
+        self.is_updated, self.wrong = False, 0
 
     @np.errstate(over="ignore", invalid="ignore")  # where training explodes, so does the reference
     def follow(
@@ -85,14 +91,27 @@ class Follower:
         self.followed += 1
         taken = self.reference.train(x, y) if stored is None else self.reference.replay(stored, y)
         truth = taken.loss
+        self.is_updated = taken.updated
         if not abs(truth) < DIVERGED:
             self.left = 0
             return
         self.worst = max(self.worst, abs(loss - truth) / (abs(truth) + 1e-3))
         for latents, label in replayed:
-            self.reference.replay(latents, label)
+            self.is_updated |= self.reference.replay(latents, label).updated
+
+    def take_over(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Discrete weights as the board has them after an update that was followed.
+
+        `wrong` counts those that are others than the reference's though none of their latents is so small that
+        rounding may have decided its sign.
+        """
+        values = self.reference.values
+        for name, latents in self.turning.items():
+            differs = weights[name] != values[name]
+            undecided = (np.abs(values[latents.name]) < UNDECIDED * latents.span).any(axis=-1)
+            self.wrong += int((differs & ~undecided).sum())
+            values[name] = weights[name].copy()
 
     def flush(self) -> None:
         """The update with an incomplete batch at an epoch's end."""
-        if self.left:
-            self.reference.flush()
+        self.is_updated = bool(self.left) and self.reference.flush()

@@ -149,6 +149,7 @@ class SensorSession(BoardSession):
         saves = self.plan.config.save_every * self.plan.config.batch  # samples after which the board saves by itself
         for _ in range(min(follower.left, saves - 1) if self.plan.saving else follower.left):
             follower.follow(x, y, self.link.train(sample, target).loss)
+            self._compare_shifts(follower)
         self.link.write("params", params)
         if state:
             self.link.write("state", state)

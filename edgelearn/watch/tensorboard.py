@@ -37,7 +37,12 @@ STEP = {
     "cycles": "cost/cycles",
 }
 EVALUATED = {"loss": "held_out/loss", "accuracy": "held_out/accuracy"}
-EPOCH = {"loss": "epoch/loss", "accuracy": "epoch/accuracy", "loss_scale": "training/loss_scale"}
+EPOCH = {
+    "loss": "epoch/loss",
+    "accuracy": "epoch/accuracy",
+    "loss_scale": "training/loss_scale",
+    "turned": "epoch/shifts_turned",
+}
 UNFLUSHED = 0.5  # seconds; flushing at every sample would take longer than the sample
 TAGS = {"status": STATUS, "step": STEP, "evaluated": EVALUATED, "epoch": EPOCH}
 

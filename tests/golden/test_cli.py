@@ -67,6 +67,14 @@ def test_the_plan_of_a_method(golden: Golden, capsys: Capture) -> None:
     golden("plan-mobiletl.txt", said.transcript)
 
 
+def test_the_plan_of_shifts_that_train(golden: Golden, capsys: Capture, tmp_path: Path) -> None:
+    tuned = edgelearn(capsys, "shift", MODEL, "--data", DATA, "--bits", "3", "--epochs", "1", "--out", "watch.onnx")
+    assert tuned.code == 0
+    said = edgelearn(capsys, "plan", "watch.onnx", "--shift-latents", "all", "--momentum", "0.9")
+    assert max(map(len, said.out.splitlines())) <= 80
+    golden("plan-latents.txt", said.out.partition("\narena")[0] + "\n")
+
+
 @pytest.mark.parametrize(
     ("name", "flags"),
     [
@@ -111,6 +119,8 @@ ERRORS: dict[str, tuple[str, ...]] = {
     "restore-alone": ("run", "model.onnx", "--restore"),
     "save-not-modelled": ("run", "model.onnx", "--save-every", "50", "--board", "netduinoplus2"),
     "save-no-store": ("plan", "model.onnx", "--save-every", "50", "--board", "rtl-cv32e40p"),
+    "no-shifts": ("plan", "model.onnx", "--shift-latents", "all"),
+    "fit-latents": ("plan", "model.onnx", "--fit", "--shift-latents", "all"),
     "raw-sensor": ("plan", "model.onnx", "--standardise"),
     "negative-lr": ("plan", "model.onnx", "--lr", "-1"),
     "wrong-option": ("plan", "model.onnx", "--method", "bias", "--fraction", "0.5"),

@@ -348,7 +348,7 @@ def losses(rng: np.random.Generator) -> Iterator[Case]:
         yield Case(f"{op}, label out of range", f"{op}_xent_fwd", {"classes": 7}, wrong, {3: np.array([np.nan])})
 
 
-def _settings(o: Optim) -> np.ndarray:
+def settings(o: Optim) -> np.ndarray:
     return np.array(list(vars(o).values()), np.float32)
 
 
@@ -370,7 +370,7 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
                 variants = [arrays] + ([[None, w, m]] if step == "momentum_step" else [])
                 for variant in variants:
                     want = OPS[step].compute(o, *_f64(variant))
-                    args = [n, _settings(o), *variant]
+                    args = [n, settings(o), *variant]
                     first = len(args) - len(want)
                     yield Case(
                         f"{step} {n} {decay}", step, sizes, args, {first + k: a for k, a in enumerate(want)},
@@ -381,7 +381,7 @@ def optimizers(rng: np.random.Generator) -> Iterator[Case]:
     for limit, total in ((1.0, 16.0), (8.0, 16.0), (0.0, 16.0), (1.0, 0.0), (1.0, np.nan)):
         o = Optim(clip_norm=limit, grad_scale=3.0)
         acc = np.array([total])
-        args = [_settings(o), acc.astype(np.float32)]
+        args = [settings(o), acc.astype(np.float32)]
         zero = OPS["clip_step"].compute(o, acc)
         after = np.array(list(vars(o).values()))
         if np.isnan(total):
@@ -393,6 +393,7 @@ def all_cases() -> list[Case]:
     """Every case, always with the same numbers."""
     from tests.support import (
         kernel_cases_f16,
+        kernel_cases_latents,
         kernel_cases_pam,
         kernel_cases_recurrent,
         kernel_cases_s8,
@@ -403,7 +404,7 @@ def all_cases() -> list[Case]:
     rng = np.random.default_rng(20)
     real_numbers = (convolutions, products, elementwise, activations, windows, *FAMILIES, *kernel_cases_shift.FAMILIES)
     integers = (*kernel_cases_s8.FAMILIES, *kernel_cases_shift.INTEGER_FAMILIES)
-    others = (losses, optimizers, *integers, *kernel_cases_recurrent.FAMILIES)
+    others = (losses, optimizers, *integers, *kernel_cases_recurrent.FAMILIES, *kernel_cases_latents.FAMILIES)
     cases = [case for family in (*real_numbers, *others) for case in family(rng)]
     affine = kernel_cases_pam.all_cases((*real_numbers, optimizers))
     return cases + kernel_cases_f16.all_cases(real_numbers) + affine

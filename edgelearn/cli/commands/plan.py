@@ -95,6 +95,10 @@ def _head(plan: Plan) -> list[str]:
         lines += wrap(precision_words(plan))
     if about := plan.approximated():
         lines += wrap(f"approximate derivatives (hard_swish_signed): {', '.join(about)}")
+    if plan.shift_latents:
+        from edgelearn.report import latents_words
+
+        lines += wrap(latents_words(plan))
     return lines
 
 
@@ -141,13 +145,14 @@ def _layers(plan: Plan) -> list[str]:
 
 
 def _narrowed(rows: list[tuple[str, ...]], header: tuple[str, ...]) -> list[tuple[str, ...]]:
-    """Names of layers and ops as short as the line needs."""
+    """Names of layers, ops and kernels as short as the line needs."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     kernels = min(widths[-1], 16)
     room = WIDTH - sum(widths[2:-1]) - kernels - 2 * (len(widths) - 1)
     name = min(widths[0], 16, max(8, room - widths[1]))
     op = min(widths[1], 14, max(8, room - name))
-    return [(_short(row[0], name), _short(row[1], op), *row[2:]) for row in rows]
+    last = room + kernels - name - op
+    return [(_short(row[0], name), _short(row[1], op), *row[2:-1], _short(row[-1], last)) for row in rows]
 
 
 def _about(plan: Plan, insn: dict[str, Any]) -> str:
@@ -168,7 +173,8 @@ def _memory(plan: Plan) -> list[str]:
     board, weights = plan.board, plan.model_flash
     ram = [
         ("weights", plan.params.nbytes),
-        ("optimizer", plan.state.nbytes),
+        ("optimizer", plan.state.nbytes - plan.shift_latents),
+        *([("of shifts", plan.shift_latents)] if plan.shift_latents else []),
         ("arena", plan.arena_bytes),
         ("samples", plan.store_bytes),
         *([("latents", plan.replay_bytes)] if plan.replay_bytes else []),

@@ -205,6 +205,23 @@ enum { EL_SUM_ROWS = 128 };
     void el_adam_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);  \
     void el_adamw_step_##FMT##__##ISA(int32_t count, const el_optim *o, const float *g, float *w, float *m, float *v);
 
+/* Weights that are sgn * 2^(S - k), by the latents behind them, which lie side by side: `latents` of each weight. Where
+ * they begin, with sizes evenly spread up to span; the update of both by the gradient of w; the sum of squares of the
+ * gradients of latents, added to acc. */
+#define EL_LATENT_STEPS(ISA)                                                                                           \
+    void el_shift_begin_fwd_f32__##ISA(int32_t count, int32_t latents, int32_t k, float span, const float *w,          \
+                                       float *latent);                                                                 \
+    void el_shift_sgd_step_f32__##ISA(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g,    \
+                                      float *w, float *latent);                                                        \
+    void el_shift_momentum_step_f32__##ISA(int32_t count, int32_t latents, int32_t k, const el_optim *o,               \
+                                           const float *g, float *w, float *latent, float *v);                         \
+    void el_shift_adam_step_f32__##ISA(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g,   \
+                                       float *w, float *latent, float *m, float *v);                                   \
+    void el_shift_adamw_step_f32__##ISA(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g,  \
+                                        float *w, float *latent, float *m, float *v);                                  \
+    void el_shift_sumsq_step_f32__##ISA(int32_t count, int32_t latents, int32_t k, const float *g,                     \
+                                        const float *latent, float *acc);
+
 /* Between f32 and the halves beside it, and how halves are trained. `scaling` is an el_scaling of el/model.h. */
 #define EL_CASTS_F16(ISA)                                                                                              \
     void el_narrow_fwd_f16__##ISA(int32_t count, const float *x, el_f16 *y);                                           \
@@ -326,6 +343,8 @@ EL_DENSE(pam, float, ref, EL_NO_SCRATCH)
 EL_EXACT_LAYERS(pam, float, ref)
 EL_KERNELS(pam, float, ref)
 EL_STEPS_F32(pam, ref)
+EL_LATENT_STEPS(ref)
+EL_LATENT_STEPS(blk)
 EL_CONV2D(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_CONV2D_WEIGHTS(f16, el_f16, ref, EL_NO_SCRATCH)
 EL_DEPTHWISE(f16, el_f16, ref, EL_NO_SCRATCH)
