@@ -77,6 +77,8 @@ def sentence(event: dict[str, Any], timer: Timer) -> str | None:
         return f"trained {event['samples']:,} samples of the sensor: loss {number(event['loss'])} in {timer}"
     if kind == "inferred":
         return f"the board takes it for class {event['predicted']}"
+    if kind == "rate":
+        return f"it answers at {event['baud']:,} baud"
     if kind == "lost":
         return f"lost the board after {event['samples']:,} samples: {event['reason']}; going on when it is back"
     if kind == "waiting":

@@ -128,8 +128,8 @@ def train(
     store = folder / STORE if plan.saving else None
     asks = sensing.asks(plan) if sensing else None
 
-    def open_link() -> Link:
-        link = Link(open_device(image, port=port, count_instructions=count, store=store))
+    def open_link(baud: int | None) -> Link:
+        link = Link(open_device(image, port=port, baud=baud, count_instructions=count, store=store))
         display.use(link.statistics)
         return link
 

@@ -13,15 +13,21 @@ __all__ = ["ChildDevice", "Device", "PortDevice", "attach", "open_device"]
 
 
 def open_device(
-    image: Image, *, port: str | None = None, count_instructions: bool = False, store: Path | None = None
+    image: Image,
+    *,
+    port: str | None = None,
+    baud: int | None = None,
+    count_instructions: bool = False,
+    store: Path | None = None,
 ) -> Device:
-    """Start the image where its board says, on the carrier it was built for; `port`: a real board has it already.
+    """Start the image where its board says, on the carrier it was built for; `port`: a real board has it already, at
+    `baud` if it is not that of the board's file.
 
     `count_instructions` makes an emulator count what the guest executes, which is exact, repeatable and slower.
     `store` is a file that keeps what the board's flash for weights holds, where the board itself does not.
     """
     if port is not None:
-        return attach(port, baud=image.board.link.baud)
+        return attach(port, baud=baud or image.board.link.baud)
     return ChildDevice(image.board, image.elf, image.carrier, count_instructions=count_instructions, store=store)
 
 

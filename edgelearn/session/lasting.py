@@ -19,13 +19,14 @@ IN_VAIN = 3  # returns without one more sample than before after which it is giv
 class LastingRun:
     """Runs what `make` gives for a link, again and again until one comes to its end.
 
-    `make` is told whether it goes on with a run that broke off. `saves`: the board keeps weights through a reset; where
+    `open_link` gets the baud rate at which the board was found to answer, None for that of its file. `make` is told
+    whether it goes on with a run that broke off. `saves`: the board keeps weights through a reset; where
     it does not, losing it ends the run with DeviceError. `outcome` is what has been brought home so far.
     """
 
     def __init__(
         self,
-        open_link: Callable[[], Link],
+        open_link: Callable[[int | None], Link],
         make: Callable[[Link, bool], BoardSession],
         on_event: Callable[[Event], None],
         *,
@@ -34,16 +35,22 @@ class LastingRun:
         self.open_link, self.make, self.on_event, self.saves = open_link, make, on_event, saves
         self.outcome = Outcome()
         self._most = self._vain = 0
+        self._rate: int | None = None
 
     def run(self) -> Outcome:
         """To the end, through resets. DeviceError if the board stays away, or gets no further."""
-        again, link = False, self.open_link()
+        again, link = False, self.open_link(None)
         while True:
             try:
                 with contextlib.closing(link):
                     self._once(link, again)
                 return self.outcome
             except (BoardSilent, PortLost) as error:
+                if isinstance(error, BoardSilent) and error.rate and self._rate is None:
+                    self._rate = error.rate
+                    self.on_event(Event("rate", {"baud": error.rate}))
+                    link = self.open_link(self._rate)
+                    continue
                 if self.outcome.samples == 0:
                     raise  # it was not there to begin with
                 self._lost(error)
@@ -82,7 +89,7 @@ class LastingRun:
         start = time.monotonic()
         while True:
             try:
-                return self.open_link()
+                return self.open_link(self._rate)
             except DeviceError as error:
                 if time.monotonic() - start > AWAY:
                     reason = f"the board did not come back in {AWAY:g} s"

@@ -15,6 +15,7 @@ import pytest
 from edgelearn import boards
 from edgelearn.device import ChildDevice
 from tests.support.cli import MODEL, edgelearn, small_data
+from tests.support.fake_board import FakeBoard
 
 Capture = pytest.CaptureFixture[str]
 MOST = 5.0  # seconds that anything here takes at most
@@ -120,3 +121,15 @@ def test_without_saves_a_reset_ends_the_run_and_says_what_is_kept(tmp_path: Path
     assert "kept metrics.jsonl, trained.onnx in" in words
     assert "hint: with --save-every 100 a run goes on" in words
     assert (tmp_path / "out" / "trained.onnx").is_file()
+
+
+def test_a_board_at_another_rate_is_found_at_it(tmp_path: Path, data: Path, capsys: Capture) -> None:
+    """A board that can only greet: what it says of its plan was read at its own rate."""
+    board = FakeBoard(tmp_path, baud=921_600)
+    try:
+        said = edgelearn(capsys, "run", MODEL, "--data", data, *FLAGS, "--port", board.port, "--out", tmp_path / "out")
+    finally:
+        board.close()
+    assert said.code == 4
+    assert "it answers at 921,600 baud" in said.err
+    assert "ttyBOARD is stale: it was built from plan 0123456789abcdef" in " ".join(said.err.split())
