@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from edgelearn.kernels.base import FLOAT, Entry, Sizes, no_scratch, one_window, rows
+from edgelearn.kernels.planes import planes_of
 from edgelearn.kernels.product import MOST_TERMS, Tile, conv2d
 
 PANEL = 128  # bytes of a row of packed columns, at most
 HEIGHT = 7
-SCATTERED, DEPTH = 6144, 8  # bytes of packed columns where taps are columns; channels of what is read, at least
 COSTS = (90, 40, 0, 0)
 TERMS = {"f32": MOST_TERMS, "f16": 72}  # of a block; halves are summed no further
 
@@ -37,30 +37,22 @@ class _Panels(Tile):
         return [next((w for w in self.widths if w >= columns), self.widths[-1])]
 
 
-class _Scattered(_Panels):
-    """Where columns are few the taps of a window row are columns too: firmware/kernels/rvv/scatter.h."""
-
-    def _scattered(self, step: str, s: Sizes) -> int:
-        """Bytes of such packed columns and of a line of results; 0 where panels are used."""
-        back = step == "conv2d_bwd_x"
-        columns, depth, wide = (s["in_c"], s["out_c"], s["in_w"]) if back else (s["out_c"], s["in_c"], s["out_w"])
-        row, size, along = columns * self.element_bytes, s["k_w"] * columns * self.element_bytes, s["k_w"] - 1
-        whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"] and s["out_pitch"] == s["out_c"]
-        straight = s["stride_w"] == 1 and (not back or s["stride_h"] == 1)
-        if not (depth >= DEPTH and whole and straight and along and row <= PANEL // 4 and size <= PANEL):
-            return 0
-        terms = s["k_h"] * depth
-        times = -(-terms // min(SCATTERED // size, self.most_terms))
-        return -(-terms // times) * size + (wide + 2 * along) * row
+class _Planes(_Panels):
+    """Where columns are few positions lie across the registers: firmware/kernels/rvv/planes.h."""
 
     def scratch(self, step: str) -> Callable[[Sizes], int]:
         panels = super().scratch(step)
-        return lambda s: -(-self._scattered(step, s) // 4) * 4 or panels(s)
+
+        def of(s: Sizes) -> int:
+            planes = planes_of(step, s, PANEL // self.element_bytes)
+            return -(-planes.elements * self.element_bytes // 4) * 4 if planes else panels(s)
+
+        return of
 
 
 def _windows(fmt: str, size: int, tail: str) -> Iterator[Entry]:
     widths = [PANEL // parts // size for parts in (4, 2, 1)]
-    tile = (_Scattered if tail else _Panels)(
+    tile = (_Planes if tail else _Panels)(
         HEIGHT, widths, row_bytes=0, element_bytes=size, costs=COSTS, most_terms=TERMS[fmt]
     )
     yield from conv2d("rvv", tile, fmt, ("conv2d_fwd", "conv2d_bwd_x"), f"conv2d{tail}.c")
@@ -76,6 +68,7 @@ def _floating(fmt: str, size: int) -> Iterator[Entry]:
     yield from (replace(row, halves=bool(tail)) for row in _windows(fmt, size, tail))
     yield from rows("rvv", f"dense{tail}.c", "dense_fwd", "dense_bwd_x", "dense_bwd_w", "bias_bwd", fmt=fmt)
     yield from rows("rvv", f"activation{tail}.c", "relu_fwd", "relu_bwd", fmt=fmt)
+    yield from rows("rvv", f"pool{tail}.c", "max_pool2d_fwd", "max_pool2d_bwd", fmt=fmt)
     yield from rows("rvv", f"elementwise{tail}.c", *_ELEMENTWISE, fmt=fmt)
     yield from rows("rvv", f"elementwise{tail}.c", "avg_pool2d_bwd", fmt=fmt, supports=one_window)
 

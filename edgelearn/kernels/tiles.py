@@ -1,7 +1,7 @@
 """The tiles that firmware/kernels/rvv cuts a convolution into: what its instructions grow with.
 
 Numbers of a call, by name, for each count of lanes that a register may have: terms of tiles, weighed with rows and with
-registers, beginnings of sums, tiles and their rows. They repeat the loops of regions.h, scatter.h and weights.h.
+registers, beginnings of sums, tiles and their rows. They repeat the loops of regions.h, planes.h and weights.h.
 """
 
 from __future__ import annotations
@@ -11,13 +11,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from edgelearn.kernels.base import Sizes
+from edgelearn.kernels.planes import Planes, planes_of
 
-PANEL, BLOCK, SCATTERED, LONGEST = (
-    128,
-    8192,
-    6144,
-    64,
-)  # bytes of a row, of a block, of a scattered one; terms of halves
+PANEL, BLOCK, LONGEST = 128, 8192, 64  # bytes of a row, of a block; terms of halves
+FULL = PANEL // 2  # halves of a row
 HEIGHTS = {1: 7, 2: 7, 4: 7, 8: 3}  # rows of a tile, at most, by the registers of a row
 SIZES = {"f32": 4, "f16": 2}
 REGISTERS = (16, 32)  # bytes of one
@@ -26,7 +23,7 @@ MOST_TERMS = {"f32": 2**31 - 1, "f16": 72}
 NAMES = (
     "terms", "terms*rows", "terms*rows*registers", "begins", "begins*rows", "tiles", "tiles*rows",
     "tiles*rows*registers", "runs", "regions", "lines", "line elements", "phases", "nothing", "ends", "drains",
-    "drained", "updated", "taps",
+    "drained", "updated", "taps", "packed",
 )  # fmt: skip
 
 Counts = Counter[str]
@@ -107,25 +104,25 @@ def _product(c: Counts, v: list[tuple[int, int]], h: list[tuple[int, int]], dept
                 _tiles(c, lines, length, group, terms, pieces + times - 1, times)
 
 
-def _scatter(c: Counts, rows: list[tuple[int, int]], read: int, wide: int, taps: int, depth: int, columns: int,
-             lanes: int) -> None:  # fmt: skip
-    """scatter.h: rows of a tile are positions that are read."""
-    width = taps * columns
-    total = max(t for _, t in rows) * depth
-    blocks = _ceil(total, min(SCATTERED // (2 * width), MOST_TERMS["f16"])) if total else 1
-    for lines, taps_h in rows:
-        times = _ceil(blocks * taps_h * depth, total) if total else 1
-        for group in _groups(width, PANEL // 4, lanes):
-            _tiles(c, lines, read, group, taps_h * depth, taps_h + times - 1, times)
-        c["lines"] += lines * blocks
-        c["line elements"] += lines * blocks * wide * columns
-
-
-def scatters(s: Sizes, columns: int, depth: int) -> bool:
-    """Whether taps of a window row are columns, in halves: el_scatters()."""
-    whole = s["groups"] == 1 and s["in_pitch"] == s["in_c"] and s["out_pitch"] == s["out_c"]
-    narrow = 2 * columns <= PANEL // 4 and 2 * columns * s["k_w"] <= PANEL
-    return whole and narrow and depth >= 8 and s["stride_w"] == 1 and s["k_w"] > 1
+def _planes(c: Counts, p: Planes, lanes: int) -> None:
+    """planes.h: rows of a tile are channels of what is written, columns positions of a strip."""
+    taps, blocks = p.k_h * p.k_w, _ceil(p.depth, p.some)
+    most = HEIGHTS[next(_groups(FULL, FULL, lanes))[1]]
+    for rows, n, strips in p.strips():
+        registers = _ceil(rows * n, lanes)
+        group = 8 if registers > 4 else 4 if registers > 2 else registers
+        for height, many in _heights(p.columns, most):
+            tiles = strips * many
+            c["terms"] += tiles * p.depth * taps
+            c["terms*rows"] += tiles * p.depth * taps * height
+            c["terms*rows*registers"] += tiles * p.depth * taps * height * group
+            c["begins"] += tiles * blocks * p.k_h
+            c["tiles"] += tiles * blocks
+            c["tiles*rows"] += tiles * blocks * height
+            c["tiles*rows*registers"] += tiles * blocks * height * group
+        c["lines"] += strips * blocks
+        c["line elements"] += strips * p.depth * p.k_w * _ceil((rows + p.k_h - 1) * n, 8 * lanes)
+    c["packed"] += p.columns * taps * blocks
 
 
 def _forward(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
@@ -134,8 +131,8 @@ def _forward(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
     h = _alike(-s["pad_left"], s["stride_w"], s["in_w"], 1, s["k_w"], s["out_w"])
     if _flat(s):
         v, h = [(1, 1)], [(s["out_h"] * s["out_w"], 1)]
-    if fmt == "f16" and scatters(s, co, ci):
-        _scatter(c, v, s["in_w"], s["out_w"], s["k_w"], ci, co, lanes)
+    if fmt == "f16" and (planes := planes_of("conv2d_fwd", s, FULL)):
+        _planes(c, planes, lanes)
     else:
         _product(c, v, h, ci, co, ci == s["in_pitch"], fmt, lanes)
 
@@ -150,9 +147,8 @@ def _phases(s: Sizes, axis: str, pad: str) -> Iterator[list[tuple[int, int]]]:
 
 def _backward_x(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
     ci, co = s["in_c"] // s["groups"], s["out_c"] // s["groups"]
-    if fmt == "f16" and s["stride_h"] == 1 and scatters(s, ci, co):
-        (v,) = _phases(s, "h", "pad_top")
-        _scatter(c, v, s["out_w"], s["in_w"], s["k_w"], co, ci, lanes)
+    if fmt == "f16" and (planes := planes_of("conv2d_bwd_x", s, FULL)):
+        _planes(c, planes, lanes)
         return
     for v in _phases(s, "h", "pad_top"):
         for h in _phases(s, "w", "pad_left"):
@@ -185,13 +181,14 @@ def _beats(rows: int, columns: int, full: int, lanes: int) -> int:
     )
 
 
-def _rectangle(c: Counts, high: int, wide: int, outputs: int, inputs: int, fmt: str, lanes: int) -> None:
-    """weights.h: a tap at so many outputs."""
+def _rectangle(c: Counts, high: int, wide: int, outputs: int, inputs: int, fmt: str, lanes: int,
+               joined: int = 1) -> None:  # fmt: skip
+    """weights.h: a tap at so many outputs, or `joined` taps at one element of x."""
     if high <= 0 or wide <= 0:
         return
     full = PANEL // SIZES[fmt]
-    turned = _beats(inputs, outputs, full, lanes) < _beats(outputs, inputs, full, lanes)
-    rows, columns = (inputs, outputs) if turned else (outputs, inputs)
+    turned = joined > 1 or _beats(inputs, outputs, full, lanes) < _beats(outputs, inputs, full, lanes)
+    rows, columns = (inputs, joined * outputs) if turned else (outputs, inputs)
     lines, count = sorted((high, wide))
     some = min(count, LONGEST if fmt == "f16" else count)
     times = _ceil(count, some)
@@ -200,10 +197,45 @@ def _rectangle(c: Counts, high: int, wide: int, outputs: int, inputs: int, fmt: 
         _tiles(c, 1, rows, group, lines * count, chunks, 1)
         for height, many in _heights(rows, HEIGHTS[group[1]]):
             c["ends"] += many * lines * times
-            c["drains"] += many * (chunks - 1)
-            c["drained"] += many * (chunks - 1) * height * group[0]
+            c["drains"] += many * max(chunks - 2, 0)
+            c["drained"] += many * max(chunks - 2, 0) * height * group[1]
             c["updated"] += many * height * group[0]
     c["taps"] += 1
+
+
+def _joint(s: Sizes, ci: int, co: int, fmt: str) -> tuple[int, int]:
+    """el_joint_of(): taps that are taken together at an output, at an element of x."""
+    whole = s["groups"] == 1 and s["in_pitch"] == ci and s["out_pitch"] == co
+    if fmt != "f16" or s["stride_w"] != 1 or not whole or min(ci, co) < FULL // 8:
+        return 1, 1
+
+    def beats(x: int, y: int) -> int:
+        total = 0
+        for k in range(0, s["k_w"], x * y):
+            inputs, outputs = min(x, s["k_w"] - k) * ci, min(y, s["k_w"] - k) * co
+            turned = _beats(inputs, outputs, FULL, FULL // 8)
+            straight = turned if outputs > co else _beats(co, inputs, FULL, FULL // 8)
+            total += min(straight, turned)
+        return total
+
+    taps = range(2, s["k_w"] + 1)
+    x = [(n, 1) for n in taps if n * ci <= FULL]
+    y = [(1, n) for n in taps if n * co <= FULL]
+    return min(
+        [(1, 1), *(joint for n in taps for joint in (*x, *y) if max(joint) == n)], key=lambda joint: beats(*joint)
+    )
+
+
+def _joined(c: Counts, s: Sizes, high: int, first: int, taps: int, turned: int, ci: int, co: int, lanes: int) -> None:
+    """el_joined(): taps of a window row, and each at the outputs that not all of them meet."""
+    ends = [_reach(k, s["pad_left"], 1, s["in_w"], s["out_w"]) for k in range(first, first + taps)]
+    begin, end = ends[-1 if turned else 0][0], ends[-1][1]
+    stop = max(begin, min(end, s["out_w"] - taps + 1) if turned else end)
+    _rectangle(c, high, stop - begin, co, ci if turned else taps * ci, "f16", lanes, taps if turned else 1)
+    for back, (low, top) in enumerate(reversed(ends)):
+        off = back * turned
+        _rectangle(c, high, min(begin + off, top) - low, co, ci, "f16", lanes)
+        _rectangle(c, high, top - max(stop + off, low), co, ci, "f16", lanes)
 
 
 def _backward_w(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
@@ -211,18 +243,15 @@ def _backward_w(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
     if _flat(s):
         _rectangle(c, 1, s["out_h"] * s["out_w"], co, ci, fmt, lanes)
         return
-    joined = fmt == "f16" and scatters(s, max(ci, co), ci) and 2 * ci * s["k_w"] <= PANEL
-    ends = [_reach(k, s["pad_left"], s["stride_w"], s["in_w"], s["out_w"]) for k in range(s["k_w"])]
-    first, end = ends[0][0], max(ends[0][0], ends[-1][1])
+    x, y = _joint(s, ci, co, fmt)
     for ky in range(s["k_h"]):
         top, bottom = _reach(ky, s["pad_top"], s["stride_h"], s["in_h"], s["out_h"])
-        if joined:
-            _rectangle(c, bottom - top, end - first, co, s["k_w"] * ci, fmt, lanes)
-        for low, high in ends:
-            if joined:
-                _rectangle(c, bottom - top, min(first, high) - low, co, ci, fmt, lanes)
-                _rectangle(c, bottom - top, high - max(end, low), co, ci, fmt, lanes)
+        for kx in range(0, s["k_w"], x * y):
+            taps = min(x * y, s["k_w"] - kx)
+            if taps > 1:
+                _joined(c, s, bottom - top, kx, taps, int(y > 1), ci, co, lanes)
             else:
+                low, high = _reach(kx, s["pad_left"], s["stride_w"], s["in_w"], s["out_w"])
                 _rectangle(c, bottom - top, high - low, co, ci, fmt, lanes)
 
 

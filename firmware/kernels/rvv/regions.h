@@ -17,11 +17,6 @@ EL_INLINE el_part el_part_of(int32_t a, int32_t b, int32_t count)
     return (el_part){a * size, b * size, (count & ~7) * size, (count & ~3) * size, count * size};
 }
 
-EL_INLINE const el_t *el_further(const el_t *p, int32_t bytes)
-{
-    return (const el_t *)(const void *)((const char *)p + bytes);
-}
-
 /* `tiles` tiles below each other, rows of a `lda` apart: y = from + sum of all pieces; rows of from are `pitch`
  * apart, those of el_zeros are one. A term of b is `step` bytes. */
 typedef struct {

@@ -34,12 +34,16 @@ typedef struct {
     int group, height;
 } el_columns;
 
-EL_INLINE el_columns el_columns_next(int32_t left)
+EL_INLINE el_columns el_columns_in(int32_t left, int32_t lanes)
 {
-    const int32_t lanes = EL_VLMAX(m1);
     const int32_t registers = el_ceil_div(left, lanes);
     const int group = registers > 6 ? 3 : registers > 2 ? 2 : registers - 1;
     return (el_columns){el_min(left, lanes << group), group, group == 3 ? 3 : EL_TILE_HEIGHT};
+}
+
+EL_INLINE el_columns el_columns_next(int32_t left)
+{
+    return el_columns_in(left, EL_VLMAX(m1));
 }
 
 /* As many rows as there may be, and what is left in two halves. */
@@ -63,6 +67,13 @@ EL_INLINE int32_t el_tile_height(int32_t most, int32_t left)
 #define EL_SUMS5 EL_SUMS4, [c4] "+vr"(c4)
 #define EL_SUMS6 EL_SUMS5, [c5] "+vr"(c5)
 #define EL_SUMS7 EL_SUMS6, [c6] "+vr"(c6)
+#define EL_NEW_SUMS1 [c0] "=&vr"(c0)
+#define EL_NEW_SUMS2 EL_NEW_SUMS1, [c1] "=&vr"(c1)
+#define EL_NEW_SUMS3 EL_NEW_SUMS2, [c2] "=&vr"(c2)
+#define EL_NEW_SUMS4 EL_NEW_SUMS3, [c3] "=&vr"(c3)
+#define EL_NEW_SUMS5 EL_NEW_SUMS4, [c4] "=&vr"(c4)
+#define EL_NEW_SUMS6 EL_NEW_SUMS5, [c5] "=&vr"(c5)
+#define EL_NEW_SUMS7 EL_NEW_SUMS6, [c6] "=&vr"(c6)
 #define EL_SCALARS "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6"
 
 #define EL_SET_GROUP(M) "vsetvli zero, %[vl], e" EL_WIDTH_NAME ", " #M ", ta, ma\n"
@@ -96,6 +107,11 @@ EL_INLINE const el_t *el_some_zeros(void)
     const el_t *p = el_zeros;
     __asm__ volatile("" : "+r"(p));
     return p;
+}
+
+EL_INLINE const el_t *el_further(const el_t *p, int32_t bytes)
+{
+    return (const el_t *)(const void *)((const char *)p + bytes);
 }
 
 #endif

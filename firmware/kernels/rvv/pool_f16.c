@@ -1,0 +1,4 @@
+/* Max pools, in halves, whose gradients are summed in floats. */
+#include "f16.h"
+
+#include "pool.h"
