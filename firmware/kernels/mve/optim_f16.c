@@ -1,5 +1,5 @@
 /* The update by gradients in halves, and whether they are finite. */
-#include "f16.h"
+#include "random_f16.h"
 
 enum { EXPONENT = 0x7C00 }; /* all of it set: infinite or no number */
 
@@ -52,37 +52,10 @@ EL_INLINE void el_sgd_strip(int32_t at, el_n n, const el_optim *o, const el_f16 
     el_store(w + at, el_sum_narrow(el_descended(o, g + at, w + at, n)), n);
 }
 
-/* The bits of kernels/ref/steps_f16.h: an element's number, times a constant, is what they are made of. */
-#define EL_UPDATE_FACTOR 0x9E3779B9u
-#define EL_SALT_FACTOR 0x85EBCA6Bu
-#define EL_NUMBER_FACTOR 0xC2B2AE35u
-
-EL_INLINE uint32x4_t el_random_bits(uint32x4_t x)
-{
-    x = vmulq_n_u32(veorq_u32(x, vshrq_n_u32(x, 16)), 0x7FEB352Du);
-    x = vmulq_n_u32(veorq_u32(x, vshrq_n_u32(x, 15)), 0x846CA68Bu);
-    return veorq_u32(x, vshrq_n_u32(x, 16));
-}
-
-/* Floats of 0x38800000 to 0x477FDFFF and their negatives are normal halves, of which el_to_half_at_random() (el/f16.h)
- * takes the upper bits after it has added 13 random ones. */
-#define EL_NORMAL 0x38800000u
-#define EL_NORMALS (0x477FE000u - EL_NORMAL)
-#define EL_LEAST_NORMAL 0x0400u /* as a half */
-
 /* Up to eight weights, whatever they are: x is what their random bits are made of, for even lanes. */
 static void el_sgd_each(int32_t count, const el_optim *o, uint32x4_t x, const el_f16 *g, el_f16 *w)
 {
-    const el_sum sum = el_descended(o, g, w, el_some(count));
-    float value[2][4];
-    uint32_t random[2][4];
-    vst1q_f32(value[0], sum.even);
-    vst1q_f32(value[1], sum.odd);
-    vst1q_u32(random[0], el_random_bits(x));
-    vst1q_u32(random[1], el_random_bits(vaddq_n_u32(x, EL_NUMBER_FACTOR)));
-    for (int32_t i = 0; i < count && i < EL_LANES; i++) {
-        w[i] = el_f16_from_bits(el_to_half_at_random(value[i % 2][i / 2], random[i % 2][i / 2]));
-    }
+    el_store_each_at_random(count, el_descended(o, g, w, el_some(count)), x, w);
 }
 
 /* The random bits of `from`, those that count, by way of `by`; and a value's half in the upper half of its word, `y`
@@ -151,8 +124,7 @@ EL_INLINE int32_t el_sgd_normal(int32_t eights, float factor, uint32x4_t *x, con
 static void el_sgd_at_random(int32_t count, int32_t salt, const el_optim *o, const el_f16 *g, const float *scaling,
                              el_f16 *w)
 {
-    const uint32_t first = (uint32_t)scaling[EL_UPDATES] * EL_UPDATE_FACTOR ^ (uint32_t)salt * EL_SALT_FACTOR;
-    uint32x4_t x = vaddq_n_u32(vmulq_n_u32(vidupq_n_u32(0, 2), EL_NUMBER_FACTOR), first);
+    uint32x4_t x = el_first_bits(scaling, salt);
     while (count > 0) {
         if (o->weight_decay == 0.0f) {
             const int32_t left = el_sgd_normal(count / EL_LANES, -o->lr * o->grad_scale, &x, &g, &w);

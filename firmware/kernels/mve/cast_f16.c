@@ -1,0 +1,24 @@
+/* Between halves and floats on Helium, four at a time. */
+#include "f16.h"
+
+void el_narrow_fwd_f16__mve(int32_t count, const float *x, el_f16 *y)
+{
+    __asm__ volatile("wlstp.32 lr, %[count], 2f\n"
+                     "1: vldrw.32 q0, [%[x]], #16\n" EL_TO_EVEN(0, 0) "vstrh.32 q0, [%[y]], #8\n"
+                                                                      "letp lr, 1b\n"
+                                                                      "2:\n"
+                     : [x] "+r"(x), [y] "+l"(y)
+                     : [count] "r"(count)
+                     : "lr", "q0", "memory");
+}
+
+void el_widen_fwd_f16__mve(int32_t count, const el_f16 *x, float *y)
+{
+    __asm__ volatile("wlstp.32 lr, %[count], 2f\n"
+                     "1: vldrh.u32 q0, [%[x]], #8\n" EL_EVEN_OF(0, 0) "vstrw.32 q0, [%[y]], #16\n"
+                                                                      "letp lr, 1b\n"
+                                                                      "2:\n"
+                     : [x] "+l"(x), [y] "+r"(y)
+                     : [count] "r"(count)
+                     : "lr", "q0", "memory");
+}
