@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from edgelearn.kernels.base import Entry, Sizes, rows
-from edgelearn.kernels.int8 import line, sides
+from edgelearn.kernels.int8 import line, sides, terms
 
-POSITIONS = 3  # of a tile
+OUTPUTS = 16  # of a line of a depthwise convolution at a time
+SHORT = 64  # terms of a window of which six are gathered, of longer ones three
 
 
 def _windows(s: Sizes) -> int:
-    """What each channel's sums start with; the windows of a tile where they are gathered."""
-    return 4 * s["out_c"] + line(s, POSITIONS)
+    """What is added to each channel's sums; the windows of a tile where they are gathered."""
+    return 4 * s["out_c"] + line(s, 6 if terms(s) <= SHORT else 3)
 
 
 def _starts(s: Sizes) -> int:
@@ -23,9 +24,14 @@ def _four_by_four(s: Sizes) -> bool:
 
 
 def _words(s: Sizes) -> int:
-    """Of one channel: a word for each position of a padded line, and as many as a window more; a line of sums."""
-    along, width, _ = sides(s)
-    return 4 * (width + 4 + s[f"out_{along}"])
+    """Of 16 channels: 21 bytes each, a word for each position that a piece of a line reads and for each of
+    its sums.
+    """
+    along, _, _ = sides(s)
+    out, stride = s[f"out_{along}"], s[f"stride_{along}"]
+    pieces = -(-out // OUTPUTS)
+    piece = -(-out // pieces)
+    return 16 * (4 + 1 + 16) + 64 * ((piece - 1) * stride + 4 + piece)
 
 
 TABLE = (
@@ -33,4 +39,6 @@ TABLE = (
     Entry("dense_fwd", "mve", "kernels/mve/product_s8.c", _starts, fmt="s8"),
     Entry("depthwise_conv2d_fwd", "mve", "kernels/mve/depthwise_conv2d_s8.c", _words, _four_by_four, fmt="s8"),
     *rows("mve", "add_s8.c", "add_fwd", "sub_fwd", fmt="s8"),
+    *rows("mve", "pool_s8.c", "max_pool2d_fwd", "mean_fwd", fmt="s8"),
+    *rows("mve", "elementwise_s8.c", "table_fwd", "dequantize_fwd", fmt="s8"),
 )

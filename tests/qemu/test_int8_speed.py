@@ -11,18 +11,22 @@ from tools.bench import prefixes, probe
 from tools.bench.cases import single_kernels
 from tools.bench.counting import choose
 
-# MAC an instruction of what a plan chooses; measured on qemu-m33: .97, .89, .28, .70; on qemu-m55: 4.5, 3.4, .60, 5.8
+# MAC an instruction of what a plan chooses; measured on qemu-m33: .97, .89, .28, .70; on qemu-m55: 4.9, 4.8, 1.1, 5.9
 MARKS = {
     "qemu-m33": {
         "conv 3x3, 16>32, 32x32": 0.93, "pointwise 64>64, 25x5": 0.86, "depthwise 3x3, 64, 25x5": 0.27,
         "dense 640>128": 0.68,
     },
     "qemu-m55": {
-        "conv 3x3, 16>32, 32x32": 4.3, "pointwise 64>64, 25x5": 3.3, "depthwise 3x3, 64, 25x5": 0.58,
+        "conv 3x3, 16>32, 32x32": 4.7, "pointwise 64>64, 25x5": 4.7, "depthwise 3x3, 64, 25x5": 1.08,
         "dense 640>128": 5.7,
     },
 }  # fmt: skip
-NETS = ("wearable", "ds-cnn")
+# What whole frozen nets take in int8 of what they take in float32, at most; measured: .84, .78; .59, .57, .64
+SHARES = {
+    "qemu-m33": {"wearable": 0.88, "ds-cnn": 0.82},
+    "qemu-m55": {"wearable": 0.62, "ds-cnn": 0.60, "mobilenet": 0.67},
+}
 
 
 @pytest.mark.parametrize("board", MARKS)
@@ -39,5 +43,5 @@ def test_marks(board: str) -> None:
     for bench, mark, result in zip(wanted, MARKS[board].values(), probe.run(board, calls, count=method), strict=True):
         assert result.instructions
         assert bench.macs / result.instructions >= mark, bench.name
-    for name, row in prefixes.measure(board, method, NETS).items():
-        assert row["int8"] < 0.95 * row["f32"], name  # measured on qemu-m55: 90 % for ds-cnn
+    for name, row in prefixes.measure(board, method, SHARES[board]).items():
+        assert row["int8"] < SHARES[board][name] * row["f32"], name

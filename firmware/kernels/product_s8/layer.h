@@ -20,7 +20,7 @@ typedef struct {
     int32_t x_zero, y_zero, min, max;
     const int8_t *w; /* [channel][terms] */
     const int32_t *b, *multiplier, *shift;
-    int small;                   /* no sum leaves 2^29: see el_rescale_rows_s8 */
+    int small;                   /* no sum leaves 2^29: see el_rescale_rows_s8; on Helium, an el_way_s8 */
     int left;                    /* a shift is to the left */
     const el_factor_s8 *factors; /* of each channel where all of them take the short way to all of int8, or NULL */
 } el_layer_s8;

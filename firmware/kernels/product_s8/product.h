@@ -11,18 +11,49 @@
  *     el_sums_s8(layer, panel, rows, first, count, sums): sums[channel][row] of at most EL_CHUNK_S8 channels, for
  *         EL_ROWS_S8 positions or one
  *     el_rescale_s8(layer, rows, first, count, sums, y), of layer.h or its own
- *     EL_CHANNELS_S8  defined where it has an el_channels_s8 of its own */
+ *     EL_CHANNELS_S8  defined where it has an el_channels_s8 of its own
+ *     EL_TAKE_S8(layer, left), EL_REST_S8(rows): how many of the positions that are left come next; what rows may be
+ *         where they are not EL_ROWS_S8
+ *     EL_IN_PLACE_S8  defined where windows that are positions are worth a loop of their own */
 #ifndef EL_PRODUCT_S8_H
 #define EL_PRODUCT_S8_H
 
-#include "sums.h"
 #include "window.h"
 
+#ifndef EL_TAKE_S8
+#define EL_TAKE_S8(layer, left) ((left) >= EL_ROWS_S8 ? EL_ROWS_S8 : 1)
+#define EL_REST_S8(rows) 1
+#endif
+
 #ifndef EL_CHANNELS_S8
+#include "sums.h"
+
 EL_INLINE void el_channels_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const int rows, int32_t first,
                               int32_t count, int8_t *y)
 {
     el_channels_by_sums_s8(l, panel, rows, first, count, y);
+}
+#endif
+
+#ifdef EL_IN_PLACE_S8
+/* Whether the window of each position is the position. */
+EL_INLINE int el_in_place_s8(const el_window *s)
+{
+    const int inside = s->out_h <= s->in_h && s->out_w == s->in_w && s->pad_top == 0 && s->pad_left == 0;
+    return inside && s->k_h == 1 && s->k_w == 1 && s->stride_h == 1 && s->stride_w == 1 && s->groups == 1;
+}
+
+EL_APART void el_positions_s8(const el_layer_s8 *l, int32_t count, int32_t channels, const int8_t *x, int8_t *y,
+                              el_panel_s8 *panel)
+{
+    for (int32_t rows; count > 0; count -= rows) {
+        rows = EL_TAKE_S8(l, count);
+        for (int32_t i = 0; i < rows; i++, x += l->terms) {
+            panel->row[i] = x;
+        }
+        el_channels_s8(l, panel, rows, 0, channels, y);
+        y += rows * l->pitch;
+    }
 }
 #endif
 
@@ -33,10 +64,16 @@ EL_INLINE void el_conv2d_s8(const el_window *s, el_layer_s8 *l, const int8_t *x,
     int8_t *after = el_prepare_s8(l, s->out_c, scratch);
     el_panel_s8 panel = el_panel_s8_in(after, l->terms);
     int8_t *lines = after + EL_PANEL_BYTES(l->terms);
+#ifdef EL_IN_PLACE_S8
+    if (el_in_place_s8(s)) {
+        el_positions_s8(l, positions, s->out_c, x, y, &panel);
+        return;
+    }
+#endif
     int32_t row = 0;
     int32_t column = 0;
     for (int32_t p = 0; p < positions;) {
-        const int32_t rows = positions - p >= EL_ROWS_S8 ? EL_ROWS_S8 : 1;
+        const int32_t rows = EL_TAKE_S8(l, positions - p);
         int32_t oy = row;
         int32_t ox = column;
         for (int32_t g = 0; g < s->groups; g++) {
@@ -54,7 +91,7 @@ EL_INLINE void el_conv2d_s8(const el_window *s, el_layer_s8 *l, const int8_t *x,
             if (rows == EL_ROWS_S8) {
                 el_channels_s8(l, &panel, EL_ROWS_S8, g * og, og, y);
             } else {
-                el_channels_s8(l, &panel, 1, g * og, og, y);
+                el_channels_s8(l, &panel, EL_REST_S8(rows), g * og, og, y);
             }
         }
         row = oy;

@@ -22,6 +22,16 @@ EL_INLINE int8_t *el_fill_s8(int8_t *to, int32_t value, int32_t count)
 }
 #endif
 
+#ifndef EL_COPY_ROWS_S8
+/* `rows` runs of `count` bytes, `step` apart, one behind the other. */
+EL_INLINE void el_copy_rows_s8(int8_t *to, const int8_t *from, int32_t rows, int32_t count, int32_t step)
+{
+    for (; rows > 0; rows--, from += step) {
+        to = el_copy_s8(to, from, count);
+    }
+}
+#endif
+
 /* Where a window's bytes lie: `pieces` runs of `length`, `step` apart. */
 typedef struct {
     const int8_t *from;
@@ -66,11 +76,7 @@ EL_INLINE el_line_s8 el_window_s8(const el_window *s, const int32_t unit, int32_
         if (s->k_h == 1 || (unit != 0 && length % unit == 0)) {
             return there;
         }
-        int8_t *end = to;
-        const int8_t *from = there.from;
-        for (int32_t k = 0; k < there.pieces; k++, from += there.step) {
-            end = el_copy_s8(end, from, length);
-        }
+        el_copy_rows_s8(to, there.from, there.pieces, length, there.step);
         return (el_line_s8){to, 1, s->k_h * length, 0};
     }
     el_gather_s8(s, x_zero, x, iy, ix, g * cg, cg, to);

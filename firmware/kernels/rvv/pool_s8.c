@@ -1,23 +1,9 @@
 /* Pools of int8 maps across channels, in vectors of RISC-V. Padding never wins a maximum and is not summed. */
 #include "rescale_s8.h"
 
+#include "../product_s8/inside.h"
+
 enum { EL_PART = 128 /* bytes whose sum stays within 16 bits */ };
-
-/* The part of a window that lies inside the map: its first position, and how many rows and columns. */
-typedef struct {
-    const int8_t *from;
-    int32_t rows, columns;
-} el_inside;
-
-EL_INLINE el_inside el_inside_of(const el_window *s, const int8_t *x, int32_t o)
-{
-    const int32_t iy = o / s->out_w * s->stride_h - s->pad_top;
-    const int32_t ix = o % s->out_w * s->stride_w - s->pad_left;
-    const int32_t top = el_max(iy, 0);
-    const int32_t left = el_max(ix, 0);
-    return (el_inside){x + (top * s->in_w + left) * s->in_c, el_min(iy + s->k_h, s->in_h) - top,
-                       el_min(ix + s->k_w, s->in_w) - left};
-}
 
 void el_max_pool2d_fwd_s8__rvv(const el_window *s, int32_t min, int32_t max, const int8_t *x, int8_t *y)
 {
