@@ -44,3 +44,9 @@ def test_what_does_not_go_together(flags: tuple[object, ...], message: str, tmp_
     assert said.code == 2
     assert message in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_sensor_that_a_run_does_not_ask_is_named(tmp_path: Path, capsys: Capture) -> None:
+    said = edgelearn(capsys, "run", tmp_path / "none.onnx", "--board", "host", "--data", DATA, *SENSOR)
+    assert said.code == 1
+    assert "note: this run trains on --data; --from-sensor N takes the sensor's samples" in said.err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edgelearn.cli.options import course_options, port_option, session_options, source_options
-from edgelearn.cli.output import emit, table, tell
+from edgelearn.cli.output import emit, say, table, tell
 from edgelearn.cli.sensing import LABELS
 
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def command(
 
     job, port = on_port(make_job(flags), port, loads=not no_flash)
     sensing = sensing_of(job, from_sensor, held_out, labels, data=flags["data"] is not None)
-    job = sensor_job(job) if sensing else job
+    if sensing:
+        job = sensor_job(job)
+    elif job.sensor:
+        say("note: this run trains on --data; --from-sensor N takes the sensor's samples")
     restore = check_saving(job, port, restore, best=restore_best)
     loads = port is not None and not no_flash and job.board.platformio is not None
     # What PlatformIO loads it compiles itself, and that is what must be held to the plan.
