@@ -13,6 +13,7 @@ import numpy as np
 from edgelearn.boards import load as load_board
 from edgelearn.config import TrainConfig
 from edgelearn.data import load_dataset
+from edgelearn.formats import F32
 from edgelearn.graph import Graph
 from edgelearn.importers import load
 from edgelearn.passes.multiply import FLOAT
@@ -27,9 +28,13 @@ PRODUCTS: tuple[str, ...] = get_args(get_type_hints(TrainConfig)["multiply"])
 NAMES = ("wearable", "digits", "keywords")
 
 
-def in_floats(task: Task, outcome: Outcome) -> float:
-    """Held-out accuracy of the trained weights, as the user's file has them, with ordinary products."""
+def in_floats(task: Task, outcome: Outcome) -> float | None:
+    """Held-out accuracy of the trained weights, as the user's file has them, with ordinary products; None where that
+    file has integers.
+    """
     source = load(task.model)
+    if any(source.tensors[name].format is not F32 for name in outcome.weights):
+        return None
     data = load_dataset(task.data, source, task.loss)
     held = {n: replace(source.tensors[n], data=w.reshape(source.tensors[n].shape)) for n, w in outcome.weights.items()}
     trained: Graph = source.replace(tensors={**source.tensors, **held})
@@ -51,10 +56,10 @@ def table(name: str, seeds: int) -> list[str]:
         before = found[0].before
         assert before is not None
         listed = " ".join(f"{score(o):.3f}" for o in found)
-        mean, plain = (float(np.mean(values)) for values in (
-            [score(o) for o in found], [in_floats(task, o) for o in found]
-        ))  # fmt: skip
-        lines.append(f"| {multiply} | {ram:,} | {before.accuracy:.3f} | {listed} | {mean:.3f} | {plain:.3f} |")
+        mean, plain = float(np.mean([score(o) for o in found])), [in_floats(task, o) for o in found]
+        known = [accuracy for accuracy in plain if accuracy is not None]
+        last = f"{np.mean(known):.3f}" if known else ""
+        lines.append(f"| {multiply} | {ram:,} | {before.accuracy:.3f} | {listed} | {mean:.3f} | {last} |")
         print(lines[-1], file=sys.stderr, flush=True)
     return lines
 

@@ -23,6 +23,7 @@ from tests.host.test_precision import Both
 from tests.support import mobilenets, torch_pam
 from tests.support.compare import apart, optim
 from tests.support.nets import NETS, sample
+from tools.compare_precision import TASKS, config_of, outcomes, score
 
 EDGES = np.float32([
     0, -0.0, 1, -1.5, 1.75, 3.4e38, -3.4e38, 1.2e-38, -1.1754944e-38, 1.1754942e-38, 1e-40, -1.4e-45, np.inf, -np.inf,
@@ -245,3 +246,14 @@ def test_settings_of_an_update_are_the_references() -> None:
     found = OPS["momentum_step_pam"].compute(o, g, w, v)
     np.testing.assert_array_equal(found[0], w - product(f(0.3), t))
     np.testing.assert_array_equal(found[1], product(f(0.7), t))
+
+
+def test_the_watch_learns_as_much() -> None:
+    """Two of the five seeds of docs/PAM.md: within 0.5 points of float products."""
+    task = TASKS["wearable"]
+    means = {}
+    for multiply in ("float", "pam"):
+        found = outcomes(task, config_of(task, "fp32", multiply=multiply), range(2))
+        means[multiply] = float(np.mean([score(o) for o in found]))
+    assert means["float"] > 0.97
+    assert means["pam"] >= means["float"] - 0.005

@@ -93,6 +93,8 @@ def _head(plan: Plan) -> list[str]:
         from edgelearn.report import precision_words
 
         lines += wrap(precision_words(plan))
+    if plan.config.multiply != "float":
+        lines += wrap(f"multiplies with {plan.config.multiply}: bit patterns are added, docs/PAM.md")
     if about := plan.approximated():
         lines += wrap(f"approximate derivatives (hard_swish_signed): {', '.join(about)}")
     if plan.shift_latents:
