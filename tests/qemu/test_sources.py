@@ -181,7 +181,7 @@ def test_labels_from_lines_a_run_that_goes_on_and_the_best_of_its_saves(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flags = ("--sensor", WEARABLE / "sensor.c", "--standardise", "--save-every", 5, "--board", "host", "--json")
-    flags = (*flags, "--from-sensor", 20, "--labels", "stdin", "--out", tmp_path / "out")
+    flags = (*flags, "--from-sensor", 20, "--labels", "stdin", "--samples", "f16", "--out", tmp_path / "out")
 
     def run(lines: str, *more: str) -> list[dict[str, Any]]:
         monkeypatch.setattr("sys.stdin", io.StringIO(lines))
