@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edgelearn import kernels
 from edgelearn.boards import load
 from edgelearn.config import TrainConfig
 from edgelearn.graph import Phase, Role
@@ -129,3 +130,49 @@ def test_in_halves_products_are_exact_too() -> None:
     unfolded = training_graph(source.replace(meta={**source.meta}), config)
     assert unfolded.meta["shifted"]
     np.testing.assert_allclose(device.forward(x), plain.forward(x), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4])
+def test_sums_in_integers_are_as_near_as_sums_in_floats(bits: int) -> None:
+    """Terms of all sizes: n * 2^-24 of the sum of absolute values at most, whatever the order of the lists."""
+    rng = np.random.default_rng(bits)
+    calls, wanted, bounds = [], [], []
+    for n in (1, 2, 9, 64, 300, 1200):
+        for spread in (0, 4, 30):
+            x = (rng.normal(size=n) * 2.0 ** rng.uniform(-spread, spread, n)).astype(np.float32)
+            codes = rng.integers(0, 1 << bits, (5, n), dtype=np.uint8)
+            weights = decode(codes, bits, 3, np.float64)
+            wanted.append(weights @ x)
+            bounds.append((n + 1) * 2.0**-24 * (np.abs(weights) @ np.abs(x)))
+            entry = kernels.find("dense_shift_fwd", "f32", "fix")
+            assert entry is not None
+            args = [n, 5, bits, 3, x, pack(codes, bits), None, np.zeros(5, np.float32)]
+            calls.append(probe.call_of(args, entry.bind({"in": n, "out": 5})))
+    for result, want, bound in zip(probe.run("host", calls), wanted, bounds, strict=True):
+        assert (np.abs(result.arrays[7] - want) <= bound).all()
+
+
+@pytest.mark.parametrize("isa", ["blk", "fix"])
+@pytest.mark.parametrize("k", [0, 5, 118, -110])
+def test_single_terms_are_exact_and_what_is_no_number_stays_none(isa: str, k: int) -> None:
+    """A sum of one term is the plain kernel's, bit by bit; NaN and infinities go through sums."""
+    codes = np.arange(16, dtype=np.uint8)
+    entry = kernels.find("dense_shift_fwd", "f32", isa)
+    assert entry is not None
+    calls = []
+    for x in EDGES:
+        for rest in ((), (1.0, 2.0)):
+            row = np.float32([x, *rest])
+            weights = pack(np.repeat(codes, len(row)), 4)
+            args = [len(row), 16, 4, k, row, weights, None, np.zeros(16, np.float32)]
+            calls += [
+                ("el_dense_shift_fwd_f32__ref", args),
+                probe.call_of(args, entry.bind({"in": len(row), "out": 16})),
+            ]
+    results = probe.run("host", calls)
+    for n, (plain, other) in enumerate(zip(results[::2], results[1::2], strict=True)):
+        wanted, found = plain.arrays[7], other.arrays[7]
+        if n % 2 == 0 or not np.isfinite(wanted).all():
+            np.testing.assert_array_equal(found, wanted)
+        else:
+            np.testing.assert_allclose(found, wanted, rtol=1e-6)

@@ -12,10 +12,11 @@ import numpy as np
 
 from edgelearn import boards, importers, kernels
 from edgelearn.config import TrainConfig
-from edgelearn.formats import BIT, F16, F32, S8, S32, U32, Format
+from edgelearn.formats import BIT, F16, F32, S8, S32, SHIFTS, U32, Format
 from edgelearn.graph import Graph, Phase, Tensor
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.optimizers import Optim
+from edgelearn.ops.shift import pack
 from edgelearn.passes.update import MINUS_LR
 from edgelearn.plan import Plan, make_plan
 from edgelearn.schedule import Program
@@ -189,6 +190,9 @@ def _operand(tensor: Tensor, graph: Graph) -> np.ndarray:
     """What a tensor holds: a loss scale as it is before the first update, integers as they are as far as they are
     known; for others shapes are enough.
     """
+    bits = next((bits for bits, fmt in SHIFTS.items() if tensor.format is fmt), 0)
+    if bits:
+        return pack(np.asarray(tensor.data), bits)
     if tensor.name == graph.meta.get("scaling") or tensor.format in (S8, S32):
         return np.zeros(tensor.shape, tensor.format.dtype) if tensor.data is None else np.array(tensor.data)
     return _array(tensor.shape, tensor.format)

@@ -2,6 +2,7 @@
 
     python tools/record_costs                    all boards that QEMU runs
     python tools/record_costs --boards qemu-m4   some of them
+    python tools/record_costs --only shift       kernels with this in their names; what was recorded of others stays
 
 For each kernel that a board can take some dozen calls are counted, and a linear model with factors of no less than zero
 is fitted to three quarters of them; what the rest is off by stands in the table. Two boards run at a time.
@@ -14,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,7 @@ import msgspec
 from edgelearn import boards, kernels
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import EdgelearnError
-from edgelearn.predict import INSN, Table
+from edgelearn.predict import INSN, Table, table
 from edgelearn.traits import known, traits_of
 from tools.bench import counting, probe
 from tools.bench.counting import Method
@@ -54,11 +56,11 @@ def _macs(s: kernels.Sizes) -> int:
     return s["out_h"] * s["out_w"] * s["k_h"] * s["k_w"] * s["in_c"] * s["out_c"] if "k_h" in s else 0
 
 
-def calls(board: boards.Board, compiler: str) -> Iterator[Call]:
+def calls(board: boards.Board, compiler: str, only: str = "") -> Iterator[Call]:
     """Every kernel that plans for a board may take, with every shape of its step that it supports."""
     types_of = parameters(compiler)
     for entry in kernels.TABLE:
-        if entry.isa not in (*board.kernels, kernels.REF):
+        if entry.isa not in (*board.kernels, kernels.REF) or only not in entry.symbol:
             continue
         types = types_of[entry.symbol]
         for sizes in shapes_of(entry.step, shape_names(types)):
@@ -75,11 +77,12 @@ def methods(board: boards.Board) -> dict[str, Method]:
     return {INSN: exact, "cycles": Method.MODEL} if counting.has_model(board) else {INSN: exact}
 
 
-def record(board_id: str) -> Table:
-    """Count all calls on a board and fit a model to each kernel."""
+def record(board_id: str, only: str = "") -> Table:
+    """Count all calls on a board and fit a model to each kernel; with `only` to some, beside what was recorded."""
     board = boards.load(board_id)
     compiler = find_compiler(board)
-    made = list(calls(board, compiler.path))
+    made = list(calls(board, compiler.path, only))
+    before = table(board) if only else None
     counts: dict[str, dict[str, list[tuple[kernels.Kernel, Call, int]]]] = {}
     for name, method in methods(board).items():
         for first in range(0, len(made), AT_ONCE):
@@ -96,7 +99,8 @@ def record(board_id: str) -> Table:
         for symbol, by_name in sorted(counts.items())
         if min(map(len, by_name.values())) >= FEWEST
     }
-    return Table(compiler.version, list(methods(board))[-1], fitted)
+    kept = {symbol: by for symbol, by in before.kernels.items() if only not in symbol} if before else {}
+    return Table(compiler.version, list(methods(board))[-1], dict(sorted({**kept, **fitted}.items())))
 
 
 def summary(board_id: str, made: Table) -> str:
@@ -114,12 +118,13 @@ def main() -> int:
     known_boards = map(boards.load, boards.available())
     emulated = [b.id for b in known_boards if b.emulated and not (b.simulated or b.costs) and b.harts == 1]
     parser.add_argument("--boards", default=",".join(emulated), help="comma-separated board ids (default: all)")
+    parser.add_argument("--only", default="", help="kernels whose names contain this (default: all)")
     options = parser.parse_args()
     names = options.boards.split(",")
     FOLDER.mkdir(exist_ok=True)
     try:
         with ProcessPoolExecutor(WORKERS) as pool:
-            for board_id, made in zip(names, pool.map(record, names), strict=True):
+            for board_id, made in zip(names, pool.map(partial(record, only=options.only), names), strict=True):
                 text = msgspec.json.format(msgspec.json.encode(made), indent=1)
                 (FOLDER / f"{board_id}.json").write_bytes(text + b"\n")
                 print(summary(board_id, made), flush=True)
