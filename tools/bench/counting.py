@@ -27,7 +27,7 @@ from edgelearn.errors import ToolError
 SOURCE = Path(__file__).resolve().parents[1] / "insn_plugin.c"
 PARTS = (SOURCE, SOURCE.with_name("m4_cycles.h"))
 CACHE = Path(os.environ.get("EDGELEARN_CACHE", SOURCE.parents[1] / ".cache")) / "probe"
-TIMEOUT = 120
+TIMEOUT = 600
 CC, FLAGS = "cc", ("-shared", "-fPIC", "-O2", "-fvisibility=hidden")
 
 
