@@ -232,7 +232,7 @@ def precision_figures(plan: Plan) -> dict[str, Any]:
     return {
         "name": plan.config.precision,
         "bytes": sizes,
-        "saves_time": not isas <= set(kernels.PORTABLE),
+        "saves_time": not isas <= set(kernels.IN_FLOATS),
         "rounding": plan.config.rounding if plan.config.precision == "fp16" else None,
         "loss_scale": plan.config.loss_scale if is_scaled(plan.graph) else None,
     }

@@ -17,6 +17,8 @@ from edgelearn.kernels.base import PORTABLE, REF, Entry, Kernel, Sizes, no_scrat
 
 _MODULES = [importlib.import_module(f"{__name__}.{m.name}") for m in pkgutil.iter_modules(__path__)]
 
+IN_FLOATS = (*PORTABLE, "thumb", "thumb_m4")  # instruction sets that store halves and compute floats
+
 TABLE: tuple[Entry, ...] = tuple(entry for module in _MODULES for entry in getattr(module, "TABLE", ()))
 NEEDS: dict[str, tuple[str, ...]] = {k: v for m in _MODULES for k, v in getattr(m, "NEEDS", {}).items()}
 
@@ -57,6 +59,6 @@ def runnable(isas: Iterable[str]) -> list[Entry]:
 
 
 __all__ = [
-    "NEEDS", "PORTABLE", "REF", "TABLE", "Entry", "Kernel", "Sizes", "find", "implementations", "no_scratch",
-    "runnable", "select", "sources",
+    "IN_FLOATS", "NEEDS", "PORTABLE", "REF", "TABLE", "Entry", "Kernel", "Sizes", "find", "implementations",
+    "no_scratch", "runnable", "select", "sources",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from edgelearn.kernels.base import Entry, Sizes
 BYTES, GRAIN = 8192, 8  # EL_DECODED_BYTES, EL_DECODED_GRAIN
 SIZE = {"f32": 4, "f16": 2}
 LAYERS = ("conv2d", "depthwise_conv2d", "dense")
+_WIDENED = (("thumb", "f16"), ("thumb_m4", "f16"))  # which convert weights once more than a plain kernel does
 STEPS = {f"{layer}_{step}": f"{layer}_shift_{step}" for layer in LAYERS for step in ("fwd", "bwd_x")}
 
 
@@ -86,7 +87,7 @@ def _decoded(entry: Entry) -> Entry:
 
 def _layers(tables: Sequence[Sequence[Entry]]) -> Iterator[Entry]:
     for table in tables:
-        yield from (entry for entry in table if entry.step in STEPS and entry.fmt in SIZE)
+        yield from (e for e in table if e.step in STEPS and e.fmt in SIZE and (e.isa, e.fmt) not in _WIDENED)
 
 
 _FLOATS = tuple(_layers([m.TABLE for m in (blk, thumb, thumb_m4, rvf, mve, rvv, xfvec)]))

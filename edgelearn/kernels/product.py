@@ -25,6 +25,7 @@ class Product:
     terms: int
     piece: int
     panels: int
+    rows: int = 1  # that the sums are taken for
 
 
 def blocks(
@@ -53,7 +54,8 @@ def _forward(s: Sizes, width: int) -> Iterator[Product]:
     """The products of a step."""
     channels = s["in_c"] // s["groups"]
     piece = s["k_w"] * channels if s["in_pitch"] == channels else channels
-    yield Product(s["k_h"] * s["k_w"] * channels, piece, _ceil(s["out_c"] // s["groups"], width))
+    positions = s["out_h"] * s["out_w"]
+    yield Product(s["k_h"] * s["k_w"] * channels, piece, _ceil(s["out_c"] // s["groups"], width), positions)
 
 
 def _taps(s: Sizes, axis: str) -> set[int]:
@@ -65,17 +67,18 @@ def _taps(s: Sizes, axis: str) -> set[int]:
 
 def _backward_x(s: Sizes, width: int) -> Iterator[Product]:
     channels = s["out_c"] // s["groups"]
+    positions = _ceil(s["in_h"], s["stride_h"]) * _ceil(s["in_w"], s["stride_w"])
     for v in _taps(s, "h"):
         for h in _taps(s, "w"):
             if v and h:
-                yield Product(v * h * channels, channels, _ceil(s["in_c"] // s["groups"], width))
+                yield Product(v * h * channels, channels, _ceil(s["in_c"] // s["groups"], width), positions)
 
 
 def _backward_w(s: Sizes, width: int) -> Iterator[Product]:
     whole = s["groups"] == 1  # as if no channel were left out
     pieces, length = (1, s["k_w"] * s["in_pitch"]) if whole else (s["k_w"], s["in_c"] // s["groups"])
     positions = s["out_h"] * s["out_w"]
-    yield Product(positions, positions, s["k_h"] * pieces * _ceil(length, width))
+    yield Product(positions, positions, s["k_h"] * pieces * _ceil(length, width), s["out_c"] // s["groups"])
 
 
 def _backward_flat(s: Sizes, width: int) -> Iterator[Product]:
@@ -108,6 +111,7 @@ class Tile:
     least: int = 1  # positions of a product that is worth packing weights for
     most_terms: int = MOST_TERMS  # EL_MOST_TERMS
     in_place: bool = False  # EL_COLUMNS_IN_PLACE
+    sums: int = 0  # EL_SUMS_BYTES
 
     def _blocks(self, step: str, s: Sizes) -> Iterator[int]:
         """Bytes of scratch of each product; 0 where one does not fit."""
@@ -116,7 +120,16 @@ class Tile:
             for product in products[step](s, width):
                 panel, rows = width * self.element_bytes, self.height * self.row_bytes
                 count, wide = blocks(product, panel, rows, self.bytes, self.costs, self.most_terms)
-                yield count * (wide * panel + rows)
+                yield count * (wide * panel + rows) + (self._sums(step, product.rows, wide * panel) if count else 0)
+
+    def _sums(self, step: str, rows: int, row: int) -> int:
+        """Bytes of sums that wait, of some rows: see sums.h."""
+        if not self.sums:
+            return 0
+        if step == "conv2d_bwd_w":
+            rows = _ceil(rows, self.height) * self.height
+        waiting = min(rows, max(self.sums // row // self.height * self.height, 1))
+        return (_ceil(waiting, self.height) * self.height if step == "conv2d_bwd_w" else 1 + waiting) * row
 
     def widths_for(self, step: str, s: Sizes) -> Sequence[int]:
         """Widths of panels: EL_WIDTH_FOR()."""

@@ -191,16 +191,26 @@ def _window(s: Sizes) -> int:
     return s["k_h"] * s["k_w"] * s["in_c"] // s["groups"]
 
 
-# Instructions of a product: for a multiply-accumulate, an element of weights that is packed, one of a map that is read.
-_MAC, _PACKED, _READ = 1.8, 2.5, 0.4
+# Instructions of a product: for a multiply-accumulate, an element of weights that is packed, one of a map that is read,
+# and one of a window that leaves the map, which is gathered for each _GATHERED_FOR columns.
+_MAC, _PACKED, _READ, _GATHERED, _GATHERED_FOR = 1.8, 2.5, 0.4, 3.5, 8
 
 
 def _cost(positions: int, terms: int, columns: int) -> float:
     return positions * terms * columns * _MAC + terms * columns * _PACKED + positions * terms * _READ
 
 
+def _inside(s: Sizes, axis: _Axis) -> int:
+    """Positions of an axis whose windows lie within the map."""
+    last = (s[axis.size] + s[axis.pad] - s[axis.kernel]) // s[axis.stride]
+    return max(min(last, s[axis.out] - 1) - -(-s[axis.pad] // s[axis.stride]) + 1, 0)
+
+
 def _cost_forward(s: Sizes) -> float:
-    return _cost(s["out_h"] * s["out_w"], _window(s), s["out_c"])
+    positions, terms = s["out_h"] * s["out_w"], _window(s)
+    beside = positions - _inside(s, _ROWS) * _inside(s, _COLUMNS)
+    gathered = beside * terms * -(-s["out_c"] // _GATHERED_FOR) * _GATHERED
+    return _cost(positions, terms, s["out_c"]) + gathered
 
 
 def _cost_backward_x(s: Sizes) -> float:

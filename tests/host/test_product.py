@@ -40,6 +40,7 @@ TILES = {
     "thumb/wide.h": thumb.POSITIONS,
     "thumb/square.h": thumb.WEIGHTS,
     "thumb/tile.h": thumb_m4.WEIGHTS,
+    "thumb/wide.h thumb/positions_f16.h thumb/halves.h": thumb.HALF_POSITIONS,
     "rvf/positions.h": rvf.POSITIONS,
     "rvf/weights.h": rvf.WEIGHTS,
 }
@@ -54,7 +55,7 @@ def _defines(tile: product.Tile) -> list[str]:
 def test_the_header_says_what_the_table_says(name: str) -> None:
     folder = firmware_dir() / "kernels"
     found: dict[str, int] = {}
-    for file in ("product/block.h", name):
+    for file in ("product/block.h", *name.split()):
         found |= {k: int(n) for k, n in re.findall(r"#define (EL_[A-Z_]+) (\d+)\b", (folder / file).read_text())}
     tile = TILES[name]
     assert [found[n] for n in NAMES] == list(tile.costs)
@@ -67,7 +68,9 @@ def test_the_header_says_what_the_table_says(name: str) -> None:
             )
             if k not in found
         }
-        assert (found["EL_TILE_HEIGHT"], found["EL_TILE_WIDTH"]) == (tile.height, tile.widths[0])
+        height = found.get("EL_ROWS_MOST", found["EL_TILE_HEIGHT"])
+        assert (height, found["EL_TILE_WIDTH"]) == (tile.height, tile.widths[0])
+        assert found.get("EL_SUMS_BYTES", 0) == tile.sums
 
 
 @pytest.mark.parametrize("name", TILES)
@@ -94,13 +97,14 @@ def test_blocks(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("room", [320, 8192])
-def test_nothing_beyond_an_array(apart: bool, room: int, tmp_path: Path) -> None:
-    """All shapes under sanitizers, in blocks of a few terms too."""
+@pytest.mark.parametrize(("room", "sums"), [(320, 0), (8192, 0), (320, 160), (640, 4096)])
+def test_nothing_beyond_an_array(apart: bool, room: int, sums: int, tmp_path: Path) -> None:
+    """All shapes under sanitizers, in blocks of a few terms too, whose sums may wait in scratch."""
     costs = (25, 150, 1, 30) if apart else product.COSTS
-    tile = product.Tile(5, (4,), bytes=room, costs=costs, in_place=apart)
+    tile = product.Tile(5, (4,), bytes=room, costs=costs, in_place=apart and not sums, sums=sums)
     program = tmp_path / "probe"
     command = ["cc", "-std=c11", "-O1", "-g", *SANITIZE, *_defines(tile), *(["-DEL_ROWS_APART"] if apart else [])]
+    command += [f"-DEL_SUMS_BYTES={sums}"] if sums else []
     command += [f"-I{firmware_dir()}", f"-I{firmware_dir() / 'include'}", str(PROBE)]
     command += [str(firmware_dir() / "kernels/ref/conv2d.c"), "-lm", "-o", str(program)]
     subprocess.run(command, check=True, timeout=120)

@@ -10,6 +10,9 @@
 
 typedef float el_t;
 typedef float el_row_t;
+#ifdef EL_SUMS_BYTES
+typedef float el_map_t;
+#endif
 
 #define EL_TILE_HEIGHT 5
 #define EL_TILE_WIDTH 4

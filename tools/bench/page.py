@@ -23,7 +23,7 @@ from tools.bench.bars import STEPS, Figure
 PAGE = Path(__file__).resolve().parents[2] / "docs/KERNELS.md"
 RECORD = Path(__file__).resolve().parent / "recorded"
 FLOATS = ("qemu-m7", "qemu-m33", "qemu-m4", "qemu-rv32", "qemu-m55", "qemu-rv32v")
-HALVES = ("qemu-m55", "qemu-rv32v")
+HALVES = ("qemu-m55", "qemu-rv32v", "qemu-m7")
 INT8 = ("qemu-m4", "qemu-m33", "qemu-m55", "qemu-rv32", "qemu-rv32v")
 LAYERS = ("product 64x64x64", "conv 3x3, 16>32, 32x32", "pointwise 64>64, 25x5", "depthwise 3x3, 64, 25x5",
           "dense 640>128")  # fmt: skip

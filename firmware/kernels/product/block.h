@@ -41,6 +41,11 @@ EL_INLINE int32_t el_ceil_div(int32_t a, int32_t b)
 #define EL_APART_COST 0
 #endif
 
+#ifndef EL_ROWS_MOST
+#define EL_ROWS_MOST EL_TILE_HEIGHT       /* rows that are packed at a time, at most */
+#define EL_ROWS_TOGETHER(height) (height) /* and by a tile's height */
+#endif
+
 enum { EL_MOST_CUTS = 8 }; /* of the columns */
 
 /* `terms` of a sum at a time, none beyond the end of a piece of `piece` terms, for `panels` panels of columns at a

@@ -6,7 +6,7 @@
 
 /* Of a term of packed rows; 0 where none is packed. */
 #ifndef EL_ROW_BYTES
-#define EL_ROW_BYTES (EL_TILE_HEIGHT * (int32_t)sizeof(el_row_t))
+#define EL_ROW_BYTES (EL_ROWS_MOST * (int32_t)sizeof(el_row_t))
 #endif
 
 /* A block's packed rows lie in front of its packed columns. */

@@ -15,7 +15,11 @@
 typedef float el_t;
 typedef float el_row_t;
 
+#ifdef EL_SUMS_BYTES
+#define EL_TILE_HEIGHT 4 /* rows of halves are whole words in fours alone */
+#else
 #define EL_TILE_HEIGHT 5
+#endif
 #define EL_TILE_WIDTH 4
 #define EL_OWN_PANELS
 #define EL_COLUMNS_IN_PLACE
@@ -23,7 +27,7 @@ typedef float el_row_t;
 /* Fives and fours make up any number above eleven. */
 static inline int32_t el_tile_height(int32_t left)
 {
-    return left % 5 == 0 || left < 4 ? 5 : 4;
+    return EL_TILE_HEIGHT == 5 && (left % 5 == 0 || left < 4) ? 5 : 4;
 }
 
 #define EL_MACS_4                                                                                                      \
@@ -118,8 +122,9 @@ static void el_panels_add(int32_t width, int32_t height, int32_t rows, int32_t c
     el_panels(el_add_4, el_add_5, height, rows, cols, count, a, b, &v, y, ldy);
 }
 
-static void el_panels_add_apart(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count,
-                                const float *a, const float *b, int32_t ldb, float scale, float *y, int32_t ldy)
+static __attribute__((unused)) void el_panels_add_apart(int32_t width, int32_t height, int32_t rows, int32_t cols,
+                                                        int32_t count, const float *a, const float *b, int32_t ldb,
+                                                        float scale, float *y, int32_t ldy)
 {
     const int32_t size = (int32_t)sizeof(float);
     const el_add_steps v = {scale, size * ldb, size * (width - count * ldb)};

@@ -11,11 +11,13 @@
 
 #include "registers.h"
 
+#ifndef EL_SCRATCH_BYTES
 #define EL_SCRATCH_BYTES 4096
 #define EL_TILE_COST 25
 #define EL_ROWS_COST 150
 #define EL_PACK_COST 1
 #define EL_APART_COST 30
+#endif
 
 #include "../product/block.h"
 

@@ -1,0 +1,16 @@
+/* The gradient of a convolution's weights where all are halves, in floats: see product/sums.h. */
+#include "el/kernels.h"
+
+#include "../thumb/apart.h"
+#include "../thumb/halves.h"
+#include "../thumb/tile.h"
+
+#include "../thumb/pack_f16.h"
+
+#include "../product/weights.h"
+
+void el_conv2d_bwd_w_f16__thumb_m4(const el_window *s, float scale, const el_f16 *x, const el_f16 *dy, el_f16 *dw,
+                                   void *scratch)
+{
+    el_product_backward_w(s, scale, x, dy, dw, scratch);
+}
