@@ -11,6 +11,14 @@
 #define EL_MOST_LATENTS 8
 #define EL_LATENTS static inline __attribute__((always_inline)) /* one loop for each number of latents */
 
+/* Clang 19 for RISC-V V can't be trusted with these loops: vectorising them ends it ("size request on a scalable
+ * vector"). */
+#if defined(__clang__)
+#define EL_ONE_BY_ONE _Pragma("clang loop vectorize(disable)")
+#else
+#define EL_ONE_BY_ONE
+#endif
+
 /* 2^n, for a normal one. */
 static inline float el_power(int32_t n)
 {
@@ -60,9 +68,11 @@ EL_LATENTS int32_t el_latent_gradients(int32_t latents, const float *latent, flo
     const float d = (el_is_on(latent[0]) ? g : -g) * slopes[run];
 
     gradients[0] = g * roots[run];
+    EL_ONE_BY_ONE
     for (int32_t t = 1; t < off; t++) {
         gradients[t] = 0.0f;
     }
+    EL_ONE_BY_ONE
     for (int32_t t = off + 1; t < latents; t++) {
         gradients[t] = d * (float)(t - off);
     }
@@ -81,10 +91,12 @@ EL_LATENTS void el_latents_sgd(int32_t count, int32_t latents, int32_t k, const 
     const el_descent d = el_descent_of(o);
     const float unit = el_power(-k);
 
+    EL_ONE_BY_ONE
     for (int32_t i = 0; i < count; i++, latent += latents) {
         float gradients[EL_MOST_LATENTS];
         const int32_t first = el_latent_gradients(latents, latent, g[i] * unit, gradients);
         latent[0] = el_sgd(&d, gradients[0], latent[0]);
+        EL_ONE_BY_ONE
         for (int32_t t = d.decay != 0.0f ? 1 : first; t < latents; t++) {
             latent[t] = el_sgd(&d, gradients[t], latent[t]);
         }
@@ -98,9 +110,11 @@ EL_LATENTS void el_latents_momentum(int32_t count, int32_t latents, int32_t k, c
     const el_descent d = el_descent_of(o);
     const float unit = el_power(-k);
 
+    EL_ONE_BY_ONE
     for (int32_t i = 0; i < count; i++, latent += latents, v += latents) {
         float gradients[EL_MOST_LATENTS];
         el_latent_gradients(latents, latent, g[i] * unit, gradients);
+        EL_ONE_BY_ONE
         for (int32_t t = 0; t < latents; t++) {
             const float step = v[t] + d.decay * latent[t] + d.scale * gradients[t];
             latent[t] -= d.lr * step;
@@ -115,9 +129,11 @@ EL_LATENTS void el_latents_adam(int32_t count, int32_t latents, int32_t k, const
 {
     const float unit = el_power(-k);
 
+    EL_ONE_BY_ONE
     for (int32_t i = 0; i < count; i++, latent += latents, m += latents, v += latents) {
         float gradients[EL_MOST_LATENTS];
         el_latent_gradients(latents, latent, g[i] * unit, gradients);
+        EL_ONE_BY_ONE
         for (int32_t t = 0; t < latents; t++) {
             latent[t] = el_adam(a, gradients[t], latent[t], &m[t], &v[t]);
         }
@@ -131,10 +147,12 @@ EL_LATENTS float el_latents_sumsq(int32_t count, int32_t latents, int32_t k, con
     const float unit = el_power(-k);
     float sum = 0.0f;
 
+    EL_ONE_BY_ONE
     for (int32_t i = 0; i < count; i++, latent += latents) {
         float gradients[EL_MOST_LATENTS];
         const int32_t first = el_latent_gradients(latents, latent, g[i] * unit, gradients);
         sum += gradients[0] * gradients[0];
+        EL_ONE_BY_ONE
         for (int32_t t = first; t < latents; t++) {
             sum += gradients[t] * gradients[t];
         }
