@@ -156,7 +156,7 @@ def _backward_x(s: Sizes, c: Counts, fmt: str, lanes: int) -> None:
             if _flat(s):
                 v, h = [(1, 1)], [(s["in_h"] * s["in_w"], 1)]
             if max(t for _, t in v) and max(t for _, t in h):
-                _product(c, v, h, co, ci, False, fmt, lanes)
+                _product(c, v, h, co, ci, co == s["out_pitch"], fmt, lanes)
             else:
                 c["nothing"] += sum(n for n, _ in v) * sum(n for n, _ in h) * ci
 

@@ -262,6 +262,11 @@ static el_phase el_phase_of(int32_t first, int32_t pad, int32_t stride, int32_t 
     return p;
 }
 
+/* The tap of a row of taps that comes in place i of its block in a gradient of x. */
+#ifndef EL_TAP_AT
+#define EL_TAP_AT(i, taps) (i)
+#endif
+
 /* Columns of a block of the gradient of x: terms [k, end) are (tap, output channel), taps of the phase in order. */
 EL_INLINE void el_pack_taps(const el_window *s, const el_phase *v, const el_phase *h, int32_t width, int32_t cols,
                             int32_t k, int32_t end, const el_map_t *w, el_t *to)
@@ -275,7 +280,7 @@ EL_INLINE void el_pack_taps(const el_window *s, const el_phase *v, const el_phas
     for (; k < end; piece++, o = 0) {
         const int32_t ty = piece / h->taps;
         const int32_t ky = v->tap + ty * s->stride_h;
-        const int32_t kx = h->tap + (piece - ty * h->taps) * s->stride_w;
+        const int32_t kx = h->tap + EL_TAP_AT(piece - ty * h->taps, h->taps) * s->stride_w;
         const int32_t count = el_min(og - o, end - k);
         el_pack_panels(width, cols, count, w + o * pitch + (ky * s->k_w + kx) * cg, pitch, to, panel);
         to += count * width;

@@ -31,7 +31,7 @@
  * EL_SUMS_BYTES: maps and weights are el_map_t, which packing makes el_t of, and sums wait in scratch: see sums.h.
  * EL_ROWS_MOST and EL_ROWS_TOGETHER(height): so many rows are packed at a time, not a tile's height.
  * EL_OWN_BLOCK names a header with an el_product_block of its own, which reads rows where they are: nothing but columns
- * is packed then.
+ * is packed then. With EL_TAP_AT(i, taps) it says which tap of a row of taps is number i in a gradient of x.
  *
  *   step   rows                  columns                    terms
  *   fwd    positions of y        output channels            taps, channels of x

@@ -1,4 +1,5 @@
-/* Convolution in halves: the gradient of w, whose sums over positions are floats from the second block of terms on. */
+/* Convolution in halves: the gradient of w. Blocks of terms are summed in halves, and so are two blocks, since what they
+ * are added to is a half too; more than two go into floats. */
 #include "f16.h"
 
 #include "sums.h"
@@ -27,13 +28,12 @@ EL_INLINE el_sums el_sums_in(void *memory, el_where where)
     return (el_sums){.last = where == EL_IN_HALVES ? behind : halves, .halves = halves, .floats = floats};
 }
 
-/* All sums there are of n elements. */
-EL_INLINE vfloat32m8_t el_sum_of(el_where where, const el_t *last, const el_t *halves, const float *floats, size_t n)
+/* All sums there are of n elements at the end. */
+EL_INLINE vfloat32m8_t el_sum_of(el_where where, const el_t *last, const float *floats, size_t n)
 {
     const vfloat16m4_t c = __riscv_vle16_v_f16m4(last, n);
-    return where == EL_NOWHERE     ? __riscv_vfwcvt_f_f_v_f32m8(c, n)
-           : where == EL_IN_HALVES ? __riscv_vfwadd_vv_f32m8(__riscv_vle16_v_f16m4(halves, n), c, n)
-                                   : __riscv_vfwadd_wv_f32m8(__riscv_vle32_v_f32m8(floats, n), c, n);
+    return where == EL_NOWHERE ? __riscv_vfwcvt_f_f_v_f32m8(c, n)
+                               : __riscv_vfwadd_wv_f32m8(__riscv_vle32_v_f32m8(floats, n), c, n);
 }
 
 /* The second block's sums and those of the first one go into floats. */
@@ -43,7 +43,9 @@ EL_APART void el_open_floats(void *memory, int32_t count)
     size_t n;
     for (int32_t at = 0; at < count; at += (int32_t)n) {
         n = EL_VL(m4, count - at);
-        __riscv_vse32_v_f32m8(r.floats + at, el_sum_of(EL_IN_HALVES, r.last + at, r.halves + at, r.floats, n), n);
+        const vfloat16m4_t first = __riscv_vle16_v_f16m4(r.halves + at, n);
+        const vfloat16m4_t second = __riscv_vle16_v_f16m4(r.last + at, n);
+        __riscv_vse32_v_f32m8(r.floats + at, __riscv_vfwadd_vv_f32m8(first, second, n), n);
     }
 }
 
@@ -76,10 +78,10 @@ EL_INLINE void el_widen_rest_m8(size_t n, vfloat16m8_t c, float *floats)
 }
 
 /* y += scale * all sums for n elements, rounded once; columns of y are `bytes` apart. */
-EL_INLINE void el_update_some(el_where where, float scale, size_t n, const el_t *last, const el_t *halves,
-                              const float *floats, ptrdiff_t bytes, el_t *y)
+EL_INLINE void el_update_some(el_where where, float scale, size_t n, const el_t *last, const float *floats,
+                              ptrdiff_t bytes, el_t *y)
 {
-    const vfloat32m8_t sum = el_sum_of(where, last, halves, floats, n);
+    const vfloat32m8_t sum = el_sum_of(where, last, floats, n);
     const vfloat16m4_t old = __riscv_vlse16_v_f16m4(y, bytes, n);
     const vfloat32m8_t total = scale == 1.0f
                                    ? __riscv_vfwadd_wv_f32m8(sum, old, n)
@@ -89,7 +91,7 @@ EL_INLINE void el_update_some(el_where where, float scale, size_t n, const el_t 
 
 /* Rows of sums, `pitch` apart, of `count` elements each, to rows that are `line` bytes apart. */
 typedef struct {
-    const el_t *last, *halves;
+    const el_t *last;
     const float *floats;
     int32_t rows, count, pitch;
     ptrdiff_t bytes, line;
@@ -106,30 +108,24 @@ EL_INLINE void el_update_rows(el_where where, float scale, const el_rows *r)
     const int32_t whole = count - count % (int32_t)n;
     const int32_t hop = (int32_t)n * (int32_t)bytes;
     const el_t *last = r->last;
-    const el_t *halves = r->halves;
     const float *floats = r->floats;
     el_t *y = r->y;
     for (const el_t *const end = last + r->rows * pitch; last != end; y = el_behind(y, line)) {
         el_t *to = y;
-        for (const el_t *const stop = last + whole; last != stop; last += n, halves += n, floats += n) {
-            el_update_some(where, scale, n, last, halves, floats, bytes, to);
+        for (const el_t *const stop = last + whole; last != stop; last += n, floats += n) {
+            el_update_some(where, scale, n, last, floats, bytes, to);
             to = el_behind(to, hop);
         }
         if (whole != count) {
-            el_update_some(where, scale, EL_VL(m4, count - whole), last, halves, floats, bytes, to);
+            el_update_some(where, scale, EL_VL(m4, count - whole), last, floats, bytes, to);
         }
-        last += pitch - whole, halves += pitch - whole, floats += pitch - whole;
+        last += pitch - whole, floats += pitch - whole;
     }
 }
 
 EL_APART void el_update_floats(const el_rows *r)
 {
     el_update_rows(EL_IN_FLOATS, 1.0f, r);
-}
-
-EL_APART void el_update_halves(const el_rows *r)
-{
-    el_update_rows(EL_IN_HALVES, 1.0f, r);
 }
 
 EL_APART void el_update_scaled(el_where where, float scale, const el_rows *r)
@@ -162,7 +158,6 @@ EL_APART void el_update(const el_tile *t, el_where where, int32_t rows, el_t *y)
     const int32_t cols = t->cols;
     const int32_t size = (int32_t)sizeof(el_t);
     el_rows r = {.last = all.last,
-                 .halves = all.halves,
                  .floats = all.floats,
                  .rows = rows,
                  .count = cols,
@@ -181,12 +176,10 @@ EL_APART void el_update(const el_tile *t, el_where where, int32_t rows, el_t *y)
             el_update_scaled(where, t->scale, &r);
         } else if (where == EL_IN_FLOATS) {
             el_update_floats(&r);
-        } else if (where == EL_IN_HALVES) {
-            el_update_halves(&r);
         } else {
             el_update_single(&r);
         }
-        r.last += r.count, r.halves += r.count, r.floats += r.count;
+        r.last += r.count, r.floats += r.count;
         r.y += t->step - within * t->apart;
         left -= r.count;
         r.count = el_min(t->part, left);
@@ -201,27 +194,36 @@ EL_APART void el_update(const el_tile *t, el_where where, int32_t rows, el_t *y)
 #define EL_ADD(i, M) EL_VMEM(vse, M)(y, EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vle, M)(y, vl), vl), vl), y += t->ldy;
 #define EL_ADD_APART(i, M)                                                                                             \
     EL_VMEM(vsse, M)(y, bytes, EL_VOP(vfadd_vv, M)(c##i, EL_VMEM(vlse, M)(y, bytes, vl), vl), vl), y += t->ldy;
+#define EL_JOIN_FIRST(i, M) c##i = EL_VOP(vfadd_vv, M)(EL_VMEM(vle, M)(first + (i) * (int32_t)vl, vl), c##i, vl);
 #define EL_END(H, M, done)                                                                                             \
-    if ((done) && where == EL_NOWHERE && t->scale == 1.0f && t->part == 0) {                                           \
-        const ptrdiff_t bytes = t->apart * (ptrdiff_t)sizeof(el_t);                                                    \
-        if (t->apart == 1) {                                                                                           \
-            EL_ROWS##H(EL_ADD, M)                                                                                      \
-        } else {                                                                                                       \
-            EL_ROWS##H(EL_ADD_APART, M)                                                                                \
-        }                                                                                                              \
-    } else if (!(done) && where == EL_IN_FLOATS) {                                                                     \
+    if (!(done) && where == EL_IN_FLOATS) {                                                                            \
         float *const floats = el_sums_in(t->sums, where).floats;                                                       \
         EL_ROWS##H(EL_WIDEN_ROW, M) EL_ROWS##H(EL_WIDEN_REST, M)                                                       \
-    } else {                                                                                                           \
+    } else if (!(done)) {                                                                                              \
         el_t *const to = el_sums_in(t->sums, where).last;                                                              \
         EL_ROWS##H(EL_PUT, M);                                                                                         \
-        if (done) {                                                                                                    \
-            el_update(t, where, H, y), y += (H)*t->ldy;                                                                \
-        } else if (where == EL_IN_HALVES) {                                                                            \
+        if (where == EL_IN_HALVES) {                                                                                   \
             el_open_floats(t->sums, (H) * (int32_t)vl);                                                                \
             where = EL_IN_FLOATS;                                                                                      \
         } else {                                                                                                       \
             where = EL_IN_HALVES;                                                                                      \
+        }                                                                                                              \
+    } else {                                                                                                           \
+        if (where == EL_IN_HALVES) {                                                                                   \
+            const el_t *const first = t->sums;                                                                         \
+            EL_ROWS##H(EL_JOIN_FIRST, M) where = EL_NOWHERE;                                                           \
+        }                                                                                                              \
+        if (where == EL_NOWHERE && t->scale == 1.0f && t->part == 0) {                                                 \
+            const ptrdiff_t bytes = t->apart * (ptrdiff_t)sizeof(el_t);                                                \
+            if (t->apart == 1) {                                                                                       \
+                EL_ROWS##H(EL_ADD, M)                                                                                  \
+            } else {                                                                                                   \
+                EL_ROWS##H(EL_ADD_APART, M)                                                                            \
+            }                                                                                                          \
+        } else {                                                                                                       \
+            el_t *const to = el_sums_in(t->sums, where).last;                                                          \
+            EL_ROWS##H(EL_PUT, M);                                                                                     \
+            el_update(t, where, H, y), y += (H)*t->ldy;                                                                \
         }                                                                                                              \
     }
 

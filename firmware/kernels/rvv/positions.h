@@ -10,6 +10,9 @@
 #define EL_ROW_BYTES 0
 #define EL_OWN_BLOCK "../rvv/regions.h"
 
+/* A gradient of x meets neighbours in the order of the map if the last tap of a row comes first. */
+#define EL_TAP_AT(i, taps) ((taps)-1 - (i))
+
 #include "tile.h"
 
 /* to[k][j] = from[k][j] for j < cols, at most a group of eight registers */

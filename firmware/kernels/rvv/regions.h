@@ -113,15 +113,18 @@ EL_ALL_TILES(EL_TILE)
 static void el_line(el_tiles *t, int32_t count, int32_t cols, int32_t width, int32_t panel)
 {
     static void (*const tiles[4][EL_TILE_HEIGHT])(const el_tiles *) = EL_TABLE(el_store_);
-    const el_tiles line = *t;
+    const el_t *const a = t->a;
+    const el_t *const b = t->b;
+    const el_t *const from = t->from;
+    el_t *const y = t->y;
     el_columns some;
     for (int32_t j = 0; j < cols; j += some.cols) {
         some = el_columns_next(el_min(width - j % width, cols - j));
         t->cols = some.cols;
-        t->a = line.a;
-        t->b = line.b + j / width * panel + j % width;
-        t->from = line.from != el_zeros ? line.from + j : el_zeros;
-        t->y = line.y + j;
+        t->a = a;
+        t->b = b + j / width * panel + j % width;
+        t->from = from != el_zeros ? from + j : el_zeros;
+        t->y = y + j;
         for (int32_t i = 0, height; i < count; i += t->tiles * height) {
             height = el_tile_height(some.height, count - i);
             t->tiles = height == some.height ? el_max((count - i) / height - 1, 1) : 1;
@@ -131,7 +134,9 @@ static void el_line(el_tiles *t, int32_t count, int32_t cols, int32_t width, int
             t->y += t->tiles * height * t->ldy;
         }
     }
-    *t = line;
+    t->a = a;
+    t->b = b;
+    t->y = y;
 }
 
 /* Taps [first, last) of an axis that meet the map from coordinate `at` on. */
@@ -197,7 +202,8 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
     const el_t *const from = start != 0 ? start : el_zeros;
     const int32_t panel = (last - first) * width;
     const int32_t all_rows = t->count / t->columns;
-    const int whole = g->tap == 1 && g->depth == g->pitch; /* taps of a row are contiguous */
+    const int whole = g->depth == g->pitch;                /* taps of a row are contiguous */
+    const int32_t before = g->tap > 0 ? 0 : 1 - g->taps_w; /* the first tap's place */
     el_part pieces[EL_MOST_PIECES];
     el_tiles tile = {.b = b, .step = width * (int32_t)sizeof(el_t), .piece = pieces};
     (void)unused;
@@ -209,9 +215,11 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
             columns = el_alike(g->x, g->step_x, g->w, g->tap, g->taps_w, column, t->columns, &h);
             int own = first != 0;
             tile.pieces = 0;
+            const int32_t left = g->tap > 0 ? h.first : g->taps_w - h.last; /* of taps as they lie in the map */
+            const int32_t right = left + h.last - h.first;
+            const int32_t wide = whole ? el_max(right - left, 1) : 1;
             for (int32_t ty = v.first; ty < v.last; ty++) {
-                const int32_t wide = whole ? el_max(h.last - h.first, 1) : 1;
-                for (int32_t tx = h.first; tx < h.last; tx += wide) {
+                for (int32_t tx = left; tx < right; tx += wide) {
                     const int32_t begin = (ty * g->taps_w + tx) * g->depth;
                     const int32_t low = el_max(begin, first);
                     const int32_t high = el_min(begin + wide * g->depth, last);
@@ -223,7 +231,7 @@ static void el_product_block(const el_grid *g, const el_target *t, int32_t cols,
                         tile.pieces = 0;
                         own = 1;
                     }
-                    const int32_t at = (ty * g->w + tx) * g->tap * g->pitch + low - begin;
+                    const int32_t at = (ty * g->tap * g->w + tx + before) * g->pitch + low - begin;
                     pieces[tile.pieces++] = el_part_of(at, (low - first) * width, high - low);
                 }
             }
