@@ -1,5 +1,5 @@
-/* Convolution in halves: the gradient of w. Blocks of terms are summed in halves, and so are two blocks, since what they
- * are added to is a half too; more than two go into floats. */
+/* Convolution in halves: the gradient of w. Blocks of terms are summed in halves, and so are two blocks, since what
+ * they are added to is a half too; more than two go into floats. */
 #include "f16.h"
 
 #include "sums.h"
