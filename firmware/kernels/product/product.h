@@ -28,6 +28,8 @@
  * all. Packed blocks are aligned as el_row_t and el_t are, no more. EL_OWN_PANELS: el_panels_store and el_panels_add
  * (below) are the instruction set's own, for columns of several panels; then it needs no el_tile_*.
  * With EL_COLUMNS_IN_PLACE there is el_panels_add_apart too, where b[k * ldb + j] are columns that nobody packed.
+ * With EL_FIRST_PANEL_PACKS it packs the rows as well, elements of the map that are `pitch` apart from term to term.
+ * With EL_PANELS_FAR there is el_panels_add_far too, which adds the sums of each panel `step` behind the last one's.
  * EL_SUMS_BYTES: maps and weights are el_map_t, which packing makes el_t of, and sums wait in scratch: see sums.h.
  * EL_ROWS_MOST and EL_ROWS_TOGETHER(height): so many rows are packed at a time, not a tile's height.
  * EL_OWN_BLOCK names a header with an el_product_block of its own, which reads rows where they are: nothing but columns

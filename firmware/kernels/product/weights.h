@@ -79,10 +79,20 @@ EL_INLINE void el_product_backward_flat(const el_window *s, float scale, const e
                 const int32_t height = el_tile_height(og - o);
                 const int32_t rows = el_min(height, og - o);
                 el_t *to = dw + o * k;
-                el_pack_rows(height, rows, count, dy + p * s->out_pitch + o, s->out_pitch, scratch);
+                const el_t *from = dy + p * s->out_pitch + o;
+#ifdef EL_FIRST_PANEL_PACKS
+                if (full != 0) {
+                    el_panels_add_apart(width, height, rows, full, count, from, s->out_pitch, scratch, x + p * hop, hop,
+                                        scale, to, k);
+                } else {
+                    el_pack_rows(height, rows, count, from, s->out_pitch, scratch);
+                }
+#else
+                el_pack_rows(height, rows, count, from, s->out_pitch, scratch);
                 if (full != 0) {
                     el_panels_add_apart(width, height, rows, full, count, scratch, x + p * hop, hop, scale, to, k);
                 }
+#endif
                 if (full < cg) {
                     el_panels_add(width, height, rows, cg - full, count, scratch, packed, scale, to + full, k);
                 }
@@ -121,6 +131,13 @@ EL_INLINE void el_span_add(const el_pieces *v, int32_t width, int32_t height, in
                            int32_t k, el_t *sums)
 {
     (void)sums;
+#ifdef EL_PANELS_FAR
+    if (v->length == width) {
+        el_panels_add_far(v->apart, height, rows, (stop - begin) * width, count, a, packed, scale,
+                          dw + begin * v->apart, k);
+        return;
+    }
+#endif
     for (int32_t j = begin; j < stop;) {
         const int32_t piece = j / v->each;
         const int32_t e = (j - piece * v->each) * width;

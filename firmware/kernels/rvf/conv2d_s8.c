@@ -49,6 +49,12 @@ EL_INLINE void el_pack_s8(const el_panel_s8 *panel, int32_t i, int32_t rows, con
     }
 }
 
+#define EL_ZERO_SUMS                                                                                                   \
+    "fmv.w.x f0, zero\n\tfmv.w.x f1, zero\n\tfmv.w.x f2, zero\n\tfmv.w.x f3, zero\n\tfmv.w.x f4, zero\n\t"             \
+    "fmv.w.x f5, zero\n\tfmv.w.x f6, zero\n\tfmv.w.x f7, zero\n\tfmv.w.x f8, zero\n\tfmv.w.x f9, zero\n\t"             \
+    "fmv.w.x f10, zero\n\tfmv.w.x f11, zero\n\tfmv.w.x f12, zero\n\tfmv.w.x f13, zero\n\tfmv.w.x f14, zero\n\t"        \
+    "fmv.w.x f15, zero\n\tfmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"        \
+    "fmv.w.x f20, zero\n\tfmv.w.x f21, zero\n\tfmv.w.x f22, zero\n\tfmv.w.x f23, zero\n\t"
 #define EL_WEIGHTS(at)                                                                                                 \
     "lb %[t0], " at "(%[w0])\n\tlb %[t1], " at "(%[w1])\n\tlb %[t2], " at "(%[w2])\n\tlb %[t3], " at                   \
     "(%[w3])\n\tfcvt.s.w f24, %[t0]\n\tfcvt.s.w f25, %[t1]\n\tfcvt.s.w f26, %[t2]\n\tfcvt.s.w f27, %[t3]\n\t"
@@ -71,7 +77,8 @@ EL_APART void six_by_four(int32_t count, const float *a, const int8_t *w0, int32
     int32_t t2;
     int32_t t3;
     __asm__ volatile(
-        EL_ZERO_6 "beq %[w0], %[end], 2f\n1:\n\t" EL_TURN_TERMS_5(EL_SIX, EL_TOGETHER_6, EL_WEIGHTS) EL_STEP_WEIGHTS(
+        EL_ZERO_SUMS
+        "beq %[w0], %[end], 2f\n1:\n\t" EL_TURN_TERMS(5, EL_SIX, EL_TOGETHER_6, EL_WEIGHTS) EL_STEP_WEIGHTS(
             "8") "addi %[a], %[a], 8*24\n\tbne %[w0], %[end], 1b\n2:\n\tbeq %[w0], %[all], "
                  "4f\n3:\n\t" EL_SIX(EL_TOGETHER_6, EL_WEIGHTS, "0") EL_STEP_WEIGHTS(
                      "1") "addi %[a], %[a], 24\n\tbne %[w0], %[all], 3b\n4:\n\t" EL_WHOLE("f0", "f1", "0", "6")

@@ -36,20 +36,29 @@ static inline int32_t el_tile_height(int32_t left)
 #define EL_MACS(c0, c1, c2, c3, a)                                                                                     \
     "fmadd.s " c0 ", " a ", f24, " c0 "\n\tfmadd.s " c1 ", " a ", f25, " c1 "\n\tfmadd.s " c2 ", " a ", f26, " c2      \
     "\n\tfmadd.s " c3 ", " a ", f27, " c3 "\n\t"
-#define EL_FOUR(LOAD, COLS, at)                                                                                        \
+#define EL_PRODUCTS(c0, c1, c2, c3, a)                                                                                 \
+    "fmul.s " c0 ", " a ", f24\n\tfmul.s " c1 ", " a ", f25\n\tfmul.s " c2 ", " a ", f26\n\tfmul.s " c3 ", " a         \
+    ", f27\n\t"
+#define EL_FOUR_BY(MACS, LOAD, COLS, at)                                                                               \
     COLS(at)                                                                                                           \
     LOAD("f28", "0", at)                                                                                               \
     LOAD("f29", "1", at)                                                                                               \
     LOAD("f30", "2", at)                                                                                               \
     LOAD("f31", "3", at)                                                                                               \
-    EL_MACS("f0", "f1", "f2", "f3", "f28")                                                                             \
-    EL_MACS("f4", "f5", "f6", "f7", "f29")                                                                             \
-    EL_MACS("f8", "f9", "f10", "f11", "f30") EL_MACS("f12", "f13", "f14", "f15", "f31")
-#define EL_FIVE(LOAD, COLS, at) EL_FOUR(LOAD, COLS, at) LOAD("f28", "4", at) EL_MACS("f16", "f17", "f18", "f19", "f28")
-#define EL_SIX(LOAD, COLS, at)                                                                                         \
-    EL_FOUR(LOAD, COLS, at)                                                                                            \
+    MACS("f0", "f1", "f2", "f3", "f28")                                                                                \
+    MACS("f4", "f5", "f6", "f7", "f29") MACS("f8", "f9", "f10", "f11", "f30") MACS("f12", "f13", "f14", "f15", "f31")
+#define EL_FIVE_BY(MACS, LOAD, COLS, at)                                                                               \
+    EL_FOUR_BY(MACS, LOAD, COLS, at) LOAD("f28", "4", at) MACS("f16", "f17", "f18", "f19", "f28")
+#define EL_SIX_BY(MACS, LOAD, COLS, at)                                                                                \
+    EL_FOUR_BY(MACS, LOAD, COLS, at)                                                                                   \
     LOAD("f28", "4", at)                                                                                               \
-    LOAD("f29", "5", at) EL_MACS("f16", "f17", "f18", "f19", "f28") EL_MACS("f20", "f21", "f22", "f23", "f29")
+    LOAD("f29", "5", at) MACS("f16", "f17", "f18", "f19", "f28") MACS("f20", "f21", "f22", "f23", "f29")
+#define EL_FOUR(LOAD, COLS, at) EL_FOUR_BY(EL_MACS, LOAD, COLS, at)
+#define EL_FIVE(LOAD, COLS, at) EL_FIVE_BY(EL_MACS, LOAD, COLS, at)
+#define EL_SIX(LOAD, COLS, at) EL_SIX_BY(EL_MACS, LOAD, COLS, at)
+#define EL_FIRST_4(LOAD, COLS) EL_FOUR_BY(EL_PRODUCTS, LOAD, COLS, "0")
+#define EL_FIRST_5(LOAD, COLS) EL_FIVE_BY(EL_PRODUCTS, LOAD, COLS, "0")
+#define EL_FIRST_6(LOAD, COLS) EL_SIX_BY(EL_PRODUCTS, LOAD, COLS, "0")
 
 /* Rows apart, each with a pointer; or interleaved, some of them a term. */
 #define EL_ROW_APART(f, i, at) "flw " f ", " at "*4(%[a" i "])\n\t"
@@ -65,33 +74,31 @@ static inline int32_t el_tile_height(int32_t left)
 #define EL_STEP_TOGETHER_5(n) "addi %[a], %[a], " n "*20\n\t"
 #define EL_STEP_TOGETHER_4(n) "addi %[a], %[a], " n "*16\n\t"
 
-/* Whole turns of terms end at %[end], all terms at %[all]. A turn is sixteen terms for six rows, eight for fewer. */
+/* Whole turns of terms end at %[end], all terms at %[all]. A turn is sixteen terms for six rows, eight for fewer: one
+ * and the later ones. */
 enum { EL_TURN_6 = 16, EL_TURN_5 = 8, EL_TURN_4 = 8 };
-#define EL_TURN_TERMS_6(TERM, LOAD, COLS)                                                                              \
-    EL_TURN_TERMS_5(TERM, LOAD, COLS)                                                                                  \
+#define EL_LATER_6(TERM, LOAD, COLS)                                                                                   \
+    EL_LATER_5(TERM, LOAD, COLS)                                                                                       \
     TERM(LOAD, COLS, "8")                                                                                              \
     TERM(LOAD, COLS, "9")                                                                                              \
     TERM(LOAD, COLS, "10")                                                                                             \
     TERM(LOAD, COLS, "11")                                                                                             \
     TERM(LOAD, COLS, "12") TERM(LOAD, COLS, "13") TERM(LOAD, COLS, "14") TERM(LOAD, COLS, "15")
-#define EL_TURN_TERMS_5(TERM, LOAD, COLS)                                                                              \
-    TERM(LOAD, COLS, "0")                                                                                              \
+#define EL_LATER_5(TERM, LOAD, COLS)                                                                                   \
     TERM(LOAD, COLS, "1")                                                                                              \
     TERM(LOAD, COLS, "2")                                                                                              \
     TERM(LOAD, COLS, "3")                                                                                              \
     TERM(LOAD, COLS, "4") TERM(LOAD, COLS, "5") TERM(LOAD, COLS, "6") TERM(LOAD, COLS, "7")
-#define EL_TURN_TERMS_4 EL_TURN_TERMS_5
+#define EL_LATER_4 EL_LATER_5
+#define EL_TURN_TERMS(H, TERM, LOAD, COLS) TERM(LOAD, COLS, "0") EL_LATER_##H(TERM, LOAD, COLS)
 #define EL_TURN_STEP_6(STEP) STEP("16")
 #define EL_TURN_STEP_5(STEP) STEP("8")
 #define EL_TURN_STEP_4 EL_TURN_STEP_5
 #define EL_STEP_COLS(n) "addi %[b], %[b], " n "*16\n\t"
-#define EL_STEP_NOTHING(n)
-#define EL_TERMS(H, TERM, LOAD, STEP) EL_TURNS(H, TERM, LOAD, STEP, EL_COLS, EL_STEP_COLS)
-#define EL_TERMS_APART(H, TERM, LOAD, STEP) EL_TURNS(H, TERM, LOAD, STEP, EL_COLS_APART, EL_STEP_NOTHING)
-#define EL_TURNS(H, TERM, LOAD, STEP, COLS, STEP_COLS)                                                                 \
-    "beq %[b], %[end], 2f\n1:\n\t" EL_TURN_TERMS_##H(TERM, LOAD, COLS) EL_TURN_STEP_##H(STEP)                          \
-        EL_TURN_STEP_##H(STEP_COLS) "bne %[b], %[end], 1b\n2:\n\tbeq %[b], %[all], 4f\n3:\n\t" TERM(LOAD, COLS, "0")   \
-            STEP("1") STEP_COLS("1") "bne %[b], %[all], 3b\n4:\n\t"
+#define EL_TERMS(H, TERM, LOAD, STEP)                                                                                  \
+    "beq %[b], %[end], 2f\n1:\n\t" EL_TURN_TERMS(H, TERM, LOAD, EL_COLS) EL_TURN_STEP_##H(STEP) EL_TURN_STEP_##H(      \
+        EL_STEP_COLS) "bne %[b], %[end], 1b\n2:\n\tbeq %[b], %[all], 4f\n3:\n\t" TERM(LOAD, EL_COLS, "0") STEP("1")    \
+        EL_STEP_COLS("1") "bne %[b], %[all], 3b\n4:\n\t"
 
 /* Four columns of each row from [p] on, the rows `l` bytes apart */
 #define EL_ROW(op, p, c0, c1, c2, c3)                                                                                  \
@@ -107,16 +114,6 @@ enum { EL_TURN_6 = 16, EL_TURN_5 = 8, EL_TURN_4 = 8 };
     EL_NEXT(p, l) EL_ROW(op, p, "f12", "f13", "f14", "f15") EL_NEXT(p, l)
 #define EL_ROWS_5(op, p, l) EL_ROWS_4(op, p, l) EL_ROW(op, p, "f16", "f17", "f18", "f19") EL_NEXT(p, l)
 #define EL_ROWS_6(op, p, l) EL_ROWS_5(op, p, l) EL_ROW(op, p, "f20", "f21", "f22", "f23") EL_NEXT(p, l)
-
-#define EL_ZERO_4                                                                                                      \
-    "fmv.w.x f0, zero\n\tfmv.w.x f1, zero\n\tfmv.w.x f2, zero\n\tfmv.w.x f3, zero\n\tfmv.w.x f4, zero\n\t"             \
-    "fmv.w.x f5, zero\n\tfmv.w.x f6, zero\n\tfmv.w.x f7, zero\n\tfmv.w.x f8, zero\n\tfmv.w.x f9, zero\n\t"             \
-    "fmv.w.x f10, zero\n\tfmv.w.x f11, zero\n\tfmv.w.x f12, zero\n\tfmv.w.x f13, zero\n\tfmv.w.x f14, zero\n\t"        \
-    "fmv.w.x f15, zero\n\t"
-#define EL_ZERO_5 EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"
-#define EL_ZERO_6                                                                                                      \
-    EL_ZERO_4 "fmv.w.x f16, zero\n\tfmv.w.x f17, zero\n\tfmv.w.x f18, zero\n\tfmv.w.x f19, zero\n\t"                   \
-              "fmv.w.x f20, zero\n\tfmv.w.x f21, zero\n\tfmv.w.x f22, zero\n\tfmv.w.x f23, zero\n\t"
 
 /* rows x cols of a tile, from one place to another. */
 static inline void el_tile_copy(int32_t rows, int32_t cols, const float *from, int32_t pitch, float *to, int32_t ld)
