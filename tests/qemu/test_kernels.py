@@ -10,7 +10,10 @@ from edgelearn.errors import ToolError
 from tests.support.run_kernels import check_all
 from tools.bench import probe
 
-BOARDS = ("qemu-m4", "qemu-m55", "qemu-m3", "qemu-rv32", "qemu-rv32imac", "qemu-rv32i", "qemu-rv32v", "qemu-rv32v256")
+BOARDS = (
+    "qemu-m4", "qemu-m55", "qemu-m3",
+    "qemu-rv32", "qemu-rv32imac", "qemu-rv32i", "qemu-rv32v", "qemu-rv32v256", "qemu-rv32zfh",
+)  # fmt: skip
 
 
 def _needs_tools(board: str) -> None:

@@ -27,6 +27,7 @@ SETTINGS = {
 }
 RUN = (
     *(("qemu-m4", name) for name in SETTINGS),  # converts in hardware
+    ("qemu-rv32zfh", "fp16"),  # and so does this
     ("qemu-m3", "fp16"),  # and in software
     ("qemu-m55", "mixed"),
     ("qemu-rv32", "replay"),

@@ -6,6 +6,9 @@
 #ifndef EL_RVF_TILE_H
 #define EL_RVF_TILE_H
 
+/* Clang means the text of tiles for the assembler, which macros make long. */
+#pragma GCC diagnostic ignored "-Woverlength-strings"
+
 #include <stdint.h>
 
 typedef float el_t;
