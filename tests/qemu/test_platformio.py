@@ -48,10 +48,12 @@ def _trained(plan: Plan, image: Image, data: Path) -> dict[str, np.ndarray]:
 def _assert_same_parts(one: Image, other: Image) -> None:
     """The same functions and objects, of the same sizes where the linker does not shorten calls, as RISC-V's does.
 
-    Objects are linked in another order, so that there is other padding between functions.
+    Objects are linked in another order, so that there is other padding between functions, and between what they keep in
+    read-only data.
     """
     assert one.ram == other.ram
-    assert (one.flash.consts, one.flash.rest) == (other.flash.consts, other.flash.rest)
+    assert one.flash.consts == other.flash.consts
+    assert abs(one.flash.rest - other.flash.rest) < 16
     assert abs(one.flash.code - other.flash.code) <= 64
     exact = one.board.arch != "riscv"
     assert (one.symbols if exact else one.symbols.keys()) == (other.symbols if exact else other.symbols.keys())
