@@ -40,7 +40,8 @@ def test_against_numpy(calls: list[Call]) -> None:
 
 def test_the_fallback_has_the_same_bits(calls: list[Call], tmp_path: Path) -> None:
     """What a core without Xfvec would compute, and this computer does, against the instructions."""
-    sources = sorted({firmware_dir() / e.source for e in kernels.TABLE if (e.isa, e.fmt) == (ISA, "f16")})
+    isas = (ISA, kernels.REF)  # a layer that shifts takes the plain kernel where its weights do not fit
+    sources = sorted({firmware_dir() / e.source for e in kernels.TABLE if e.fmt == "f16" and e.isa in isas})
     library = tmp_path / "fallback.so"
     flags = ("-shared", "-fPIC", "-std=gnu11", "-O2", "-ffp-contract=off", f"-I{firmware_dir() / 'include'}")
     subprocess.run(["cc", *flags, *map(str, sources), "-o", str(library)], check=True)
