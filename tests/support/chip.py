@@ -11,14 +11,11 @@ from pathlib import Path
 
 import unicorn
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const as arm
 
 from edgelearn.boards import Board
+from tests.support.cores import CORES, MODELS, windows_of
 
-PERIPHERALS = (0x40000000, 0x20000000)
-SYSTEM = (0xE0000000, 0x100000)
 BACK = 0x1FFE0000  # where calls return to
-CORES = {"cortex-m4": arm.UC_CPU_ARM_CORTEX_M4, "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7}
 DWT = 0xE0001000
 MOST = 60_000_000  # instructions of one call
 
@@ -40,12 +37,13 @@ class Chip:
         self.on_read: dict[int, Read] = {}
         self.writes: list[tuple[int, int]] = []
         self.error: Exception | None = None
-        self.core = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS)
-        self.core.ctl_set_cpu_model(CORES[board.cpu])
+        self.kind = CORES[board.arch]
+        self.core = unicorn.Uc(self.kind.arch, self.kind.mode)
+        self.core.ctl_set_cpu_model(MODELS[board.cpu])
         for memory in board.memory:
             self.core.mem_map(memory.origin, memory.size)
         self.core.mem_map(BACK, 0x1000)
-        for origin, size in (PERIPHERALS, SYSTEM):
+        for origin, size in windows_of(board):
             self.core.mmio_map(origin, size, self._read, origin, self._write, origin)
         with elf.open("rb") as stream:
             file = ELFFile(stream)
@@ -77,31 +75,30 @@ class Chip:
 
     def call(self, name: str, *arguments: int) -> int:
         """What a function of the program returns, with interrupts as they are."""
-        for k, value in enumerate(arguments):
-            self.core.reg_write(arm.UC_ARM_REG_R0 + k, value)
-        self.core.reg_write(arm.UC_ARM_REG_LR, BACK | 1)
+        for register, value in zip(self.kind.arguments[: len(arguments)], arguments, strict=True):
+            self.core.reg_write(register, value)
+        if self.core.reg_read(self.kind.stack) == 0:
+            self.core.reg_write(self.kind.stack, self.symbols["el_stack_top"])
+        self.core.reg_write(self.kind.back, BACK | self.kind.mark)
         self._run(self.symbols[name], BACK)
-        return int(self.core.reg_read(arm.UC_ARM_REG_R0))
+        return int(self.core.reg_read(self.kind.results[0]))
 
     @property
     def high(self) -> int:
         """The upper half of what the last call returned."""
-        return int(self.core.reg_read(arm.UC_ARM_REG_R1))
+        return int(self.core.reg_read(self.kind.results[1]))
 
     def reset(self, until: str = "main") -> None:
-        """From the vectors to a function."""
-        vectors = self.symbols["el_vectors"]
-        stack, entry = (int.from_bytes(self.core.mem_read(vectors + 4 * k, 4), "little") for k in (0, 1))
-        self.core.reg_write(arm.UC_ARM_REG_SP, stack)
-        self._run(entry, self.symbols[until] & ~1)
+        """From the first instruction to a function."""
+        stack, entry = self.kind.begin(self.symbols, lambda at: int.from_bytes(self.get(at, 4), "little"))
+        self.core.reg_write(self.kind.stack, stack)
+        self._run(entry, self.symbols[until] & ~self.kind.mark)
 
     def _run(self, start: int, until: int) -> None:
-        if self.core.reg_read(arm.UC_ARM_REG_SP) == 0:
-            self.core.reg_write(arm.UC_ARM_REG_SP, self.symbols["el_stack_top"])
-        self.core.emu_start(start | 1, until, count=MOST)
+        self.core.emu_start(start | self.kind.mark, until, count=MOST)
         if self.error:
             raise self.error
-        at = self.core.reg_read(arm.UC_ARM_REG_PC) & ~1
+        at = self.core.reg_read(self.kind.at) & ~self.kind.mark
         if at != until:
             raise Broken(f"still at {at:#x} after {MOST:,} instructions")
 
