@@ -109,6 +109,7 @@ class Store(_Strict, frozen=True):
     erased: Annotated[int, msgspec.Meta(ge=0, le=255)] = 255  # what an erased byte reads as
     args: tuple[str, ...] = ()
     file_bytes: Annotated[int, msgspec.Meta(ge=0)] = 0
+    options: dict[str, str] = {}  # further lines of platformio.ini in a program that saves
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from edgelearn.share import firmware_dir, template
 RUNTIME, KERNELS, PLATFORM = "edgelearn", "edgelearn_kernels", "platform"
 ELF = ".pio/build/{}/firmware.elf"  # where PlatformIO leaves the image of a board
 NO_WARNING = "-Wl,--no-warn-rwx-segments"  # which older linkers do not know, and clang's never says
+SAVES = "features/persist.c"  # is in a program that saves
 MAINS = {"arduino": "main.cpp"}  # the file that the user starts from and then owns, where it is not main.c
 
 
@@ -46,7 +47,7 @@ def make_project(
         "main": main,
         "bare": board.bare,
         "local": board.platformio is None,
-        "settings": _settings(board),
+        "settings": _settings(board, saves=SAVES in files.runtime),
         "flash_hint": f"--board {board.id}",
     }
     generated = generated_files(sources, board)
@@ -55,7 +56,7 @@ def make_project(
     if board.bare:
         generated["machine.py"] = template("platformio/machine.py.j2").render(context)
     if board.framework == "espidf":
-        generated["sdkconfig.defaults"] = template("platformio/sdkconfig.defaults.j2").render()
+        generated |= _idf_settings(board)
     if board.platformio is None:
         generated |= _local_platform(board)
     kernel_files = with_included(files.kernels)
@@ -71,8 +72,8 @@ def make_project(
     return Project(dict(sorted(generated.items())), own)
 
 
-def _settings(board: Board) -> dict[str, str | list[str]]:
-    """The environment in platformio.ini, line by line."""
+def _settings(board: Board, *, saves: bool) -> dict[str, str | list[str]]:
+    """The environment in platformio.ini, line by line. A program that `saves` leaves room for the board's store."""
     pio = board.platformio
     settings: dict[str, str | list[str]] = {
         "platform": pio.platform if pio else f"symlink://{PLATFORM}",
@@ -81,6 +82,7 @@ def _settings(board: Board) -> dict[str, str | list[str]]:
     if board.framework:
         settings["framework"] = board.framework
     settings |= pio.options if pio else {}
+    settings |= board.store.options if board.store and saves else {}
     settings |= {"monitor_speed": str(board.link.baud), "lib_deps": [RUNTIME, KERNELS], "lib_archive": "no"}
     folders = [f"-I{folder}" for folder in (f"lib/{RUNTIME}/include", "include")]
     flags = [board.build.optimize, *FLOATS, *SECTIONS, *folders]
@@ -99,6 +101,16 @@ def _settings(board: Board) -> dict[str, str | list[str]]:
         settings["custom_machine_flags"] = flags
         settings["custom_link_flags"] = [*link, '-Wl,-Map="$BUILD_DIR/firmware.map"', *libraries(board)]
     return settings
+
+
+def _idf_settings(board: Board) -> dict[str, str]:
+    """Settings of ESP-IDF, and its table of partitions: the same whether a program saves or not, so that its loading
+    does not move what another one saved."""
+    made = {"sdkconfig.defaults": template("platformio/sdkconfig.defaults.j2").render(store=board.store)}
+    if board.store:
+        table = template("platformio/partitions.csv.j2").render(app=board.flash.size, store=board.store)
+        made["partitions.csv"] = table
+    return made
 
 
 def _library(name: str, description: str, files: Iterable[str], build: dict[str, object]) -> dict[str, str]:

@@ -74,6 +74,8 @@ MODELS = {
 }
 WINDOWS: dict[str, tuple[Window, ...]] = {  # of boards whose architecture says nothing
     "hifive1_revb": ((0x02000000, 0x10000), (0x0C000000, 0x4000000), (0x10000000, 0x100000)),  # FE310 manual, table 4
+    "pico2_riscv": ((0x40000000, 0x20000000),),  # RP2350 datasheet 2.2, and the ports of tests/support/flashes.py
+    "esp32-c3-devkitm-1": ((0x5F000000, 0x1000),),  # those alone
 }
 
 

@@ -20,6 +20,7 @@ from edgelearn.codegen import generate
 from edgelearn.config import TrainConfig
 from edgelearn.importers import load
 from edgelearn.plan import compile_model
+from edgelearn.saving import SAVING_RAM
 from edgelearn.share import firmware_dir
 from tests.support.cli import MODEL
 from tests.support.frameworks import compile_for
@@ -38,6 +39,30 @@ def test_runtime_and_hal_compile_and_take_the_ram_of_the_board_file(board: board
     files = image_files(board, "uart", [], own_main=True)
     objects = compile_for(board, [*files.runtime, *files.library], tmp_path)
     assert sum(_variables(path) for path in objects) == board.runtime_ram
+
+
+@pytest.mark.parametrize("board", FRAMEWORK, ids=IDS)
+def test_saving_compiles_and_takes_the_ram_that_is_planned(board: boards.Board, tmp_path: Path) -> None:
+    assert board.store is not None
+    objects = compile_for(board, ["features/persist.c", *(f"hal/{name}" for name in board.store.driver)], tmp_path)
+    assert sum(_variables(path) for path in objects) == SAVING_RAM
+
+
+@pytest.mark.parametrize("board", FRAMEWORK, ids=IDS)
+def test_the_frameworks_linker_keeps_off_what_was_saved(board: boards.Board) -> None:
+    """Arduino: PlatformIO holds the program to a size, or the core leaves room for files; ESP-IDF: a partition."""
+    assert board.store is not None
+    left = board.store.origin - board.flash.origin
+    options = board.store.options
+    if board.framework == "espidf":
+        assert board.store.origin == 0x10000 + board.flash.size
+        assert board.platformio is not None
+        assert board.platformio.options["board_build.partitions"] == "partitions.csv"
+    elif "board_build.filesystem_size" in options:
+        assert options == {"board_build.filesystem_size": f"{board.store.size // 1024}k"}
+        assert left + board.store.size == board.flash.size
+    else:
+        assert options == {"board_upload.maximum_size": str(left)}
 
 
 @pytest.mark.parametrize("name", ["arduino_nano33ble", "pico", "pico2_riscv", "esp32-s3-devkitc-1"])
@@ -70,7 +95,8 @@ def test_the_arduino_layer_and_a_sketch_fit_arduinos_own_headers(
     command += ["-Wall", "-Wextra", "-Werror", "-fno-exceptions", "-fsyntax-only", *(f"-I{f}" for f in folders)]
     command += [f"-I{tmp_path / 'lib' / 'src'}", "-include", "Arduino.h", "-x", "c++"]
     sketch = tmp_path / "lib" / "examples" / "train" / "train.ino"
-    layer = [path for path in (firmware / "hal" / "arduino").glob("*.cpp") if path.stem != "tinyusb"]  # Adafruit's
+    others = ("tinyusb", "flash_pico", "flash_teensy")  # functions that only some cores have
+    layer = [path for path in (firmware / "hal" / "arduino").glob("*.cpp") if path.stem not in others]
     for source in (*sorted(layer), sketch):
         done = subprocess.run([*command, str(source)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

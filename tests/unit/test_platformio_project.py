@@ -8,6 +8,7 @@ import json
 import stat
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,31 @@ def test_platformio_reads_the_project_of_every_board(board: boards.Board, tmp_pa
     assert (tmp_path / "linker.ld").is_file() == board.bare
     flags = {f for f in board.build.flags if not f.startswith("-misa-spec") or known is None}
     assert set(env.get("custom_machine_flags", "").split()) == (flags if board.bare else set())
+
+
+@pytest.mark.parametrize("board", [b for b in REAL if b.store], ids=lambda b: b.id)
+def test_a_program_that_saves_leaves_room_for_it(board: boards.Board, tmp_path: Path) -> None:
+    from platformio.project.config import ProjectConfig
+
+    assert board.store is not None
+    kernels = ["features/persist.c", *(f"hal/{name}" for name in board.store.driver)]
+    made = make_project(LinearModel().sources(), board, carrier=board.carrier, kernels=kernels, title="linear")
+    write_generated(tmp_path, made.generated)
+    env = dict(ProjectConfig(str(tmp_path / "platformio.ini")).items(env=board.id))
+    for key, value in board.store.options.items():
+        assert str(env[key]) == value
+        assert key not in _project(board).generated["platformio.ini"]
+    if board.framework == "espidf":
+        assert "partitions.csv" in made.generated["sdkconfig.defaults"]
+        table = [line.split(", ") for line in made.generated["partitions.csv"].splitlines() if line[0] != "#"]
+        places = [(int(start, 16), int(size, 16)) for *_, start, size in table]
+        for (start, size), (following, _) in pairwise(places):
+            assert start + size == following
+        assert places[-1] == (board.store.origin, board.store.size)
+        assert sum(places[-1]) <= 2 << 20  # what ESP-IDF takes the chip for if nothing is said
+        assert made.generated["partitions.csv"] == _project(board).generated["partitions.csv"]
+    for name in board.store.driver:
+        assert f"lib/edgelearn/hal/{name}" in made.generated
 
 
 def test_the_command_reads_it_too(tmp_path: Path) -> None:

@@ -6,6 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// string.h comes with it
+extern "C" void *memcpy(void *to, const void *from, size_t count);
+extern "C" void *memset(void *to, int byte, size_t count);
+
 class SerialPort
 {
   public:
@@ -27,6 +31,19 @@ extern SerialPort Serial;
 unsigned long micros();
 void delay(unsigned long milliseconds);
 extern "C" void yield(void);
+
+void noInterrupts();
+void interrupts();
+
+// arduino-pico's
+class RP2040
+{
+  public:
+    void idleOtherCore();
+    void resumeOtherCore();
+};
+
+extern RP2040 rp2040;
 
 void setup();
 void loop();
