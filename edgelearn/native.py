@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from edgelearn.boards import load as load_board
 from edgelearn.build import find_compiler
+from edgelearn.build.process import run_tool
 from edgelearn.codegen import generate
 from edgelearn.errors import ToolError
 from edgelearn.ops.optimizers import Optim
@@ -125,7 +125,7 @@ def compile_native(plan: Plan) -> Native:
         kernels = [str(firmware / file) for file in sources.kernels]
         library = folder / f"model-{plan.hash}.so"
         command = [compiler.path, *FAST, "-I", str(firmware / "include"), *own, *kernels, "-o", str(library)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        done = run_tool(command)
         if done.returncode:
             shown = tuple(line for line in done.stderr.splitlines() if "error" in line)[:8]
             raise ToolError("the model does not compile for this computer", details=shown)

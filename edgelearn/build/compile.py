@@ -6,15 +6,14 @@ import contextlib
 import hashlib
 import os
 import re
-import subprocess
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgelearn.boards import Board
 from edgelearn.build.files import Files, image_files
 from edgelearn.build.image import Image, read_image
+from edgelearn.build.process import Crew
 from edgelearn.build.toolchain import Compiler, find_compiler
 from edgelearn.errors import InputError, InternalError, ToolError, UsageError
 from edgelearn.share import firmware_dir, template
@@ -71,10 +70,10 @@ def build_image(
     own = [path for path in sorted((out_dir / "src").glob("*.c")) if path not in generated]
     files = image_files(board, carrier, kernel_sources, own_main="main.c" in {path.name for path in own})
     units = _units(files, generated, own, board)
-    builder = _Builder(board, compiler, out_dir, SANITIZE if sanitize else ())
-    with ThreadPoolExecutor(jobs) as pool:
-        objects = list(pool.map(builder.compile, units))
-    elf = builder.link(objects)
+    with Crew(jobs) as crew:
+        builder = _Builder(board, compiler, crew, out_dir, SANITIZE if sanitize else ())
+        objects = crew.map(builder.compile, units)
+        elf = crew.map(builder.link, [objects])[0]
     builder.drop_stale(objects)
     runtime = [obj for unit, obj in zip(units, objects, strict=True) if unit.runtime]
     return read_image(elf, board, carrier, compiler.version, runtime)
@@ -90,9 +89,10 @@ def replace_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
+        raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(path)) from None
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise InputError(f"can't write: {(error.strerror or str(error)).lower()}", where=str(path)) from None
 
 
 def generated_files(sources: Mapping[str, str], board: Board) -> dict[str, str]:
@@ -142,8 +142,8 @@ def libraries(board: Board) -> tuple[str, ...]:
 
 
 class _Builder:
-    def __init__(self, board: Board, compiler: Compiler, out_dir: Path, extra: tuple[str, ...]) -> None:
-        self.board, self.compiler, self.out = board, compiler, out_dir
+    def __init__(self, board: Board, compiler: Compiler, crew: Crew, out_dir: Path, extra: tuple[str, ...]) -> None:
+        self.board, self.compiler, self.crew, self.out = board, compiler, crew, out_dir
         self.log = out_dir / "build.log"
         self.log.write_text("")
         firmware = firmware_dir()
@@ -204,14 +204,12 @@ class _Builder:
         return elf
 
     def drop_stale(self, objects: list[Path]) -> None:
-        """Objects of earlier builds."""
-        keep = {path.name for path in objects}
-        for path in (self.out / "obj").glob("*.o"):
-            if path.name not in keep:
-                path.unlink(missing_ok=True)
+        """Objects of earlier builds, and what was left of one that was killed."""
+        for path in {*(self.out / "obj").iterdir(), *self.out.glob(".image.*.elf")}.difference(objects):
+            path.unlink(missing_ok=True)
 
     def _run(self, command: list[str], failure: str) -> None:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        done = self.crew.run(command)
         with self.log.open("a") as log:
             log.write(" ".join(command) + "\n" + done.stderr)
         if done.returncode == 0:

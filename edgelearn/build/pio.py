@@ -5,10 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from edgelearn.boards import Board
 from edgelearn.build.compile import replace_text
 from edgelearn.build.image import Image, read_image
 from edgelearn.build.platformio import RUNTIME
+from edgelearn.build.process import run_tool
 from edgelearn.build.toolchain import find_compiler
 from edgelearn.errors import ToolError
 from edgelearn.share import cache_dir
@@ -56,16 +55,7 @@ def run_pio(project: Path, *targets: str, board: str, local: bool, port: str | N
     variables = {"PLATFORMIO_SETTING_ENABLE_TELEMETRY": "false", "PLATFORMIO_NO_ANSI": "true"}
     if local and (core := _own_core()):
         variables["PLATFORMIO_CORE_DIR"] = str(core)
-    done = subprocess.run(
-        command,
-        cwd=project,
-        env={**os.environ, **variables},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
+    done = run_tool(command, folder=project, variables=variables, together=True)
     replace_text(project / LOG, done.stdout)
     if done.returncode:
         raise _failure(done.stdout, project / LOG, board, targets)

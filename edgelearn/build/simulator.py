@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
 import tomllib
@@ -21,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from edgelearn.build.process import run_tool
 from edgelearn.errors import InternalError, ToolError
 from edgelearn.share import boards_dir, cache_dir
 
@@ -149,10 +148,7 @@ def _patch(plan: Recipe, rtl: Path) -> None:
 
 
 def _run(command: list[str], variables: dict[str, str], failure: str) -> None:
-    environment = {**os.environ, **variables}
-    done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL
-    )
+    done = run_tool(command, variables=variables)
     if done.returncode:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         telling = [line for line in lines if "error" in line.lower()]

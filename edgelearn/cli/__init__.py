@@ -8,6 +8,12 @@ from typing import NoReturn
 
 def main() -> NoReturn:
     """The `edgelearn` program."""
+    from edgelearn.cli.interrupts import guarded
+
+    sys.exit(guarded(_command, last=True))
+
+
+def _command() -> int:
     from edgelearn.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    return run(sys.argv[1:])

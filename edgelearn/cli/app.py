@@ -6,20 +6,18 @@ import difflib
 import errno
 import importlib
 import os
-import signal
 import sys
 import tempfile
 import traceback
-from types import FrameType
 from typing import Any
 
 import click
 
 from edgelearn import __version__
+from edgelearn.cli.interrupts import guarded
 from edgelearn.cli.output import emit, say
 from edgelearn.errors import EdgelearnError, InputError, InternalError, UsageError
 
-INTERRUPTED = 130
 # What a disk says that is full or may not be written; anything else that the system refuses is a bug of ours.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
 # In the order in which a user meets them; the sentence is the first line of the command's own help.
@@ -82,23 +80,14 @@ def group(ctx: click.Context) -> None:
         click.echo(ctx.get_help())
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def run(args: list[str]) -> int:
     """Run one command; gives the exit code and never raises."""
-    # A job runner's SIGTERM and a closed terminal's SIGHUP end the emulator and keep the metrics just as Ctrl-C does.
-    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
-        return _run(args)
+        return guarded(lambda: _run(args))
     except BrokenPipeError:
         # Who reads our output has seen enough; without this Python complains once more while it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _run(args: list[str]) -> int:
@@ -109,9 +98,6 @@ def _run(args: list[str]) -> int:
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        say("interrupted")
-        return INTERRUPTED
     except click.ClickException as error:
         return _fail(_usage(error), args)
     except EdgelearnError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
 import zipfile
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from edgelearn.build import simulator as module
+from edgelearn.build.process import Done
 from edgelearn.build.simulator import simulator
 from edgelearn.errors import InternalError, ToolError
 
@@ -45,7 +45,7 @@ class World:
         monkeypatch.setattr(module, "boards_dir", lambda: self.recipes)
         monkeypatch.setattr(module, "cache_dir", lambda: self.cache)
         monkeypatch.setattr(shutil, "which", lambda name: f"/tools/{name}")
-        monkeypatch.setattr(subprocess, "run", self.run)
+        monkeypatch.setattr(module, "run_tool", self.run)
 
     @property
     def rtl(self) -> Path:
@@ -59,15 +59,15 @@ class World:
         sha256 = module.hashlib.sha256(self.wheel.read_bytes()).hexdigest()
         (self.recipes / "core" / "recipe.toml").write_text(RECIPE.format(sha256=sha256))
 
-    def run(self, command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(self, command: list[str], variables: dict[str, str]) -> Done:
         self.commands.append(command)
         if command[0] == "verilator":
-            folder = Path(options["env"]["RTL"])
+            folder = Path(variables["RTL"])
             self.seen = (folder / "core.sv").read_text()
             made = Path(command[command.index("-Mdir") + 1])
             made.mkdir()
             (made / "simulator").write_text("program")
-        return subprocess.CompletedProcess(command, 0, "", "")
+        return Done(command, 0, "", "")
 
     def left(self) -> list[str]:
         return sorted(p.name for p in self.rtl.iterdir() if not p.name.startswith("core-"))
@@ -112,10 +112,10 @@ def test_a_patch_that_does_not_fit_is_our_bug(world: World) -> None:
 
 
 def test_a_failed_tool_shows_its_errors(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-        return subprocess.CompletedProcess(command, 1, "", "notes\n%Error: core.sv:1: what is this\n")
+    def fail(command: list[str], **options: Any) -> Done:
+        return Done(command, 1, "", "notes\n%Error: core.sv:1: what is this\n")
 
-    monkeypatch.setattr(subprocess, "run", fail)
+    monkeypatch.setattr(module, "run_tool", fail)
     with pytest.raises(ToolError, match="Verilator refuses the RTL") as caught:
         simulator("core", HINT)
     assert caught.value.details == ("%Error: core.sv:1: what is this",)
@@ -124,11 +124,11 @@ def test_a_failed_tool_shows_its_errors(world: World, monkeypatch: pytest.Monkey
 def test_an_interrupted_build_leaves_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     (world.rtl / "build-killed").mkdir()  # by SIGKILL, which nobody can clean up after
 
-    def interrupt(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    def interrupt(command: list[str], **options: Any) -> Done:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(subprocess, "run", interrupt)
+        patch.setattr(module, "run_tool", interrupt)
         with pytest.raises(KeyboardInterrupt):
             simulator("core", HINT)
     assert world.left() == ["lock", world.wheel.name]

@@ -1,0 +1,54 @@
+"""Ctrl-C, a job runner's SIGTERM and a closed terminal's SIGHUP: all ends in order, and one word says so."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+INTERRUPTED = 130
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SOON = 0.01  # seconds
+
+
+def guarded(work: Callable[[], int], *, last: bool = False) -> int:
+    """The exit code of `work`; INTERRUPTED if one of the signals broke it off.
+
+    `last`: nothing follows but the end of the process, which is not worth breaking off any more. A signal that was
+    ignored before, as nohup has it, stays ignored.
+    """
+    before = {number: handler for number in STOPS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
+    hook, sys.unraisablehook = sys.unraisablehook, _unraisable
+    try:
+        _handle(before, _interrupt)
+        return work()
+    except KeyboardInterrupt:
+        _handle(before, signal.SIG_IGN)
+        with contextlib.suppress(OSError):
+            print("interrupted", file=sys.stderr, flush=True)
+        return INTERRUPTED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if last else handler)
+        sys.unraisablehook = hook
+
+
+def _handle(numbers: Any, handler: Any) -> None:
+    for number in numbers:
+        signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _unraisable(what: sys.UnraisableHookArgs) -> None:
+    """An interrupt in a destructor or the like, where Python drops exceptions, comes once more when that is over."""
+    if not issubclass(what.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(what)
+        return
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, SOON)
