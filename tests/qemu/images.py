@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edgelearn import boards
 from edgelearn.build import Image, build_image
+from edgelearn.share import firmware_dir
 from tests.support.linear import LinearModel
 
 KNOWN = [boards.load(name) for name in boards.available()]
@@ -31,3 +32,21 @@ def image_of(board: str, carrier: str = "", inputs: int = 6, batch: int = 1, hol
     model = LinearModel(inputs=inputs, batch=batch, hold=hold)
     out = Path(_folder().name) / f"{board}-{carrier}-{inputs}-{batch}-{hold}"
     return build_image(model.sources(), boards.load(board), out, carrier=carrier, kernel_sources=[])
+
+
+KEEP = """#include "el/flash.h"
+typedef void (*anything)(void);
+extern const anything keep[];
+__attribute__((section(".vectors.keep"))) const anything keep[] = {
+    (anything)el_flash_erase, (anything)el_flash_program, (anything)el_flash_read};
+"""
+
+
+@functools.cache
+def with_driver(board: str) -> Path:
+    """The elf of LinearModel's image with the functions of the board's flash driver."""
+    described = boards.load(board)
+    assert described.store is not None
+    drivers = [firmware_dir() / "hal" / file for file in described.store.driver]
+    sources = {**LinearModel().sources(), "keep.c": KEEP}
+    return build_image(sources, described, Path(_folder().name) / f"{board}-flash", kernel_sources=drivers).elf

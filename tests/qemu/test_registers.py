@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import random
-from pathlib import Path
 
 import pytest
 
 from edgelearn import boards
-from edgelearn.build import build_image
-from edgelearn.share import firmware_dir
-from tests.qemu.images import BARE, _folder, image_of
+from tests.qemu.images import BARE, image_of, with_driver
 from tests.support.chip import DWT, Broken, Chip
 from tests.support.clocks import H7, clocks_of
 from tests.support.devices import FlashController, Usart, guard_clocks
-from tests.support.linear import LinearModel
 
 STM32 = [name for name in BARE if "stm32/uart.c" in boards.load(name).hal.uart]
 FAMILIES = ["olimex_stm32_h405", "nucleo_f767zi", "nucleo_l476rg", "nucleo_h743zi"]  # one of each that differs in code
@@ -148,25 +143,8 @@ def test_cycles_are_counted_past_32_bits(board: str) -> None:
     assert (chip.high << 32 | low) == begin + 300 * (1 << 24) + 77 > 1 << 32
 
 
-KEEP = """#include "el/flash.h"
-typedef void (*anything)(void);
-extern const anything keep[];
-__attribute__((section(".vectors.keep"))) const anything keep[] = {
-    (anything)el_flash_erase, (anything)el_flash_program, (anything)el_flash_read};
-"""
-
-
-@functools.cache
-def _elf_with_driver(name: str) -> Path:
-    board = boards.load(name)
-    assert board.store is not None
-    drivers = [firmware_dir() / "hal" / file for file in board.store.driver]
-    sources = {**LinearModel().sources(), "keep.c": KEEP}
-    return build_image(sources, board, Path(_folder().name) / f"{name}-flash", kernel_sources=drivers).elf
-
-
 def flash_of(name: str) -> tuple[Chip, FlashController, int]:
-    chip = Chip(boards.load(name), _elf_with_driver(name))
+    chip = Chip(boards.load(name), with_driver(name))
     clocks_of(chip)
     chip.reset()
     assert chip.board.store is not None
