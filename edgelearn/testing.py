@@ -240,9 +240,10 @@ class Workshop:
 
     def image(self, job: Job, plan: Plan) -> Image:
         """The plan's image, built if it is not there yet; ToolError if there is no compiler."""
-        from edgelearn.cli.building import program
+        from edgelearn.cli.building import program, sensor_errors
 
-        sources, carrier = program(job, plan), job.carrier or plan.board.carrier
+        beside = self.folder / "image"  # folders of images lie as deep
+        sources, carrier = program(job, plan, beside), job.carrier or plan.board.carrier
         parts = [repr(plan.board), carrier, find_compiler(plan.board).version, _firmware()]
         parts += [*map(str, sources.kernels), *(text for pair in sorted(sources.files.items()) for text in pair)]
         key = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
@@ -250,7 +251,9 @@ class Workshop:
         with _locked(place / "lock"):
             if (place / READY).is_file():
                 return _read_image(place, plan)
-            image = build_image(sources.files, plan.board, place, carrier=carrier, kernel_sources=list(sources.kernels))
+            kernels = list(sources.kernels)
+            with sensor_errors(job, beside):
+                image = build_image(sources.files, plan.board, place, carrier=carrier, kernel_sources=kernels)
             verify_image(plan, image)
             kept = {k: v for k, v in asdict(image).items() if k not in ("elf", "board")}
             write_text(place / READY, json.dumps(kept))

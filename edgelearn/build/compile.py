@@ -108,6 +108,15 @@ def generated_files(sources: Mapping[str, str], board: Board) -> dict[str, str]:
     return files
 
 
+def copied(text: str, path: Path, folder: Path) -> str:
+    """A user's C file as one of `folder`'s project: what compilers, debuggers and IDEs show is the user's own.
+
+    The project may be built elsewhere, so that what it says is the way from `folder` to there.
+    """
+    name = os.path.relpath(path, folder).replace("\\", r"\\").replace('"', r"\"")
+    return f'/* A copy, written by edgelearn. Changes belong in the file of the next line. */\n#line 1 "{name}"\n{text}'
+
+
 def board_header(board: Board) -> str:
     """board.h: the addresses that a board's HAL files compile against, and how many harts there are."""
     lines = [f"#define {name} 0x{value:08X}u" for name, value in board.hal.constants.items()]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
+import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,31 +77,33 @@ def build_plan(job: Job, plan: Plan, folder: Path, *, builder: str = "system", o
     from edgelearn.cli.files import lock_folder
 
     timer = Timer()
-    sources = program(job, plan)
+    sources = program(job, plan, folder)
     lock_folder(folder)
     write_project(job, plan, folder, overwrite=overwrite)
     board = plan.board  # without the flash that its saves are in
-    if builder == "platformio":
-        if board.platformio:
-            say(f"PlatformIO builds for {board.id}; what it needs is downloaded once, which may take minutes")
-        image = compile_project(folder, board, job.carrier or board.carrier)
-    else:
-        image = build_image(sources.files, board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
+    if builder == "platformio" and board.platformio:
+        say(f"PlatformIO builds for {board.id}; what it needs is downloaded once, which may take minutes")
+    with sensor_errors(job, folder):
+        if builder == "platformio":
+            image = compile_project(folder, board, job.carrier or board.carrier)
+        else:
+            image = build_image(sources.files, board, folder, carrier=job.carrier, kernel_sources=list(sources.kernels))
     verify_image(plan, image)
     elf = folder / "image.elf" if builder == "system" else image.elf
     say(f"built {elf}: {image.flash.total:,} bytes of flash, {plan.ram:,} of RAM, as planned, in {timer}")
     return image
 
 
-def program(job: Job, plan: Plan) -> Sources:
-    """The C of a plan, and the files that bring it samples of its own: the user's sensor, a set in flash."""
+def program(job: Job, plan: Plan, folder: Path) -> Sources:
+    """The C of a plan for `folder`, and the files that bring samples of its own: the user's sensor, a set in flash."""
+    from edgelearn.build.compile import copied
     from edgelearn.codegen import baked, generate
     from edgelearn.errors import InputError
 
     sources, more = generate(plan), dict[str, str]()
     if job.sensor:
         try:
-            more["sensor.c"] = job.sensor.read_text(encoding="utf-8")
+            more["sensor.c"] = copied(job.sensor.read_text(encoding="utf-8-sig"), job.sensor, folder)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError("the sensor's C file can't be read", where=str(job.sensor)) from error
     elif plan.config.sensor:
@@ -106,6 +111,24 @@ def program(job: Job, plan: Plan) -> Sources:
     if plan.config.bake:
         more |= baked(_slots(job, plan))
     return dataclasses.replace(sources, files={**sources.files, **more})
+
+
+@contextlib.contextmanager
+def sensor_errors(job: Job, folder: Path) -> Iterator[None]:
+    """Errors of a build in `folder` name the sensor's file as the user did, and say what it lacks."""
+    from edgelearn.errors import ToolError
+
+    try:
+        yield
+    except ToolError as error:
+        if job.sensor:
+            if error.message.startswith("sensor.c "):
+                error.message = job.sensor.name + error.message.removeprefix("sensor.c")
+            seen = f"{os.path.relpath(job.sensor, folder)}:"
+            error.details = tuple(line.replace(seen, f"{job.sensor}:") for line in error.details)
+            if any("el_port_" in line for line in error.details if "undefined" in line):
+                error.hint = f"{job.sensor} has to define what is undefined; docs/SENSORS.md says what it does"
+        raise
 
 
 def _slots(job: Job, plan: Plan) -> list[bytes]:
@@ -126,7 +149,7 @@ def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False
     from edgelearn.cli.files import write_text
     from edgelearn.report import plan_figures
 
-    sources = program(job, plan)
+    sources = program(job, plan, folder)
     carrier = job.carrier or job.board.carrier
     made = make_project(sources.files, plan.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
     write_generated(folder, made.generated, force=overwrite)

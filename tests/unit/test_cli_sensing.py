@@ -9,7 +9,7 @@ import pytest
 from edgelearn.cli.sensing import read_asks
 from edgelearn.session import Ask
 from edgelearn.wire import Op
-from tests.support.cli import DATA, MODEL, WEARABLE, edgelearn
+from tests.support.cli import DATA, MODEL, WEARABLE, Said, edgelearn
 
 Capture = pytest.CaptureFixture[str]
 SENSOR = ("--sensor", WEARABLE / "sensor.c")
@@ -50,3 +50,49 @@ def test_a_sensor_that_a_run_does_not_ask_is_named(tmp_path: Path, capsys: Captu
     said = edgelearn(capsys, "run", tmp_path / "none.onnx", "--board", "host", "--data", DATA, *SENSOR)
     assert said.code == 1
     assert "note: this run trains on --data; --from-sensor N takes the sensor's samples" in said.err
+
+
+WRONG = (
+    '#include "el/port.h"\n\nint el_port_sample(float *to, uint32_t count)\n{\n    return to[count + nothing] > 0;\n}\n'
+)
+
+
+def _built(capsys: Capture, sensor: Path | str, *flags: object) -> Said:
+    return edgelearn(capsys, "build", MODEL, "--sensor", sensor, *flags)
+
+
+@pytest.mark.parametrize(("builder", "board"), [("system", "host"), ("platformio", "qemu-m4")])
+def test_an_error_in_a_sensor_names_the_users_file(
+    builder: str, board: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mine").mkdir()
+    Path("mine/own.c").write_text(WRONG)
+    said = _built(capsys, "mine/own.c", "--board", board, "--builder", builder, "--out", "here/build")
+    assert said.code == 3
+    assert "\n  mine/own.c:5:23: error: " in said.err
+    assert "sensor.c" not in said.err
+    copy = Path("here/build/src/sensor.c").read_text().splitlines()
+    assert copy[1:3] == ['#line 1 "../../mine/own.c"', '#include "el/port.h"']
+    assert (Path("here/build") / copy[1].split('"')[1]).samefile("mine/own.c")
+
+
+def test_what_a_sensor_lacks_is_said(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "own.c"
+    path.write_text(WRONG.replace("+ nothing", "- 1"))
+    said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
+    assert said.code == 3
+    assert "`el_port_label'" in said.err
+    assert f"hint: {path} has to define what is undefined" in " ".join(said.err.split())
+
+
+def test_a_sensor_may_have_any_name_and_a_byte_order_mark(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / 'a "b" \\ \\n ö.c'
+    path.write_text((WEARABLE / "sensor.c").read_text() + "#error the last line\n", encoding="utf-8-sig")
+    lines = len(path.read_text().splitlines())
+    said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
+    assert f"{path}:{lines}:2: error: #error the last line" in " ".join(said.err.split())
+    assert 'error: a "b" \\ \\n ö.c does not compile for host' in said.err
+    path.write_text((WEARABLE / "sensor.c").read_text(), encoding="utf-8-sig")
+    said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
+    assert said.code == 0
