@@ -18,7 +18,7 @@ from edgelearn import __version__
 from edgelearn.boards import Board
 from edgelearn.build.compile import FLOATS
 from edgelearn.build.files import with_included
-from edgelearn.codegen import _lines, c_float, generate
+from edgelearn.codegen import c_float, generate, value_lines
 from edgelearn.errors import UsageError
 from edgelearn.formats import F16, S8
 from edgelearn.plan import Plan
@@ -142,7 +142,12 @@ def _examples(plan: Plan, examples: Sequence[Example]) -> dict[str, Any]:
     integers = takes_labels(str(plan.graph.meta["loss"]))
     numbers = [] if plan.own_target else [v for _, y in chosen for v in np.asarray(y).reshape(-1).tolist()]
     targets = [str(int(v)) if integers else c_float(v) for v in numbers]
-    return {"examples": len(chosen), "count": len(chosen), "samples": _lines(values), "targets": _lines(targets)}
+    return {
+        "examples": len(chosen),
+        "count": len(chosen),
+        "samples": value_lines(values),
+        "targets": value_lines(targets),
+    }
 
 
 def _manifest(plan: Plan, title: str) -> dict[str, Any]:

@@ -17,8 +17,9 @@ from edgelearn.graph import Graph, Phase, Role
 from edgelearn.importers.onnx import load_onnx
 from edgelearn.passes.differentiate import differentiate
 from edgelearn.passes.partition import partition
-from edgelearn.plan import make_plan, training_graph
+from edgelearn.plan import make_plan
 from edgelearn.reference import Reference, evaluate
+from edgelearn.training import training_graph
 from tests.host.test_training import run_three
 from tests.unit.test_import_recurrent import FEATURES, STEPS, Torch, exported, made, save
 

@@ -1,80 +1,27 @@
-"""Writes the C of a plan: `model.c`, the program a careful person would have written, and `weights.c`, its numbers."""
+"""What a plan's tensors and steps are in C: names, declarations, shape structs and calls, a row or a text each."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from edgelearn import kernels
-from edgelearn.formats import BIT, F16, F32, SHIFTS, U32
+from edgelearn.codegen.text import c_float, c_name, value_lines, wrap_call
+from edgelearn.formats import BIT, F16, F32, SHIFTS
 from edgelearn.graph import Role, Tensor
-from edgelearn.memory import BANK, aligned
+from edgelearn.memory import aligned
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.parts import Parts
 from edgelearn.ops.shift import pack
-from edgelearn.passes.shift_latents import latents_of
 from edgelearn.passes.update import MINUS_LR
-from edgelearn.plan import Block, Plan, peak_step
-from edgelearn.saving import RUN_BYTES
+from edgelearn.plan import Block, Plan
 from edgelearn.schedule import Program, Step
-from edgelearn.share import template
-from edgelearn.verdict import threshold
-
-WIDTH = 100
-FILES = ("model.c", "weights.c", "weights.h")
-EXTRAS = "extras.c"
-RESERVED = frozenset(
-    (
-        "auto break case char const continue default do double else enum extern float for goto if inline int long"
-        " register restrict return short signed sizeof static struct switch typedef union unsigned void volatile while"
-        " asm typeof bool true false main o latents prefix head memcpy memset int8_t uint8_t int32_t uint32_t"
-    ).split()
-)
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Generated files by name, and the files that they call, kernels above all, relative to firmware/."""
+class Writer:
+    """Has one C name for each tensor of a plan."""
 
-    files: dict[str, str]
-    kernels: tuple[str, ...]
-
-
-def c_float(value: float) -> str:
-    """The shortest decimal that is exactly this float32 again, as a C literal."""
-    single = np.float32(value)
-    if np.isinf(single):
-        return "-EL_INFINITY" if single < 0 else "EL_INFINITY"
-    text = str(single)
-    return f"{text}f" if any(c in text for c in ".e") else f"{text}.0f"
-
-
-def c_name(name: str) -> str:
-    """A C identifier for a tensor; the runtime's names and C's words get a trailing underscore."""
-    clean = re.sub(r"\W", "_", name)
-    if clean[0].isdigit() or clean.startswith("el_"):
-        clean = f"t_{clean}"
-    return f"{clean}_" if clean in RESERVED else clean
-
-
-def wrap_call(name: str, arguments: Iterable[str], indent: str = "    ") -> str:
-    """A call statement, broken between arguments where the line would be longer than WIDTH."""
-    lines, line = [], f"{indent}{name}("
-    items = list(arguments)
-    for k, item in enumerate(items):
-        piece = item + (", " if k + 1 < len(items) else ");")
-        if len(line) + len(piece.rstrip()) > WIDTH:
-            lines.append(line.rstrip())
-            line = indent + "    "
-        line += piece
-    return "\n".join([*lines, line if items else line + ");"])
-
-
-class _Writer:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.tensors = plan.graph.tensors
@@ -99,7 +46,7 @@ class _Writer:
             if kind and (key := self._struct_key(kind, sizes)) not in seen:
                 seen.add(key)
                 fields = [f".{key} = {value}" for key, value in sizes.items() if value]
-                yield kind, self._struct_name(kind, sizes), "\n".join(_lines(fields))
+                yield kind, self._struct_name(kind, sizes), "\n".join(value_lines(fields))
 
     def _whole(self) -> Iterator[tuple[Step, Any]]:
         """The steps that one hart computes, and their shape arguments."""
@@ -148,17 +95,17 @@ class _Writer:
             operands[k] += f" + at[hart][{at}]"
         tables, shape = [], ["&shape[hart]"]
         if op.struct:
-            fields = [_lines(_braced(f".{key} = {v}" for key, v in p.sizes.items() if v), 8) for p in parts]
+            fields = [value_lines(_braced(f".{key} = {v}" for key, v in p.sizes.items() if v), 8) for p in parts]
             tables.append((f"{op.struct} shape[{len(parts)}]", [line for lines in fields for line in lines]))
         else:
             varied = [key for key in parts[0].sizes if len({p.sizes[key] for p in parts}) > 1]
             tables += [
-                (f"int32_t {key}[{len(parts)}]", _lines([str(p.sizes[key]) for p in parts], 8)) for key in varied
+                (f"int32_t {key}[{len(parts)}]", value_lines([str(p.sizes[key]) for p in parts], 8)) for key in varied
             ]
             shape = [f"{key}[hart]" if key in varied else str(value) for key, value in parts[0].sizes.items()]
         if moving:
             rows = (", ".join(str(offsets[k][part]) for k in moving) for part in range(len(parts)))
-            tables.append((f"int32_t at[{len(parts)}][{len(moving)}]", _lines([f"{{{row}}}" for row in rows], 8)))
+            tables.append((f"int32_t at[{len(parts)}][{len(moving)}]", value_lines([f"{{{row}}}" for row in rows], 8)))
         arguments = [*shape, *self._scalars(step), *operands]
         if kernel.scratch:
             arguments.append(f"{c_name(node.name)}_scratch + hart * {kernel.scratch // len(parts) // 4}")
@@ -267,7 +214,7 @@ def _words(tensor: Tensor) -> list[str]:
     """The bits of a trained weight, as whole words."""
     data = np.ascontiguousarray(tensor.data, tensor.format.dtype.newbyteorder("<")).tobytes()
     words = np.frombuffer(data.ljust(aligned(len(data)), b"\0"), "<u4")
-    return _lines([f"0x{word:08X}u" for word in words.tolist()])
+    return value_lines([f"0x{word:08X}u" for word in words.tolist()])
 
 
 def _values(tensor: Tensor) -> list[str]:
@@ -275,12 +222,12 @@ def _values(tensor: Tensor) -> list[str]:
         return []
     if tensor.format is F16:
         bits = np.asarray(tensor.data, np.float16).view(np.uint16).reshape(-1)
-        return _lines([f"0x{value:04X}u" for value in bits.tolist()])
+        return value_lines([f"0x{value:04X}u" for value in bits.tolist()])
     flat = np.asarray(tensor.data, tensor.format.dtype).reshape(-1)
     if tensor.format in SHIFTS.values():
         flat = pack(flat, tensor.format.bits)
     literal = c_float if tensor.format.dtype.kind == "f" else str
-    return _lines([literal(value) for value in flat.tolist()])
+    return value_lines([literal(value) for value in flat.tolist()])
 
 
 def _braced(fields: Iterable[str]) -> list[str]:
@@ -292,130 +239,3 @@ def _braced(fields: Iterable[str]) -> list[str]:
 
 def _part_name(step: Step) -> str:
     return f"{c_name(step.node.name)}_part"
-
-
-def _lines(values: list[str], spaces: int = 4) -> list[str]:
-    indent = " " * spaces
-    lines, line = [], indent
-    for value in values:
-        if len(line) + len(value) + 1 > WIDTH:
-            lines.append(line.rstrip())
-            line = indent
-        line += f"{value}, "
-    return [*lines, line.rstrip()]
-
-
-def _section(plan: Plan, memory: str) -> str:
-    """The attribute that lays an array into a memory that is not the main one."""
-    return "" if memory == plan.board.layout.ram else f'__attribute__((section(".bss.in_{memory}"))) '
-
-
-def _target_kind(plan: Plan, target: Tensor) -> str:
-    if plan.own_target:
-        return "EL_TARGET_SAMPLE"
-    return "EL_TARGET_LABEL" if target.format is U32 else "EL_TARGET_VECTOR"
-
-
-def _scaling(plan: Plan) -> dict[str, str] | None:
-    """Where the loss scale lies, and what it starts as."""
-    found = ((t, at) for t, at in plan.state.tensors if t.name == plan.graph.meta.get("scaling"))
-    return next(({"place": f"el_state + {at // 4}", "start": c_float(_first(t))} for t, at in found), None)
-
-
-def _begin() -> kernels.Kernel:
-    """What computes where latents begin, once."""
-    return kernels.select("shift_begin_fwd", "f32", (), {})
-
-
-def _begins(writer: _Writer) -> list[str]:
-    """The calls that bring the latents of weights to where they begin."""
-    tensors, names = writer.tensors, writer.names
-    found = ((tensors[weight], tensors[own.name], own) for weight, own in latents_of(writer.plan.graph).items())
-    return [
-        wrap_call(
-            _begin().name,
-            [str(w.count), str(held.shape[-1]), str(own.k), c_float(own.span), names[w.name], names[held.name]],
-        )
-        for w, held, own in found
-    ]
-
-
-def _first(tensor: Tensor) -> float:
-    return float(np.asarray(tensor.data).reshape(-1)[0])
-
-
-def generate(plan: Plan) -> Sources:
-    """The C sources of a plan. Pure: the same plan gives the same bytes."""
-    writer, graph = _Writer(plan), plan.graph
-    target = graph.tensors[str(graph.meta["target"])]
-    halves = any(t.format is F16 for t, _ in plan.params.tensors)
-    features = features_of(plan)
-    context = {
-        "plan": plan,
-        "features": features,
-        "run_bytes": RUN_BYTES,
-        "sensor": plan.config.sensor,
-        "name": graph.name,
-        "trained": [t.name for t, _ in plan.params.tensors],
-        "hash": [f"0x{plan.hash[k : k + 2]}" for k in range(0, 16, 2)],
-        "peak": peak_step(plan).node.name,
-        "structs": list(writer.structs()),
-        "arena": writer.arena_rows(),
-        "banks": [
-            (name, aligned(nbytes, BANK), _section(plan, memory))
-            for name, nbytes, memory in zip(writer.arrays, plan.arena.banks, plan.places.banks, strict=True)
-            if nbytes or len(writer.arrays) == 1
-        ],
-        "sections": {name: _section(plan, memory) for name, memory in plan.places.arrays.items()},
-        "parts": list(writer.parts()),
-        "latents": writer.latent_rows(),
-        "params": writer.block_rows(plan.params, "el_params", halves),
-        "state": writer.block_rows(plan.state, "el_state"),
-        "halves": halves,
-        "scaling": _scaling(plan),
-        "begins": _begins(writer),
-        "half_input": graph.tensors[graph.inputs[0]].format is F16,
-        "consts": writer.block_rows(plan.consts),
-        "regions": {n: writer.region(n) for n in (*graph.inputs, graph.outputs[0])},
-        "input": graph.inputs[0],
-        "output": graph.outputs[0],
-        "target": "{NULL, 0}" if plan.own_target else writer.region(target.name),
-        "target_kind": _target_kind(plan, target),
-        "threshold": c_float(threshold(graph)),
-        "sample_format": f"EL_SAMPLE_{plan.samples.upper()}",
-        "loss": writer.names[str(graph.meta["loss_tensor"])],
-        "bodies": {p.value: writer.body(p) for p in Program},
-        "uses_optim": {p.value: writer.uses_optim(p) for p in Program},
-    }
-    files = {name: template(f"{name}.j2").render(context) for name in (*FILES, *([EXTRAS] if features else []))}
-    called = (*plan.chosen, *([_begin()] if context["begins"] else []))
-    return Sources(files, (*kernels.sources(called), *feature_files(plan)))
-
-
-def baked(samples: Sequence[bytes]) -> dict[str, str]:
-    """Files with samples in flash, each as it travels with its target behind it."""
-    data = b"".join(samples)
-    lines = [", ".join(f"0x{byte:02x}" for byte in data[at : at + 16]) for at in range(0, len(data), 16)]
-    head = f"/* {len(samples)} samples of {len(samples[0])} bytes. Generated by edgelearn; do not edit. */"
-    array = f"const uint8_t el_baked[{len(data)}]"
-    guard = "#ifndef EL_SET_H\n#define EL_SET_H\n\n#include <stdint.h>\n"
-    return {
-        "set.h": f"{head}\n{guard}\nextern {array};\n\n#endif\n",
-        "set.c": "\n".join(
-            [head, '#include "set.h"', "", f"_Alignas(16) {array} = {{", *(f"    {x}," for x in lines), "};", ""]
-        ),
-    }
-
-
-def features_of(plan: Plan) -> list[str]:
-    """What the program has beside the model: bits of a HELLO reply."""
-    has = {"EL_HAS_STORE": plan.saving, "EL_HAS_SENSOR": plan.config.sensor, "EL_HAS_SET": plan.set_used}
-    return [name for name, there in has.items() if there]
-
-
-def feature_files(plan: Plan) -> list[str]:
-    """The files of that, relative to firmware/."""
-    saving = ["features/persist.c", *(f"hal/{name}" for name in plan.saving.store.driver)] if plan.saving else []
-    sensor = ["features/sensor.c"] if plan.config.sensor else []
-    found = [*saving, *sensor, *(["features/set.c"] if plan.set_used else [])]
-    return ["features/commands.c", *found] if found else []
