@@ -19,7 +19,17 @@ from tests.qemu.images import with_driver
 from tests.support.chip import Broken, Chip
 from tests.support.fe310 import Prci
 from tests.support.nets import NETS
-from tests.support.spi_flash import ERASE, FLASH, MIE, PROGRAM, READ_STATUS, PowerFailed, SpiController
+from tests.support.spi_flash import (
+    CSMODE,
+    ERASE,
+    FLASH,
+    HOLD,
+    MIE,
+    PROGRAM,
+    READ_STATUS,
+    PowerFailed,
+    SpiController,
+)
 
 BOARD = "hifive1_revb"
 BUFFER = 0x80002000  # between stack and variables of so small a model, and the RAM's end
@@ -65,8 +75,10 @@ def test_sectors_are_erased_and_units_programmed_and_nothing_else() -> None:
 
 
 def test_what_the_controller_has_left_from_before_does_no_harm() -> None:
-    """Bytes that nobody read, a queue that has no room at first, and interrupts that were off."""
+    """Bytes that nobody read, a queue that has no room at first, other settings, and interrupts that were off."""
     chip, spi, store = spi_of()
+    chip.registers[spi.base + CSMODE] = HOLD
+    settings = spi.settings()
     chip.core.reg_write(riscv.UC_RISCV_REG_MSTATUS, 0)
     chip.put(BUFFER, bytes(range(64)))
     for page in (1, 3):
@@ -76,6 +88,7 @@ def test_what_the_controller_has_left_from_before_does_no_harm() -> None:
         spi.received.extend([0x01] * 3)
         assert chip.call("el_flash_program", page * store.page, BUFFER, 64) == 1
         assert chip.get(store.origin + page * store.page, 65) == bytes(range(64)) + b"\xff"
+    assert spi.settings() == settings
     assert not interrupts(chip)
 
 

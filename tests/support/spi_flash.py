@@ -173,7 +173,8 @@ class SpiController:
 
     def _select(self, value: int) -> None:
         need(value in (AUTO, HOLD, OFF), f"there is no csmode {value}")
-        self.flash.deselect()
+        if value != self.chip.registers[self.base + CSMODE]:
+            self.flash.deselect()
 
     def _send(self, value: int) -> None:
         need(not self.jammed and not self.full and len(self.sending) < DEPTH, "there is no room for a byte")
