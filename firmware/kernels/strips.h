@@ -11,15 +11,7 @@
 
 #include "el/ops.h"
 
-static inline int32_t el_lesser(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int32_t el_greater(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
+#include "inline.h"
 
 /* Bytes of scratch; positions of a strip whose loops run along it; channels come in so many. */
 enum { EL_STRIP_BYTES = 8192, EL_STRIP_POSITIONS = 24, EL_STRIP_LANES = 8 };
@@ -33,8 +25,8 @@ typedef struct {
 /* So many rows are read for `rows` that are made, at most. */
 static inline int32_t el_cut_reads(const el_window *s, const el_cut *c)
 {
-    return c->back ? el_lesser((c->rows + s->k_h - 2) / s->stride_h + 2, s->out_h)
-                   : el_lesser((c->rows - 1) * s->stride_h + s->k_h, s->in_h);
+    return c->back ? el_min((c->rows + s->k_h - 2) / s->stride_h + 2, s->out_h)
+                   : el_min((c->rows - 1) * s->stride_h + s->k_h, s->in_h);
 }
 
 /* Elements a channel: of rows that are read, that are made, weights and a bias. */
@@ -57,7 +49,7 @@ static inline int32_t el_cut_bytes(const el_window *s, const el_cut *c)
 static el_cut el_cut_of(const el_window *s, int back, int32_t positions)
 {
     const int32_t rows = back ? s->in_h : s->out_h;
-    const int32_t least = el_lesser((positions + s->out_w - 1) / s->out_w, rows);
+    const int32_t least = el_min((positions + s->out_w - 1) / s->out_w, rows);
     el_cut c = {s->in_c, least, back};
     while (c.channels > EL_STRIP_LANES && el_cut_bytes(s, &c) > EL_STRIP_BYTES) {
         c.channels = ((c.channels + 1) / 2 + EL_STRIP_LANES - 1) / EL_STRIP_LANES * EL_STRIP_LANES;
@@ -89,19 +81,19 @@ static el_strip el_strip_first(const el_window *s, int32_t channels)
 static void el_strip_at(const el_window *s, const el_cut *c, int32_t first, el_strip *v)
 {
     if (c->back) {
-        const int32_t rows = el_lesser(c->rows, s->in_h - first);
+        const int32_t rows = el_min(c->rows, s->in_h - first);
         const int32_t at = first + s->pad_top;
-        v->from = el_greater((at - s->k_h + s->stride_h) / s->stride_h, 0);
-        v->from = el_lesser(el_lesser(v->from, at / s->stride_h), s->out_h);
-        v->s.out_h = el_lesser((at + rows - 1) / s->stride_h + 1, s->out_h) - v->from;
+        v->from = el_max((at - s->k_h + s->stride_h) / s->stride_h, 0);
+        v->from = el_min(el_min(v->from, at / s->stride_h), s->out_h);
+        v->s.out_h = el_min((at + rows - 1) / s->stride_h + 1, s->out_h) - v->from;
         v->s.in_h = rows;
         v->s.pad_top = at - v->from * s->stride_h;
         v->end = v->from + v->s.out_h;
     } else {
-        const int32_t rows = el_lesser(c->rows, s->out_h - first);
+        const int32_t rows = el_min(c->rows, s->out_h - first);
         const int32_t at = first * s->stride_h - s->pad_top;
-        v->from = el_lesser(el_greater(at, 0), s->in_h);
-        v->s.in_h = el_greater(el_lesser(at + (rows - 1) * s->stride_h + s->k_h, s->in_h) - v->from, 0);
+        v->from = el_min(el_max(at, 0), s->in_h);
+        v->s.in_h = el_max(el_min(at + (rows - 1) * s->stride_h + s->k_h, s->in_h) - v->from, 0);
         v->s.out_h = rows;
         v->s.pad_top = v->from - at;
         v->end = v->from + v->s.in_h;
@@ -117,7 +109,7 @@ typedef struct {
 
 static el_plane el_plane_of(const el_window *s, const el_cut *cut, int32_t first, int32_t zero, float *scratch)
 {
-    el_plane p = {*cut, el_lesser(cut->channels, s->in_c - first), zero, scratch, 0, 0, 0};
+    el_plane p = {*cut, el_min(cut->channels, s->in_c - first), zero, scratch, 0, 0, 0};
     p.made = p.read + el_cut_read(s, cut) * p.channels;
     p.w = p.made + el_cut_made(s, cut) * p.channels;
     p.b = p.w + s->k_h * s->k_w * p.channels;
@@ -133,7 +125,7 @@ static void el_strip_next(const el_window *s, const el_plane *p, int32_t first, 
     const int32_t from = v->from;
     const int32_t end = v->end;
     el_strip_at(s, &p->cut, first, v);
-    const int32_t kept = el_greater(end - v->from, 0);
+    const int32_t kept = el_max(end - v->from, 0);
     if (kept > 0) {
         el_strip_move(kept * size, p->read + (v->from - from) * size, p->read);
     }

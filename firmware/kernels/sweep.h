@@ -10,6 +10,8 @@
 
 #include "el/ops.h"
 
+#include "inline.h"
+
 #ifdef EL_SWEEP_REAL
 typedef EL_SWEEP_REAL el_sweep_real; /* of maps and weights */
 #else
@@ -29,28 +31,18 @@ static void el_sweep_store(const el_sweep *v, int32_t channels, const el_sweep_r
 static void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const el_sweep_real *a,
                          const el_sweep_real *b, el_sweep_real *dw);
 
-static inline int32_t el_sweep_min(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-static inline int32_t el_sweep_max(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
 static inline void el_sweep_forward(const el_window *s, const el_sweep_real *x, const el_sweep_real *w,
                                     const el_sweep_real *b, el_sweep_real *y)
 {
     const int32_t pitch = s->in_pitch;
     for (int32_t oy = 0; oy < s->out_h; oy++) {
         const int32_t iy = oy * s->stride_h - s->pad_top;
-        const int32_t top = el_sweep_max(-iy, 0);
-        const int32_t rows = el_sweep_max(el_sweep_min(s->k_h, s->in_h - iy) - top, 0);
+        const int32_t top = el_max(-iy, 0);
+        const int32_t rows = el_max(el_min(s->k_h, s->in_h - iy) - top, 0);
         for (int32_t ox = 0; ox < s->out_w; ox++, y += pitch) {
             const int32_t ix = ox * s->stride_w - s->pad_left;
-            const int32_t left = el_sweep_max(-ix, 0);
-            const int32_t count = el_sweep_min(s->k_w, s->in_w - ix) - left;
+            const int32_t left = el_max(-ix, 0);
+            const int32_t count = el_min(s->k_w, s->in_w - ix) - left;
             const el_sweep v = {count > 0 ? rows : 0, count, s->in_w * pitch, pitch, s->k_w * pitch, pitch};
             el_sweep_store(&v, s->in_c, x + ((iy + top) * s->in_w + ix + left) * pitch,
                            w + (top * s->k_w + left) * pitch, b, y);
@@ -65,10 +57,10 @@ static inline int32_t el_sweep_phase(int32_t position, int32_t stride, int32_t k
 {
     *out = position / stride;
     *tap = position - *out * stride;
-    const int32_t skip = el_sweep_max(*out - (size - 1), 0);
+    const int32_t skip = el_max(*out - (size - 1), 0);
     *out -= skip;
     *tap += skip * stride;
-    return *tap < k ? el_sweep_min((k - 1 - *tap) / stride, *out) + 1 : 0;
+    return *tap < k ? el_min((k - 1 - *tap) / stride, *out) + 1 : 0;
 }
 
 static inline void el_sweep_backward_x(const el_window *s, const el_sweep_real *dy, const el_sweep_real *w,
@@ -92,7 +84,7 @@ static inline void el_sweep_backward_x(const el_window *s, const el_sweep_real *
 static inline int32_t el_sweep_outputs(int32_t k, int32_t pad, int32_t stride, int32_t in, int32_t out, int32_t *from)
 {
     *from = k < pad ? (pad - k + stride - 1) / stride : 0;
-    return in - 1 + pad - k < 0 ? 0 : el_sweep_min((in - 1 + pad - k) / stride + 1, out);
+    return in - 1 + pad - k < 0 ? 0 : el_min((in - 1 + pad - k) / stride + 1, out);
 }
 
 static inline void el_sweep_backward_w(const el_window *s, float scale, const el_sweep_real *x, const el_sweep_real *dy,
@@ -117,5 +109,25 @@ static inline void el_sweep_backward_w(const el_window *s, float scale, const el
         }
     }
 }
+
+/* All three for a number format and an instruction set. */
+#define EL_DEPTHWISE_BY_SWEEPS(FMT, ISA)                                                                               \
+    void el_depthwise_conv2d_fwd_##FMT##__##ISA(const el_window *s, const el_sweep_real *x, const el_sweep_real *w,    \
+                                                const el_sweep_real *b, el_sweep_real *y)                              \
+    {                                                                                                                  \
+        el_sweep_forward(s, x, w, b, y);                                                                               \
+    }                                                                                                                  \
+                                                                                                                       \
+    void el_depthwise_conv2d_bwd_x_##FMT##__##ISA(const el_window *s, const el_sweep_real *dy, const el_sweep_real *w, \
+                                                  el_sweep_real *dx)                                                   \
+    {                                                                                                                  \
+        el_sweep_backward_x(s, dy, w, dx);                                                                             \
+    }                                                                                                                  \
+                                                                                                                       \
+    void el_depthwise_conv2d_bwd_w_##FMT##__##ISA(const el_window *s, float scale, const el_sweep_real *x,             \
+                                                  const el_sweep_real *dy, el_sweep_real *dw)                          \
+    {                                                                                                                  \
+        el_sweep_backward_w(s, scale, x, dy, dw);                                                                      \
+    }
 
 #endif

@@ -2,9 +2,9 @@
 #include "el/f16.h"
 #include "el/kernels.h"
 
-typedef uint16_t __attribute__((may_alias)) half_bits;
+#include "../inline.h"
 
-#define EL_INLINE static inline __attribute__((always_inline))
+typedef uint16_t __attribute__((may_alias)) half_bits;
 
 enum { INFINITE = 0x7C00, SIGN = 0x8000 };
 

@@ -9,11 +9,8 @@
 #ifndef EL_BLK_TILE_H
 #define EL_BLK_TILE_H
 
+#include "../inline.h"
 #include "../real.h"
-
-#include <stdint.h>
-
-#define EL_INLINE static inline __attribute__((always_inline))
 
 #ifdef EL_PAM
 #define EL_SIDE 1
@@ -27,16 +24,6 @@ typedef struct {
     EL_SUM c20, c21, c22, c23;
     EL_SUM c30, c31, c32, c33;
 } el_tile;
-
-EL_INLINE int32_t el_min(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-EL_INLINE int32_t el_max(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
 
 /* Each row starts with b[0..cols). */
 EL_INLINE el_tile el_tile_start(int cols, const el_real *b)

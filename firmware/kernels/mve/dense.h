@@ -5,11 +5,6 @@
 
 enum { EL_SUM_STEPS = EL_LANES < 8 ? 252 : 60 };
 
-EL_INLINE int32_t el_lower(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* In a register whose lanes are single floats too. */
 EL_INLINE float el_lanes_sum(float32x4_t v)
 {
@@ -47,7 +42,7 @@ EL_INLINE void el_dense_pair(int32_t in, const el_t *x, const el_t *w0, const el
     float32x4_t sum0 = vdupq_n_f32(0.0f);
     float32x4_t sum1 = sum0;
     for (int32_t left = in; left > 0;) {
-        const int32_t sixes = el_lower(left / EL_LANES, EL_SUM_STEPS) / 6;
+        const int32_t sixes = el_min(left / EL_LANES, EL_SUM_STEPS) / 6;
         el_v a0 = el_set(0.0f, EL_ALL);
         el_v a1 = a0;
         left -= sixes * 6 * EL_LANES;
@@ -115,7 +110,7 @@ static void el_dense_columns(int32_t pitch, int32_t out, const el_t *dy, const e
     const el_sum zero = el_sum_zero(EL_ALL);
     el_sum s0 = zero, s1 = zero, s2 = zero, s3 = zero;
     while (out > 0) {
-        const int32_t some = el_lower(out, EL_SUM_STEPS);
+        const int32_t some = el_min(out, EL_SUM_STEPS);
         const int32_t fours = some / 4;
         el_v a0 = el_set(0.0f, EL_ALL);
         el_v a1 = a0, a2 = a0, a3 = a0;
@@ -139,7 +134,7 @@ static void el_dense_column(int32_t pitch, int32_t out, const el_t *dy, const el
     el_sum sum = el_sum_zero(EL_ALL);
     while (out > 0) {
         el_v a = el_set(0.0f, EL_ALL);
-        int32_t steps = el_lower(out, EL_SUM_STEPS);
+        int32_t steps = el_min(out, EL_SUM_STEPS);
         out -= steps;
         for (; steps > 0; steps--, w += pitch) {
             a = el_fma_word(a, el_load(w, n), el_word_of(dy++));
@@ -184,7 +179,7 @@ static void el_dense_update(int32_t in, int32_t count, const uint32_t *factor, c
 void EL_KERNEL(dense_bwd_w)(int32_t in, int32_t out, float scale, const el_t *x, const el_t *dy, el_t *dw)
 {
     for (int32_t o = 0; o < out; o += EL_FACTORS, dw += EL_FACTORS * in) {
-        const int32_t count = el_lower(out - o, EL_FACTORS);
+        const int32_t count = el_min(out - o, EL_FACTORS);
         uint32_t factor[EL_FACTORS];
         for (int32_t k = 0; k < count; k++) {
             const el_t value = (el_t)(scale * (float)dy[o + k]);

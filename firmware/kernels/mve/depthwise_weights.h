@@ -87,7 +87,7 @@ EL_INLINE void el_dw_taps(int stride, int taps, el_taps v, el_t *dw, el_n n)
         float32x4_t sums[EL_TAPS * EL_FLOATS];
         int drained = 0;
         for (int32_t left = v.lines; left > 0; left -= v.rows) {
-            int32_t lines = el_lower(v.rows, left);
+            int32_t lines = el_min(v.rows, left);
             const el_t *p;
             if (taps == 1) {
                 EL_DW_TAP;
@@ -139,7 +139,7 @@ static void el_dw_patch_gradient(el_axis a, el_axis b, int32_t oa, int32_t ob, i
     const int32_t length = el_dw_reach(a, along);
     const int32_t line = length * EL_LANES;
     el_t *const packed = scratch + along * across * EL_LANES;
-    el_taps v = {packed, scratch, across, along, b.stride * line, a.w, el_upper(EL_SUM_TERMS / along, 1),
+    el_taps v = {packed, scratch, across, along, b.stride * line, a.w, el_max(EL_SUM_TERMS / along, 1),
                  b.k,    line,    b.w,    scale};
     if (full) {
         el_gather_lines(across, b.y, along, dy, a.y, scratch);
@@ -163,14 +163,14 @@ void EL_KERNEL(depthwise_conv2d_bwd_w)(const el_window *s, float scale, const el
     const el_axis a = turned ? el_dw_down(s) : el_dw_right(s);
     const el_axis b = turned ? el_dw_right(s) : el_dw_down(s);
     el_patch cut = el_dw_patch(a, b, 1);
-    cut.along = el_lower(cut.along, EL_SUM_TERMS);
+    cut.along = el_min(cut.along, EL_SUM_TERMS);
     const int many = cut.along < a.out || cut.across < b.out;
     for (int32_t c = 0; c < s->in_c; c += EL_LANES, x += EL_LANES, dy += EL_LANES, dw += EL_LANES) {
         const el_n n = el_some(s->in_c - c);
         for (int32_t ob = 0; ob < b.out; ob += cut.across) {
             for (int32_t oa = 0; oa < a.out; oa += cut.along) {
-                el_dw_patch_gradient(a, b, oa, ob, el_lower(cut.along, a.out - oa), el_lower(cut.across, b.out - ob),
-                                     scale, x, dy + ob * b.y + oa * a.y, dw, scratch, n, s->in_c - c >= EL_LANES,
+                el_dw_patch_gradient(a, b, oa, ob, el_min(cut.along, a.out - oa), el_min(cut.across, b.out - ob), scale,
+                                     x, dy + ob * b.y + oa * a.y, dw, scratch, n, s->in_c - c >= EL_LANES,
                                      c == 0 || many || s->in_c - c < EL_LANES);
             }
         }

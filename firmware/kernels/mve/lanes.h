@@ -8,7 +8,7 @@
 #ifndef EL_MVE_LANES_H
 #define EL_MVE_LANES_H
 
-#define EL_INLINE static inline __attribute__((always_inline))
+#include "../inline.h"
 
 typedef mve_pred16_t el_n;
 

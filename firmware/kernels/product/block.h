@@ -5,19 +5,7 @@
 #ifndef EL_PRODUCT_BLOCK_H
 #define EL_PRODUCT_BLOCK_H
 
-#include <stdint.h>
-
-#define EL_INLINE static inline __attribute__((always_inline))
-
-EL_INLINE int32_t el_min(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-EL_INLINE int32_t el_max(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
+#include "../inline.h"
 
 EL_INLINE int32_t el_ceil_div(int32_t a, int32_t b)
 {

@@ -350,4 +350,18 @@ EL_INLINE void el_product_backward_x(const el_window *shape, const el_map_t *dy,
     }
 }
 
+/* Both for a number format and an instruction set. */
+#define EL_CONV2D_BY_PRODUCTS(FMT, ISA)                                                                                \
+    void el_conv2d_fwd_##FMT##__##ISA(const el_window *s, const el_map_t *x, const el_map_t *w, const el_map_t *b,     \
+                                      el_map_t *y, void *scratch)                                                      \
+    {                                                                                                                  \
+        el_product_forward(s, x, w, b, y, scratch);                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    void el_conv2d_bwd_x_##FMT##__##ISA(const el_window *s, const el_map_t *dy, const el_map_t *w, el_map_t *dx,       \
+                                        void *scratch)                                                                 \
+    {                                                                                                                  \
+        el_product_backward_x(s, dy, w, dx, scratch);                                                                  \
+    }
+
 #endif

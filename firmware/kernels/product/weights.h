@@ -217,4 +217,12 @@ EL_INLINE void el_product_backward_w(const el_window *shape, float scale, const 
     }
 }
 
+/* For a number format and an instruction set. */
+#define EL_CONV2D_WEIGHTS_BY_PRODUCTS(FMT, ISA)                                                                        \
+    void el_conv2d_bwd_w_##FMT##__##ISA(const el_window *s, float scale, const el_map_t *x, const el_map_t *dy,        \
+                                        el_map_t *dw, void *scratch)                                                   \
+    {                                                                                                                  \
+        el_product_backward_w(s, scale, x, dy, dw, scratch);                                                           \
+    }
+
 #endif

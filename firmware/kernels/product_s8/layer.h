@@ -6,8 +6,7 @@
 #include "el/kernels.h"
 #include "el/quant.h"
 
-#define EL_INLINE static inline __attribute__((always_inline))
-#define EL_APART static __attribute__((noinline)) /* so that its loops have the registers for themselves */
+#include "../inline.h"
 
 /* What a sum that is small takes the short way with: see el_rescale_rows_s8. */
 typedef struct {
@@ -24,16 +23,6 @@ typedef struct {
     int left;                    /* a shift is to the left */
     const el_factor_s8 *factors; /* of each channel where all of them take the short way to all of int8, or NULL */
 } el_layer_s8;
-
-EL_INLINE int32_t el_min(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-EL_INLINE int32_t el_max(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
 
 EL_INLINE int32_t el_start_s8(const el_layer_s8 *l, int32_t channel)
 {

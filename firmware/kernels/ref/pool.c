@@ -1,4 +1,5 @@
 /* Max and average pooling over channels-last maps. Padding never wins a maximum. */
+#include "../inline.h"
 #include "../real.h"
 #include "el/math.h"
 
@@ -53,11 +54,6 @@ static void reach(int32_t i, int32_t pad, int32_t k, int32_t stride, int32_t out
 /* So many channels are summed side by side. */
 enum { TOGETHER = 32 };
 
-static int32_t fewer(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Zero, or the sums of some channels to where they belong. */
 static void clear(int32_t count, float *sum)
 {
@@ -90,7 +86,7 @@ void EL_REF(max_pool2d_bwd)(const el_window *s, const el_real *dy, const uint8_t
             reach(iy, s->pad_top, s->k_h, s->stride_h, s->out_h, &top, &bottom);
             reach(ix, s->pad_left, s->k_w, s->stride_w, s->out_w, &left, &right);
             for (int32_t c = 0; c < s->in_c; c += TOGETHER) {
-                const int32_t count = fewer(s->in_c - c, TOGETHER);
+                const int32_t count = el_min(s->in_c - c, TOGETHER);
                 clear(count, sum);
                 for (int32_t oy = top; oy < bottom; oy++) {
                     for (int32_t ox = left; ox < right; ox++) {
@@ -156,7 +152,7 @@ void EL_REF(avg_pool2d_bwd)(const el_window *s, const el_real *dy, el_real *dx)
             reach(iy, s->pad_top, s->k_h, s->stride_h, s->out_h, &top, &bottom);
             reach(ix, s->pad_left, s->k_w, s->stride_w, s->out_w, &left, &right);
             for (int32_t c = 0; c < s->in_c; c += TOGETHER) {
-                const int32_t count = fewer(s->in_c - c, TOGETHER);
+                const int32_t count = el_min(s->in_c - c, TOGETHER);
                 clear(count, sum);
                 for (int32_t oy = top; oy < bottom; oy++) {
                     for (int32_t ox = left; ox < right; ox++) {

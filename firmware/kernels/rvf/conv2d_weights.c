@@ -7,8 +7,4 @@
 
 #include "../product/weights.h"
 
-void el_conv2d_bwd_w_f32__rvf(const el_window *s, float scale, const float *x, const float *dy, float *dw,
-                              void *scratch)
-{
-    el_product_backward_w(s, scale, x, dy, dw, scratch);
-}
+EL_CONV2D_WEIGHTS_BY_PRODUCTS(f32, rvf)

@@ -12,9 +12,7 @@
 
 #include "el/ops.h"
 
-#ifndef EL_INLINE
-#define EL_INLINE static inline __attribute__((always_inline))
-#endif
+#include "../inline.h"
 
 enum { K = 3, GROUP = LANES * EACH /* channels at a time */ };
 

@@ -2,7 +2,7 @@
  * Gradients of weights stay in registers, too. */
 #include "el/kernels.h"
 
-#define EL_INLINE static inline __attribute__((always_inline))
+#include "../inline.h"
 
 typedef float element;
 typedef float unit;

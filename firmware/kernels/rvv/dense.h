@@ -9,11 +9,6 @@ enum {
     EL_LANES = 32 /* of sums along a row of weights, whatever the vectors' length: it says which terms are added */
 };
 
-EL_INLINE int32_t el_lower(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
 static const float el_no_sums[EL_LANES];
 
 EL_INLINE float el_total(el_floats sums)
@@ -59,7 +54,7 @@ EL_INLINE void el_outputs(int32_t in, const el_t *x, const el_t *w, const el_t *
 void EL_KERNEL(dense_fwd)(int32_t in, int32_t out, const el_t *x, const el_t *w, const el_t *b, el_t *y)
 {
     for (int32_t o = 0; o < out; o += 2, w += 2 * in) {
-        const int32_t next = el_lower(o + 1, out - 1);
+        const int32_t next = el_min(o + 1, out - 1);
         float first, second;
         el_outputs(in, x, w, w + (next - o) * in, &first, &second);
         y[o] = (el_t)((b != 0 ? (float)b[o] : 0.0f) + first);
@@ -160,7 +155,7 @@ EL_INLINE el_floats el_rows(int32_t rows, int32_t pitch, const el_t *p, size_t n
 {
     el_floats sum = el_nothing(n);
     while (rows > 0) {
-        const int32_t some = el_lower(rows, EL_SUM_ROWS);
+        const int32_t some = el_min(rows, EL_SUM_ROWS);
         el_floats part = el_nothing(n);
         rows -= some;
 #pragma clang loop unroll_count(4)

@@ -17,6 +17,7 @@ enum { EL_SUM_TERMS = 64 };
 #define EL_BYTES "2"
 #define EL_LOAD_SCALAR "flh"
 
+#include "../inline.h"
 #include "names.h"
 
 #endif

@@ -14,6 +14,7 @@ typedef float el_row_t;
 #define EL_BYTES "4"
 #define EL_LOAD_SCALAR "flw"
 
+#include "../inline.h"
 #include "names.h"
 
 #endif

@@ -15,8 +15,5 @@
 #define EL_VMEM__(op, bits, M) EL_VMEM_(op, bits, M)
 #define EL_VMEM(op, M) EL_VMEM__(op, EL_BITS, M)
 
-#define EL_INLINE static inline __attribute__((always_inline))
-#define EL_APART static __attribute__((noinline))
-
 /* What a vector holds of `count` elements, in groups of M: all there are, where they fit. */
 #define EL_VL_ALL(M, count) EL_VL(M, (count) < EL_VLMAX(M) ? (count) : EL_VLMAX(M))

@@ -120,13 +120,13 @@ static void EL_FN(el_dw_map)(el_axis a, el_axis b, int32_t channels, const el_t 
     v.taps = a.k;
     for (int32_t ob = 0; ob < b.out; ob++) {
         const int32_t ib = ob * b.stride - b.pad;
-        const int32_t low = el_upper(-ib, 0);
-        v.rows = el_upper(el_lower(b.k, b.in - ib) - low, 0);
+        const int32_t low = el_max(-ib, 0);
+        v.rows = el_max(el_min(b.k, b.in - ib) - low, 0);
         v.w = w + low * b.w;
         for (int32_t oa = 0; oa < a.out; oa += EL_RUN) {
             const int32_t ia = oa * a.stride - a.pad;
-            v.outputs = el_lower(EL_RUN, a.out - oa);
-            v.inside = el_dw_bits(-ia, el_lower(a.in - ia, (v.outputs - 1) * a.stride + a.k));
+            v.outputs = el_min(EL_RUN, a.out - oa);
+            v.inside = el_dw_bits(-ia, el_min(a.in - ia, (v.outputs - 1) * a.stride + a.k));
             v.x = x + (ib + low) * b.x + ia * a.x;
             v.y = y + ob * b.y + oa * a.y;
             EL_FN(el_dw_run)(&v, channels);
@@ -186,7 +186,7 @@ EL_INLINE void EL_FN(el_dw_taps_strip)(int32_t at, el_n n, int stride, int taps,
             if (j0 >= lead && j0 < full) {
                 const int whole = 1;
                 const uint32_t inside = 0;
-                int32_t blocks = el_lower((full - j0) / EL_RUN, budget);
+                int32_t blocks = el_min((full - j0) / EL_RUN, budget);
                 budget -= blocks;
                 j0 += blocks * EL_RUN;
                 for (; blocks > 0; blocks--) {
@@ -201,9 +201,9 @@ EL_INLINE void EL_FN(el_dw_taps_strip)(int32_t at, el_n n, int stride, int taps,
                 }
             } else {
                 const int whole = 0;
-                const int32_t outputs = el_lower(EL_RUN, out - j0);
+                const int32_t outputs = el_min(EL_RUN, out - j0);
                 const int32_t base = j0 * stride - v->pad;
-                const uint32_t inside = el_dw_bits(-base, el_lower(v->in - base, (outputs - 1) * stride + taps));
+                const uint32_t inside = el_dw_bits(-base, el_min(v->in - base, (outputs - 1) * stride + taps));
                 const el_v d0 = el_load(dy, n);
                 const el_v d1 = outputs > 1 ? el_load(dy + y_step, n) : zero;
                 const el_v d2 = outputs > 2 ? el_load(dy + 2 * y_step, n) : zero;
@@ -265,7 +265,7 @@ static void EL_FN(el_dw_taps)(el_axis a, el_axis b, int32_t row, int32_t from, i
     const int32_t low = row < b.pad ? (b.pad - row + b.stride - 1) / b.stride : 0;
     const int32_t reach = b.in - 1 + b.pad - row; /* an output beyond reach / stride reads past the map */
     el_taps v;
-    v.rows = reach < 0 ? 0 : el_lower(reach / b.stride + 1, b.out) - low;
+    v.rows = reach < 0 ? 0 : el_min(reach / b.stride + 1, b.out) - low;
     v.pad = a.pad - from;
     v.x = x + (low * b.stride - b.pad + row) * b.x - v.pad * a.x;
     v.dy = dy + low * b.y;
@@ -282,6 +282,6 @@ static void EL_FN(el_dw_taps)(el_axis a, el_axis b, int32_t row, int32_t from, i
     /* the first block that reads nothing before the map, and how many outputs are in blocks that end inside it */
     const int32_t inside = a.in + v.pad - taps; /* the last whole window begins here */
     v.lead = v.pad > 0 ? (v.pad + EL_RUN * a.stride - 1) / (EL_RUN * a.stride) * EL_RUN : 0;
-    v.full = inside < 0 ? 0 : el_lower(inside / a.stride + 1, a.out) / EL_RUN * EL_RUN;
+    v.full = inside < 0 ? 0 : el_min(inside / a.stride + 1, a.out) / EL_RUN * EL_RUN;
     EL_FN(el_dw_sweep)(&v, channels, taps);
 }

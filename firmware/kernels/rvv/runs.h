@@ -28,20 +28,10 @@ typedef struct {
     uint32_t inside;
 } el_run;
 
-EL_INLINE int32_t el_lower(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-EL_INLINE int32_t el_upper(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Bits first .. last - 1 */
 EL_INLINE uint32_t el_dw_bits(int32_t first, int32_t last)
 {
-    const int32_t from = el_upper(first, 0);
+    const int32_t from = el_max(first, 0);
     return last > from ? (0xFFFFFFFFu >> (32 - (last - from))) << from : 0u;
 }
 
@@ -139,9 +129,9 @@ void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const
 {
     const el_axis down = el_dw_down(s);
     const el_axis right = el_dw_right(s);
-    for (int32_t i = 0; i < el_lower(s->stride_h, s->in_h); i++) {
+    for (int32_t i = 0; i < el_min(s->stride_h, s->in_h); i++) {
         const el_phase a = el_dw_phase(i, down);
-        for (int32_t j = 0; j < el_lower(s->stride_w, s->in_w); j++) {
+        for (int32_t j = 0; j < el_min(s->stride_w, s->in_w); j++) {
             const el_phase b = el_dw_phase(j, right);
             EL_BY_GROUP(s->in_c, el_dw_turn, b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.first + b.first);
         }

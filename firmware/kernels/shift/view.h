@@ -5,10 +5,7 @@
 
 #include "el/ops.h"
 
-#include <stdint.h>
-
-#define EL_INLINE static inline __attribute__((always_inline))
-#define EL_APART static __attribute__((noinline)) /* so that its loops have the registers for themselves */
+#include "../inline.h"
 
 /* Output `channel` of `group` at a position is a sum over taps and `run` numbers that begin at group * run of a
  * position of the operand; weight first(group, channel) + tap * tap_step + i * run_step belongs to number i. */

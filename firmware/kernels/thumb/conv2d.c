@@ -8,13 +8,4 @@
 
 #include "../product/positions.h"
 
-void el_conv2d_fwd_f32__thumb(const el_window *s, const float *x, const float *w, const float *b, float *y,
-                              void *scratch)
-{
-    el_product_forward(s, x, w, b, y, scratch);
-}
-
-void el_conv2d_bwd_x_f32__thumb(const el_window *s, const float *dy, const float *w, float *dx, void *scratch)
-{
-    el_product_backward_x(s, dy, w, dx, scratch);
-}
+EL_CONV2D_BY_PRODUCTS(f32, thumb)

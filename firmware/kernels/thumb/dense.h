@@ -3,6 +3,7 @@
 #ifndef EL_THUMB_DENSE_H
 #define EL_THUMB_DENSE_H
 
+#include "dense_steps.h"
 #include "registers.h"
 
 /* y[0..4) = b[0..4) + w x */

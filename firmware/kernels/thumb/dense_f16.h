@@ -3,6 +3,7 @@
 #ifndef EL_THUMB_DENSE_F16_H
 #define EL_THUMB_DENSE_F16_H
 
+#include "dense_steps.h"
 #include "halves.h"
 
 #define EL_HALVES_8(h0, h1, h2, h3)                                                                                    \

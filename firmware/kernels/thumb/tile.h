@@ -37,7 +37,7 @@ static inline int32_t el_tile_height(int32_t left)
 #define EL_MACS_5 EL_MACS("s16", "s17", "s18", "s19", "s24")
 /* Columns are packed, or a row of them is `m` bytes behind the other; bytes of code of a term. */
 #define EL_PACKED "vldmia %[b]!, {s25-s28}\n\t"
-#define EL_APART "vldmia %[b], {s25-s28}\n\tadd.w %[b], %[b], %[m]\n\t"
+#define EL_COLUMNS_APART "vldmia %[b], {s25-s28}\n\tadd.w %[b], %[b], %[m]\n\t"
 #define EL_TERM_5(COLUMNS) "vldmia %[t]!, {s20-s24}\n\t" COLUMNS EL_MACS_4 EL_MACS_5
 #define EL_TERM_4(COLUMNS) "vldmia %[t]!, {s20-s23}\n\t" COLUMNS EL_MACS_4
 
@@ -85,8 +85,8 @@ typedef struct {
     }
 EL_DEFINE(el_add_5, EL_BYTES_5, EL_TERM_5(EL_PACKED), EL_FIVE_ROWS)
 EL_DEFINE(el_add_4, EL_BYTES_4, EL_TERM_4(EL_PACKED), EL_FOUR_ROWS)
-EL_DEFINE(el_add_5_apart, EL_BYTES_5 "+4", EL_TERM_5(EL_APART), EL_FIVE_ROWS)
-EL_DEFINE(el_add_4_apart, EL_BYTES_4 "+4", EL_TERM_4(EL_APART), EL_FOUR_ROWS)
+EL_DEFINE(el_add_5_apart, EL_BYTES_5 "+4", EL_TERM_5(EL_COLUMNS_APART), EL_FIVE_ROWS)
+EL_DEFINE(el_add_4_apart, EL_BYTES_4 "+4", EL_TERM_4(EL_COLUMNS_APART), EL_FOUR_ROWS)
 
 typedef void el_adder(int32_t panels, int32_t n, const float *a, const float *b, const el_add_steps *v, float *y,
                       int32_t l);

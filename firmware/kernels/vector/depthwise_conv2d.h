@@ -19,16 +19,6 @@ typedef struct {
     int32_t x, w, y;
 } el_axis;
 
-EL_INLINE int32_t el_lower(int32_t a, int32_t b)
-{
-    return a < b ? a : b;
-}
-
-EL_INLINE int32_t el_upper(int32_t a, int32_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Outputs of a line as runs compute them: three are computed as four. */
 EL_INLINE int32_t el_dw_round(int32_t outputs)
 {
@@ -53,7 +43,7 @@ static el_patch el_dw_patch(el_axis a, el_axis b, int32_t dy)
         p.along = ((EL_PATCH - (a.k - a.stride) * b.k) / (a.stride * b.k + dy)) / EL_RUN * EL_RUN;
     }
     const int32_t line = el_dw_reach(a, p.along);
-    p.across = el_lower((EL_PATCH - line * (b.k - b.stride)) / (line * b.stride + p.along * dy), b.out);
+    p.across = el_min((EL_PATCH - line * (b.k - b.stride)) / (line * b.stride + p.along * dy), b.out);
     return p;
 }
 
@@ -85,8 +75,8 @@ __attribute__((noinline)) static el_t *el_dw_pack(int32_t i, int32_t length, int
                                                   int32_t lines, int32_t in_b, int32_t step_b, const el_t *x, el_t *to,
                                                   el_n n, int full, int anew)
 {
-    const int32_t lead = el_lower(el_upper(-i, 0), length);
-    const int32_t inside = el_upper(el_lower(length, in_a - i) - lead, 0);
+    const int32_t lead = el_min(el_max(-i, 0), length);
+    const int32_t inside = el_max(el_min(length, in_a - i) - lead, 0);
     x += j * step_b + (i + lead) * step_a;
     for (; lines > 0; lines--, j++, x += step_b) {
         if (j < 0 || j >= in_b) {
@@ -237,7 +227,7 @@ static void el_dw_map(el_axis a, el_axis b, int32_t channels, const el_t *x, con
                       el_t *scratch)
 {
     const el_patch cut = el_dw_patch(a, b, 0);
-    const int32_t length = el_dw_reach(a, el_dw_round(el_lower(cut.along, a.out)));
+    const int32_t length = el_dw_reach(a, el_dw_round(el_min(cut.along, a.out)));
     const int many = cut.along < a.out || cut.across < b.out;
     el_t *const patch = scratch + (1 + a.k * b.k) * EL_LANES;
     const el_line v = {scratch, a.k, b.k, length * EL_LANES, b.stride * length * EL_LANES, b.y, a.y};
@@ -249,11 +239,11 @@ static void el_dw_map(el_axis a, el_axis b, int32_t channels, const el_t *x, con
             el_dw_copy(a.k, w + k * b.w, a.w, scratch + (1 + k * a.k) * EL_LANES, n, full);
         }
         for (int32_t ob = 0; ob < b.out; ob += cut.across) {
-            const int32_t across = el_lower(cut.across, b.out - ob);
+            const int32_t across = el_min(cut.across, b.out - ob);
             for (int32_t oa = 0; oa < a.out; oa += cut.along) {
                 el_dw_pack(oa * a.stride - a.pad, length, a.in, a.x, ob * b.stride - b.pad, el_dw_reach(b, across),
                            b.in, b.x, x, patch, n, full, c == 0 || many);
-                el_dw_outputs(a.stride, across, el_lower(cut.along, a.out - oa), &v, patch, y + ob * b.y + oa * a.y, n,
+                el_dw_outputs(a.stride, across, el_min(cut.along, a.out - oa), &v, patch, y + ob * b.y + oa * a.y, n,
                               full);
             }
         }
@@ -317,9 +307,9 @@ void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const
 {
     const el_axis down = el_dw_down(s);
     const el_axis right = el_dw_right(s);
-    for (int32_t i = 0; i < el_lower(s->stride_h, s->in_h); i++) {
+    for (int32_t i = 0; i < el_min(s->stride_h, s->in_h); i++) {
         const el_phase a = el_dw_phase(i, down);
-        for (int32_t j = 0; j < el_lower(s->stride_w, s->in_w); j++) {
+        for (int32_t j = 0; j < el_min(s->stride_w, s->in_w); j++) {
             const el_phase b = el_dw_phase(j, right);
             el_dw_turn(b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.x + b.x, scratch);
         }

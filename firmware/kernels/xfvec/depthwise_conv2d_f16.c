@@ -4,8 +4,6 @@
 #include "el/kernels.h"
 #include "pair.h"
 
-#define EL_INLINE EL_PAIR
-
 typedef el_f16 element;
 typedef el_pair unit;
 enum { LANES = 2, EACH = 2 };

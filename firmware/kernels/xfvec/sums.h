@@ -31,8 +31,8 @@ enum { EL_ROWS = 6, EL_TURN = 8 };
 /* Columns that are not packed: one row of them after the other */
 #define EL_COLUMNS_APART(k)                                                                                            \
     "flw f24, 0(%[b])\n\tflw f25, 4(%[b])\n\tflw f26, 8(%[b])\n\tflw f27, 12(%[b])\n\tadd %[b], %[b], %[ldb]\n\t"
-#define EL_APART(f, i, k, rows) EL_LOAD(f, "2*" #k "(%[a" #i "])")
-#define EL_MIXED(f, i, k, rows) EL_LOAD(f, "2*(" #rows "*" #k "+" #i ")(%[a])")
+#define EL_ROW_APART(f, i, k, rows) EL_LOAD(f, "2*" #k "(%[a" #i "])")
+#define EL_ROW_MIXED(f, i, k, rows) EL_LOAD(f, "2*(" #rows "*" #k "+" #i ")(%[a])")
 #define EL_TERM_4(COLUMNS, ROW, k)                                                                                     \
     COLUMNS(k)                                                                                                         \
     ROW(28, 0, k, 4)                                                                                                   \
@@ -119,7 +119,7 @@ enum { EL_TERM_BYTES_4 = 4 * 24, EL_TERM_BYTES_6 = 4 * 34, EL_WORD = 4 };
         uint32_t entry;                                                                                                \
         __asm volatile(                                                                                                \
             EL_BEGIN(EL_CLEAR_##H) "mv %[b], %[panel]\n\tjr %[entry]\n1:\n\t" EL_EIGHT(EL_TERM_##H, EL_COLUMNS,        \
-                                                                                       EL_APART) EL_STEP_##H           \
+                                                                                       EL_ROW_APART) EL_STEP_##H       \
             "addi %[b], %[b], 128\n\tbne %[b], %[all], 1b\n\t" EL_FINISH_##H EL_ON_##H                                 \
             "addi %[tiles], %[tiles], -1\n\tbnez %[tiles], 5b\n\t.option pop"                                          \
             : [a0] "+&r"(a0), [a1] "+&r"(a1), [a2] "+&r"(a2), [a3] "+&r"(a3), [a4] "+&r"(a4), [a5] "+&r"(a5),          \
@@ -140,18 +140,19 @@ enum { EL_TERM_BYTES_4 = 4 * 24, EL_TERM_BYTES_6 = 4 * 34, EL_WORD = 4 };
         el_f16 *t;                                                                                                     \
         uint32_t entry;                                                                                                \
         b -= ahead * ldb;                                                                                              \
-        __asm volatile(EL_BEGIN(EL_CLEAR_##H) "mv %[a], %[rows]\n\tjr %[entry]\n1:\n\t" EL_EIGHT(                      \
-                           EL_TERM_##H, COLUMNS, EL_MIXED) "addi %[a], %[a], 16*" #H "\n\t" STEP                       \
-                                                           "bne %[b], %[all], 1b\n\t" EL_LOAD(                         \
-                                                               28, "0(%[scale])") "mv %[t], %[y]\n\t" EL_SCALED_##H    \
-                       "addi %[y], %[y], 16\n\tadd %[b], %[b], %[back]\n\tadd %[all], %[all], %[next]\n\t"             \
-                       "addi %[panels], %[panels], -1\n\tbnez %[panels], 5b\n\t.option pop"                            \
-                       : [a] "=&r"(a), [b] "+&r"(b), [all] "+&r"(all), [y] "+&r"(y), [t] "=&r"(t),                     \
-                         [panels] "+&r"(panels), [entry] "=&r"(entry)                                                  \
-                       : [rows] "r"(rows - skip * H), [scale] "r"(scale), [ldy] "r"(2 * ldy), [ldb] "r"(2 * ldb),      \
-                         [back] "r"(2 * (next - (count + ahead) * ldb)), [next] "r"(2 * next),                         \
-                         [skip] "r"(skip * (EL_TERM_BYTES_##H + MORE))                                                 \
-                       : "memory", EL_F_REGISTERS);                                                                    \
+        __asm volatile(                                                                                                \
+            EL_BEGIN(EL_CLEAR_##H) "mv %[a], %[rows]\n\tjr %[entry]\n1:\n\t" EL_EIGHT(                                 \
+                EL_TERM_##H, COLUMNS,                                                                                  \
+                EL_ROW_MIXED) "addi %[a], %[a], 16*" #H "\n\t" STEP                                                    \
+                              "bne %[b], %[all], 1b\n\t" EL_LOAD(28, "0(%[scale])") "mv %[t], %[y]\n\t" EL_SCALED_##H  \
+            "addi %[y], %[y], 16\n\tadd %[b], %[b], %[back]\n\tadd %[all], %[all], %[next]\n\t"                        \
+            "addi %[panels], %[panels], -1\n\tbnez %[panels], 5b\n\t.option pop"                                       \
+            : [a] "=&r"(a), [b] "+&r"(b), [all] "+&r"(all), [y] "+&r"(y), [t] "=&r"(t), [panels] "+&r"(panels),        \
+              [entry] "=&r"(entry)                                                                                     \
+            : [rows] "r"(rows - skip * H), [scale] "r"(scale), [ldy] "r"(2 * ldy), [ldb] "r"(2 * ldb),                 \
+              [back] "r"(2 * (next - (count + ahead) * ldb)), [next] "r"(2 * next),                                    \
+              [skip] "r"(skip * (EL_TERM_BYTES_##H + MORE))                                                            \
+            : "memory", EL_F_REGISTERS);                                                                               \
     }
 
 #else
