@@ -10,7 +10,8 @@ import numpy as np
 from edgelearn.ops import OPS
 from edgelearn.ops.optimizers import Optim
 from edgelearn.ops.shift_latents import latent_count, weights_of
-from tests.support.kernel_cases import EPS, Case, settings
+from tests.support.kernel_cases import EPS, Case
+from tests.support.kernel_cases_steps import settings
 from tests.support.kernel_numbers import real
 
 BITS = (3, 4, 2)

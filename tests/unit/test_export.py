@@ -19,8 +19,8 @@ from edgelearn.ops.optimizers import Optim
 from edgelearn.passes.fold import unfold
 from edgelearn.reference import Reference
 from edgelearn.training import training_graph
+from tests.unit.import_cases import CASES
 from tests.unit.import_models import model, node, predict, random, run, samples, save
-from tests.unit.test_import_ops import CASES
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "wearable" / "wearable.onnx"
 # Cases with weights that can be trained; every way an initializer can be rearranged is among them.

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import evil_importer
 from tests.unit import onnx_nodes
-from tests.unit.test_tflite_ops import MODELS
+from tests.unit.tflite_models import MODELS
 from tools import fuzz_models
 from tools.fuzz_models import attempt, case, fuzz
 

@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from edgelearn.errors import InputError
 from edgelearn.importers import load
 from edgelearn.importers.content import MOST_BYTES
+from tests.unit.import_cases import CASES
 from tests.unit.import_models import model, node, random, save
-from tests.unit.test_import_ops import CASES
 
 
 def refused(path: Path) -> InputError:

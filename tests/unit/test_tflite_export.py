@@ -15,7 +15,7 @@ from edgelearn.importers import load
 from edgelearn.interpreter import Interpreter
 from edgelearn.passes.dequantize import dequantize
 from tests.support.tflite_files import RELU, TfliteNet, run, samples, simulate
-from tests.unit.test_tflite_ops import MODELS, conv8, dense8, floats, half_weights, with_const
+from tests.unit.tflite_models import MODELS, conv8, dense8, floats, half_weights, with_const
 
 FLOAT = ("conv relu6", "depthwise multiplier", "dense of a map", "dense along a map")
 MIXED = "int8 weights that the file widens"

@@ -17,7 +17,7 @@ from edgelearn.importers.tflite.parse import HINT
 from edgelearn.interpreter import PACKAGES, Interpreter
 from edgelearn.passes.dequantize import dequantize
 from tests.support.tflite_files import TfliteNet
-from tests.unit.test_tflite_ops import MODELS, floats, unary
+from tests.unit.tflite_models import MODELS, floats, unary
 from tools.mutations import mutate
 
 MUTATIONS = 300
