@@ -2,7 +2,7 @@
  *
  * A fully connected layer has one position, for which sorting is not worth it: its weights are read in order, and what
  * each code is multiplied with is added up, for as many codes as there are. */
-#include "../shift/taps.h"
+#include "../shift/blocks.h"
 
 #include "el/kernels.h"
 #include "el/quant.h"
@@ -102,34 +102,11 @@ static void eight(const el_view *v, const operands *l, el_outputs block, const i
     }
 }
 
-/* Scratch: a patch, where the runs of eight positions begin, sorted terms. */
-static void layer(const el_view *v, const operands *l, void *scratch)
-{
-    const int32_t words = el_view_terms(v) * EL_TERM_WORDS;
-    uint32_t *patch = scratch;
-    int32_t *at = (void *)(patch + words);
-    uint16_t *sorted = (void *)(at + v->taps * EL_POSITIONS_S8);
-    for (int32_t i = 0; i < words; i++) {
-        patch[i] = 0; /* positions that a map does not have */
+#define EL_CLEAR(words, patch)                                                                                         \
+    for (int32_t i = 0; i < words; i++) {                                                                              \
+        patch[i] = 0; /* positions that a map does not have */                                                         \
     }
-    const int32_t each = el_taps_outputs(v);
-    const int32_t pitch = el_view_pitch(v);
-    const int32_t positions = el_view_positions(v);
-    el_outputs block = {0, 0, 0};
-    for (int32_t done = 0; done < pitch; done += block.outputs) {
-        block = el_outputs_next(v, block, each);
-        el_sort_outputs(v, l->w, l->bits, block, sorted);
-        el_place place = {0, 0, at};
-        for (int32_t p = 0; p < positions; p += EL_POSITIONS_S8) {
-            const int32_t some = positions - p < EL_POSITIONS_S8 ? positions - p : EL_POSITIONS_S8;
-            for (int32_t i = 0; i < some; i++, el_place_next(v, &place)) {
-                place.at = at + i * v->taps;
-                el_view_runs(v, &place);
-            }
-            eight(v, l, block, at, some, patch, sorted, done, l->y + p * pitch + done);
-        }
-    }
-}
+EL_LAYER_IN_BLOCKS(layer, operands, EL_POSITIONS_S8, EL_CLEAR, eight)
 
 void el_conv2d_shift_fwd_s8__blk(const el_window *s, int32_t bits, int32_t x_zero, int32_t y_zero, int32_t min,
                                  int32_t max, const int8_t *x, const uint8_t *w, const int32_t *b,

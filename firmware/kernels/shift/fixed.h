@@ -7,7 +7,7 @@
 #define EL_SHIFT_FIXED_H
 
 #include "../real.h"
-#include "taps.h"
+#include "blocks.h"
 
 #include "el/kernels.h"
 
@@ -134,8 +134,9 @@ typedef struct {
 
 /* Two positions, or one, of a block of outputs. */
 static void el_fixed_positions(const el_view *v, const el_fixed *l, el_outputs block, const int32_t *at, int32_t some,
-                               uint32_t *patch, const uint16_t *sorted, el_real *y)
+                               uint32_t *patch, const uint16_t *sorted, int32_t o, el_real *y)
 {
+    (void)o;
     const int32_t terms = el_view_terms(v);
     const int32_t size = el_taps_bytes(terms) / 2;
     const int32_t pitch = el_view_pitch(v);
@@ -173,30 +174,8 @@ static void el_fixed_positions(const el_view *v, const el_fixed *l, el_outputs b
     }
 }
 
-/* Scratch: a patch, where the runs of two positions begin, sorted terms. */
-static void el_fixed_layer(const el_view *v, const el_fixed *l, void *scratch)
-{
-    uint32_t *patch = scratch;
-    int32_t *at = (void *)(patch + el_view_terms(v) * EL_TERM_WORDS);
-    uint16_t *sorted = (void *)(at + v->taps * EL_FIXED_POSITIONS);
-    const int32_t each = el_taps_outputs(v);
-    const int32_t pitch = el_view_pitch(v);
-    const int32_t positions = el_view_positions(v);
-    el_outputs block = {0, 0, 0};
-    for (int32_t done = 0; done < pitch; done += block.outputs) {
-        block = el_outputs_next(v, block, each);
-        el_sort_outputs(v, l->w, l->bits, block, sorted);
-        el_place place = {0, 0, at};
-        for (int32_t p = 0; p < positions; p += EL_FIXED_POSITIONS) {
-            const int32_t some = positions - p < EL_FIXED_POSITIONS ? 1 : EL_FIXED_POSITIONS;
-            for (int32_t i = 0; i < some; i++, el_place_next(v, &place)) {
-                place.at = at + i * v->taps;
-                el_view_runs(v, &place);
-            }
-            el_fixed_positions(v, l, block, at, some, patch, sorted, l->y + p * pitch + done);
-        }
-    }
-}
+#define EL_FIXED_CLEAR(words, patch) /* a single position is summed alone */
+EL_LAYER_IN_BLOCKS(el_fixed_layer, el_fixed, EL_FIXED_POSITIONS, EL_FIXED_CLEAR, el_fixed_positions)
 
 /* All six steps in a format. */
 #define EL_FIXED_STEPS(FMT)                                                                                            \
