@@ -112,20 +112,4 @@ EL_INLINE void el_rescale_rows_s8(const el_layer_s8 *l, const int whole, const i
     }
 }
 
-/* el_rescale_s8(l, rows, first, count, sums, y) for each of `rows` that an instruction set has. */
-#define EL_RESCALE_S8(rows)                                                                                            \
-    EL_APART void el_rescale_##rows##_s8(const el_layer_s8 *l, int32_t first, int32_t count, const int32_t *sums,      \
-                                         int8_t *y)                                                                    \
-    {                                                                                                                  \
-        if (!l->small) {                                                                                               \
-            for (int32_t k = 0; k < count; k++, sums += rows) {                                                        \
-                el_rescale_any_s8(l, first + k, rows, sums, y + k);                                                    \
-            }                                                                                                          \
-        } else if (el_whole_s8(l)) {                                                                                   \
-            el_rescale_rows_s8(l, 1, rows, first, count, sums, y);                                                     \
-        } else {                                                                                                       \
-            el_rescale_rows_s8(l, 0, rows, first, count, sums, y);                                                     \
-        }                                                                                                              \
-    }
-
 #endif

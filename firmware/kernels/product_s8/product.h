@@ -10,7 +10,7 @@
  *     el_pack_s8(panel, i, rows, line, x_zero): line i of `rows`
  *     el_sums_s8(layer, panel, rows, first, count, sums): sums[channel][row] of at most EL_CHUNK_S8 channels, for
  *         EL_ROWS_S8 positions or one
- *     el_rescale_s8(layer, rows, first, count, sums, y), of layer.h or its own
+ *     el_rescale_s8(layer, rows, first, count, sums, y), of rescale.h or its own
  *     EL_CHANNELS_S8  defined where it has an el_channels_s8 of its own
  *     EL_TAKE_S8(layer, left), EL_REST_S8(rows): how many of the positions that are left come next; what rows may be
  *         where they are not EL_ROWS_S8

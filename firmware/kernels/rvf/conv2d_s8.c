@@ -131,18 +131,7 @@ EL_INLINE void el_sums_s8(const el_layer_s8 *l, const el_panel_s8 *panel, const 
     }
 }
 
-EL_RESCALE_S8(1)
-EL_RESCALE_S8(6)
-
-EL_INLINE void el_rescale_s8(const el_layer_s8 *l, const int rows, int32_t first, int32_t count, const int32_t *sums,
-                             int8_t *y)
-{
-    if (rows == 1) {
-        el_rescale_1_s8(l, first, count, sums, y);
-    } else {
-        el_rescale_6_s8(l, first, count, sums, y);
-    }
-}
+#include "../product_s8/rescale.h"
 
 #include "../product_s8/product.h"
 
