@@ -18,14 +18,18 @@ def guarded(work: Callable[[], int], *, last: bool = False) -> int:
     """The exit code of `work`; INTERRUPTED if one of the signals broke it off.
 
     `last`: nothing follows but the end of the process, which is not worth breaking off any more. A signal that was
-    ignored before, as nohup has it, stays ignored.
+    ignored before, as nohup has it, stays ignored. One that comes while a module is imported waits until that is done:
+    extensions that are broken off halfway may crash, or go on as if nothing had happened.
     """
     before = {number: handler for number in STOPS if (handler := signal.getsignal(number)) is not signal.SIG_IGN}
     hook, sys.unraisablehook = sys.unraisablehook, _unraisable
     try:
         _handle(before, _interrupt)
         return work()
-    except KeyboardInterrupt:
+    except BaseException as error:
+        waiting = signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0
+        if not waiting and not isinstance(error, KeyboardInterrupt):
+            raise
         _handle(before, signal.SIG_IGN)
         with contextlib.suppress(OSError):
             print("interrupted", file=sys.stderr, flush=True)
@@ -42,7 +46,20 @@ def _handle(numbers: Any, handler: Any) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    if not _importing(frame):
+        raise KeyboardInterrupt
+    _soon()
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None and not frame.f_code.co_filename.startswith("<frozen importlib"):
+        frame = frame.f_back
+    return frame is not None
+
+
+def _soon() -> None:
+    signal.signal(signal.SIGALRM, _interrupt)
+    signal.setitimer(signal.ITIMER_REAL, SOON)
 
 
 def _unraisable(what: sys.UnraisableHookArgs) -> None:
@@ -50,5 +67,4 @@ def _unraisable(what: sys.UnraisableHookArgs) -> None:
     if not issubclass(what.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(what)
         return
-    signal.signal(signal.SIGALRM, _interrupt)
-    signal.setitimer(signal.ITIMER_REAL, SOON)
+    _soon()

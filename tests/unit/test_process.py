@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -148,6 +149,25 @@ sys.exit(guarded(lambda: {work}, last=True))
 def test_the_end_of_a_process_is_not_broken_off(work: str, code: int, err: str) -> None:
     done = subprocess.run(_python(LATE, work=work), env=environment(), capture_output=True, text=True, timeout=30)
     assert (done.returncode, done.stdout, done.stderr) == (code, "left in order\n", err)
+
+
+def test_an_import_is_not_broken_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    """protobuf's extension crashes if it is, a few hundredths of a second in the first half of one."""
+    text = "import signal, time\nsignal.raise_signal(signal.SIGINT)\ntime.sleep(0.05)\nwhole = True\n"
+    (tmp_path / "slow_to_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = []
+
+    def work() -> int:
+        seen.append(importlib.import_module("slow_to_import").whole)
+        time.sleep(20)
+        return 0
+
+    start = time.monotonic()
+    assert guarded(work) == INTERRUPTED
+    assert seen == [True]
+    assert time.monotonic() - start < 5
+    assert capsys.readouterr().err == "interrupted\n"
 
 
 def test_an_interrupt_while_the_program_is_imported(tmp_path: Path) -> None:
