@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, nearest
 
 LEAST_SCALE, MOST_SCALE = 2.0**-16, 2.0**24  # of the loss in fp16
 HALF_SETTINGS = ("precision", "rounding", "loss_scale", "scale_every")  # what an FP32 plan knows nothing of
@@ -132,8 +131,8 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
         if "unknown field" in text:
             names = TrainConfig.__struct_fields__
             wrong = text.split("unknown field `")[1].split("`")[0]
-            near = difflib.get_close_matches(wrong, names, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
+            near = nearest(wrong, names)
+            hint = f"did you mean {near}? " if near else ""
             hint += "the settings are: " + ", ".join(names)
         message = text.split(" - at ")[0]
         raise InputError(

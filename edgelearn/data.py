@@ -8,6 +8,7 @@ that they stand for.
 from __future__ import annotations
 
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from edgelearn.passes.samples import sample_quant
 from edgelearn.verdict import takes_labels
 
 NEEDED = ("x_train", "y_train", "x_test", "y_test")
+DAMAGED = "is not an npz archive, or one that is damaged or cut short"
 
 
 @dataclass(frozen=True)
@@ -123,19 +125,32 @@ def _read(path: Path) -> dict[str, np.ndarray]:
     if path.exists() and not path.is_file():
         raise InputError("not a file", where=str(path))
     if not path.is_file():
-        arrays = ", ".join(f"{name}=..." for name in NEEDED)
-        raise InputError(f"data file {path} does not exist", hint=f"numpy.savez({str(path)!r}, {arrays})")
+        raise InputError(f"data file {path} does not exist", hint=_writing(str(path)))
+    name = ""
     try:
         archive = np.load(path, allow_pickle=False)
         if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise InputError("the data file is a single array, not an npz archive", where=str(path))
+            raise InputError("the data file is a single array, not an npz archive", where=str(path), hint=_writing())
+        arrays = {}
         with archive:
-            return {name: archive[name] for name in archive.files}
-    except InputError:
-        raise
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, MemoryError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"the data file can't be read: {reason}", where=str(path)) from None
+            for name in archive.files:
+                arrays[name] = archive[name]
+        return arrays
+    except OSError as error:
+        reason = f"can't be read: {(error.strerror or str(error)).lower()}"
+    except MemoryError:
+        reason = f"has more in {name} than this computer can hold"
+    except ValueError as error:
+        objects = name and "allow_pickle" in str(error)
+        reason = f"has Python objects in {name}, and no numbers" if objects else DAMAGED
+    except (EOFError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        reason = DAMAGED
+    raise InputError(f"the data file {reason}", where=str(path), hint=_writing())
+
+
+def _writing(path: str = "samples.npz") -> str:
+    """What writes an archive; not over a file that is there and may be something else."""
+    return f"numpy.savez({path!r}, {', '.join(f'{name}=...' for name in NEEDED)})"
 
 
 def _integer_arrays(arrays: Mapping[str, np.ndarray], graph: Graph, loss: str) -> dict[str, Quant]:

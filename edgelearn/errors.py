@@ -6,8 +6,18 @@ Exit codes: 0 done, 1 the input can't be done, 2 usage, 3 a compiler failed, 4 b
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 WIDTH = 80
+LIKENESS = 0.7  # of a word that may have been meant
 COMMANDS = ("sudo ", "apt-get ", "pip ", "numpy.")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of `known` that somebody who wrote `name` most likely meant; "" if none is near."""
+    import difflib  # not at the top: most commands never need it
+
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=LIKENESS)), "")
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

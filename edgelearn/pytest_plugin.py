@@ -101,8 +101,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     error = call.excinfo.value if call.excinfo else None
     if FIXTURES & set(getattr(item, "fixturenames", ())) and _is_ours(error) and call.excinfo is not None:
         own = [entry for entry in call.excinfo.traceback if Path(entry.path) == item.path]
-        where = f"{item.path}:{own[-1].lineno + 1}\n" if own else ""
-        outcome.get_result().longrepr = f"{where}{error.render()}"
+        # The first line is what pytest's summary shows of a failure.
+        where = f"\n\n{item.path}:{own[-1].lineno + 1}: {type(error).__name__}" if own else ""
+        outcome.get_result().longrepr = f"{error.render()}{where}"
 
 
 def _is_ours(error: BaseException | None) -> TypeGuard[EdgelearnError]:

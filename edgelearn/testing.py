@@ -6,7 +6,6 @@ This is what the pytest fixtures hand out (`edgelearn.pytest_plugin`, docs/PYTES
 from __future__ import annotations
 
 import contextlib
-import difflib
 import fcntl
 import hashlib
 import json
@@ -24,7 +23,7 @@ from edgelearn.build.image import Flash, Ram
 from edgelearn.build.verify import verify_image
 from edgelearn.cli.files import make_folder, write_arrays, write_text
 from edgelearn.config import TrainConfig
-from edgelearn.errors import ToolError, UsageError
+from edgelearn.errors import ToolError, UsageError, nearest
 from edgelearn.export import export_model
 from edgelearn.link import Own
 from edgelearn.plan import Plan
@@ -265,10 +264,10 @@ class Workshop:
         known = (*JOB_SETTINGS, *TrainConfig.__struct_fields__)
         for name in settings:
             if name not in known:
-                near = difflib.get_close_matches(name, known, n=1)
+                near = nearest(name, known)
                 raise UsageError(
                     f"there is no setting '{name}'",
-                    hint=f"did you mean {near[0]}?" if near else f"settings are {', '.join(known)}",
+                    hint=f"did you mean {near}?" if near else f"settings are {', '.join(known)}",
                 )
         flags = {k: str(v) if isinstance(v, Path) else v for k, v in settings.items()}
         flags["model"] = str(model) if model is not None else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import errno
 import importlib
 import os
@@ -16,7 +15,7 @@ import click
 from edgelearn import __version__
 from edgelearn.cli.interrupts import guarded
 from edgelearn.cli.output import emit, say
-from edgelearn.errors import EdgelearnError, InputError, InternalError, UsageError
+from edgelearn.errors import EdgelearnError, InputError, InternalError, UsageError, nearest
 
 # What a disk says that is full or may not be written; anything else that the system refuses is a bug of ours.
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG}
@@ -56,10 +55,10 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and not args[0].startswith("-") and args[0] not in COMMANDS:
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = nearest(args[0], COMMANDS)
             raise UsageError(
                 f"there is no command '{args[0]}'",
-                hint=f"did you mean 'edgelearn {near[0]}'?" if near else "edgelearn --help lists the commands",
+                hint=f"did you mean 'edgelearn {near}'?" if near else "edgelearn --help lists the commands",
             )
         return super().resolve_command(ctx, args)
 
@@ -127,9 +126,9 @@ def _usage(error: click.ClickException) -> UsageError:
     hint = f"{program} --help lists what it takes"
     if isinstance(error, click.NoSuchOption):
         known = [name for p in (ctx.command.params if ctx else ()) for name in p.opts] + ["--help"]
-        near = difflib.get_close_matches(error.option_name, known, n=1)
+        near = nearest(error.option_name, known)
         message = f"there is no option {error.option_name}"
-        return UsageError(message, where=program, hint=f"did you mean {near[0]}?" if near else hint)
+        return UsageError(message, where=program, hint=f"did you mean {near}?" if near else hint)
     message = error.format_message().strip().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], where=program, hint=hint)
 

@@ -186,12 +186,17 @@ def _portable(board: Board) -> Board:
     return msgspec.structs.replace(board, kernels=tuple(isa for isa in board.kernels if isa in PORTABLE))
 
 
+def project_settings(project: str | None) -> tuple[Path, Settings]:
+    """The folder of a project, this one if none is named, and its settings; UsageError if the named one is none."""
+    folder = Path(project or ".")
+    if project and not (folder / FILE).is_file():
+        raise UsageError(f"there is no {FILE} in {folder}")
+    return folder, read_settings(folder)
+
+
 def make_job(flags: dict[str, Any]) -> Job:
     """Flags over the file over the defaults. UsageError if no model is named anywhere."""
-    folder = Path(flags.get("project") or ".")
-    if flags.get("project") and not (folder / FILE).is_file():
-        raise UsageError(f"there is no {FILE} in {folder}")
-    settings = read_settings(folder)
+    folder, settings = project_settings(flags.get("project"))
     model = flags.get("model") or (folder / settings.model if settings.model else None)
     if model is None:
         raise UsageError(

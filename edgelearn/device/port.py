@@ -122,6 +122,8 @@ def _explain(port: str, baud: int, error: Exception) -> DeviceError:
         return DeviceError(f"{port} can't do {baud:,} baud", hint="--baud 115200 works on nearly all ports")
     if number == errno.ENOENT or "no such file" in text or "not find" in text or isinstance(error, ValueError):
         return DeviceError(f"there is no port {port}", hint=LIST_PORTS)
+    if "[errno -" in text:  # of the resolver, which counts down from 0
+        return DeviceError(f"there is no host {urlsplit(port).hostname}", where=port)
     return DeviceError(f"{port} can't be opened: {error}")
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
-
 from edgelearn.config import TrainConfig
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, nearest
 from edgelearn.graph import Graph, Node, Origin
 from edgelearn.methods.base import trainable
 from edgelearn.methods.blocks import find_blocks
@@ -63,8 +61,8 @@ def _named(graph: Graph, choice: str) -> list[Node]:
         name = part if part in layers else part.removesuffix(BEHIND)
         if name not in layers:
             own = [node.name for node in graph.nodes if trainable(graph, node)]
-            near = difflib.get_close_matches(name, layers, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
+            near = nearest(name, layers)
+            hint = f"did you mean '{near}'? " if near else ""
             raise InputError(
                 f"no layer '{name}' with weights to train",
                 where="--train",

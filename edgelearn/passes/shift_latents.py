@@ -6,14 +6,13 @@ optimizer, and where they begin follows from the weights (ops/shift_latents.py),
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from edgelearn.config import TrainConfig
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, nearest
 from edgelearn.graph import Graph, Node, Role, Tensor
 from edgelearn.ops.shift import encode
 from edgelearn.ops.shift_latents import begin, latent_count, span_of
@@ -96,8 +95,8 @@ def _picked(graph: Graph, marked: list[Node], wanted: str) -> list[Node]:
     names = [part.strip() for part in wanted.split(",")]
     for name in names:
         if name not in by_name:
-            near = difflib.get_close_matches(name, by_name, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
+            near = nearest(name, by_name)
+            hint = f"did you mean '{near}'? " if near else ""
             own = ", ".join(node.name for node in marked)
             raise InputError(
                 f"no layer '{name}' whose weights are shifts", where=FLAG,

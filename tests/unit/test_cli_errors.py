@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, nearest
 from tests.support.cli import DATA, MODEL, edgelearn, environment, small_data, spawn
 
 Capture = pytest.CaptureFixture[str]
@@ -193,3 +193,12 @@ def test_a_port_that_can_not_be_is_said_before_anything_is_built(
     said = edgelearn(capsys, "monitor", "--port", port)
     assert said.code == 4
     assert message in " ".join(said.err.split())
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [("--bord", "--board"), ("epoch", "epochs"), ("--boards", "--board"), ("learning", ""), ("--model", "")],
+)
+def test_only_what_is_near_is_offered(written: str, meant: str) -> None:
+    known = ("--board", "--port", "--batch", "--bake", "epochs", "rounding", "lr")
+    assert nearest(written, known) == meant

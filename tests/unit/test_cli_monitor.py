@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from edgelearn.device.port import RATES
+from edgelearn.link.diagnosis import PROBE
 from tests.support.cli import MODEL, edgelearn
 
 Capture = pytest.CaptureFixture[str]
@@ -94,3 +98,35 @@ def test_no_such_port(capsys: Capture) -> None:
     said = edgelearn(capsys, "monitor", "--port", "/dev/ttyNONE7")
     assert said.code == 4
     assert "there is no port /dev/ttyNONE7" in said.err
+
+
+def test_a_host_that_is_not_there(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*args: object, **options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    said = edgelearn(capsys, "monitor", "--port", "socket://desk.invalid:5555")
+    assert (said.code, said.err) == (4, "error: there is no host desk.invalid\n  at socket://desk.invalid:5555\n")
+
+
+def test_the_time_for_a_first_answer_is_the_time(capsys: Capture) -> None:
+    """A silent port is asked at other rates as well, once."""
+    master, slave = os.openpty()
+    try:
+        start = time.monotonic()
+        said = edgelearn(capsys, "monitor", "--port", os.ttyname(slave), "--timeout", 0.3)
+        taken = time.monotonic() - start
+    finally:
+        os.close(master)
+        os.close(slave)
+    assert (said.code, "is silent: no answer in 0.3 s" in said.err) == (4, True)
+    assert taken < 0.3 + (len(RATES) - 1) * PROBE + 2
+
+
+def test_what_could_not_be_written_in_the_end_is_said_at_once(tmp_path: Path, capsys: Capture) -> None:
+    said = edgelearn(capsys, "monitor", "--port", "/dev/null", "--report", tmp_path)
+    assert said.code == 2
+    assert f"error: this is a folder, not a file to write\n  at --report {tmp_path}\n" in said.err
+    said = edgelearn(capsys, "monitor", "--port", "/dev/null", "--project", tmp_path)
+    assert (said.code, said.err.split()[-2:]) == (2, ["in", str(tmp_path)])
+    assert said.err.startswith("error: there is no edgelearn.toml in")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -161,3 +163,47 @@ def test_a_file_of_float_layers_has_no_integers(tmp_path: Path) -> None:
     x = net.input((1, 4))
     net.op("FULLY_CONNECTED", [x, net.const(np.ones((3, 4), np.float32))], (1, 3))
     assert sample_quant(imported(net.content(), tmp_path)) is None
+
+
+def _archive(folder: Path, save: Callable[..., None] = np.savez, **changes: object) -> Path:
+    path = folder / "samples.npz"
+    x, y = np.zeros((40, 4), np.float32), np.zeros(40, np.int64)
+    save(path, **{"x_train": x, "y_train": y, "x_test": x, "y_test": y, **changes})
+    return path
+
+
+def _end_cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def _middle_damaged(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[60:90] = b"\xff" * 30
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        _end_cut,
+        _middle_damaged,
+        lambda path: path.write_text("import numpy as np\n"),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(pickle.dumps({"x_train": 1})),
+    ],
+    ids=["cut", "damaged", "text", "empty", "pickle"],
+)
+def test_a_file_that_is_no_archive(spoil: Callable[[Path], object], save: Callable[..., None], tmp_path: Path) -> None:
+    path = _archive(tmp_path, save)
+    spoil(path)
+    with pytest.raises(InputError, match="the data file is not an npz archive, or one that is damaged") as caught:
+        load_dataset(path, NETS["mlp"](), "cross-entropy")
+    assert caught.value.where == str(path)
+    assert str(caught.value.hint).startswith("numpy.savez('samples.npz', x_train=..., ")
+
+
+def test_objects_are_no_numbers(tmp_path: Path) -> None:
+    path = _archive(tmp_path, y_test=np.array([{}] * 40))
+    with pytest.raises(InputError, match="the data file has Python objects in y_test, and no numbers"):
+        load_dataset(path, NETS["mlp"](), "cross-entropy")

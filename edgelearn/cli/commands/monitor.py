@@ -60,13 +60,14 @@ def command(
     when it was reset or plugged in anew. With --json every event is one line of
     JSON. The memory map is that of the project's last build, or of --plan.
     """
-    from edgelearn.cli.settings import board_named, read_settings
+    from edgelearn.cli.settings import board_named, project_settings
     from edgelearn.cli.watching import Watch, read_plan
-    from edgelearn.errors import EdgelearnError
+    from edgelearn.errors import EdgelearnError, UsageError
     from edgelearn.watch import Watcher
 
-    folder = Path(project or ".")
-    settings = read_settings(folder)
+    folder, settings = project_settings(project)
+    if report is not None and Path(report).is_dir():
+        raise UsageError("this is a folder, not a file to write", where=f"--report {report}")
     name = board or settings.board
     chosen = board_named(name) if name else None
     watch = Watch(as_json=as_json, headless=headless, tensorboard=tensorboard, report=report)
@@ -112,12 +113,19 @@ class _Opener:
         return attach(found.port, baud=self.baud or boards.load(found.boards[0]).link.baud)
 
     def find_rate(self, watcher: Watcher) -> None:
-        """Where nobody named a rate, and the board does not answer at the usual one, the one at which it does."""
+        """Where nobody named a rate, and the board does not answer at the usual one, the one at which it does.
+
+        BoardSilent if there is none and the time for a first answer is over.
+        """
         from edgelearn.errors import BoardSilent
 
+        if self.port is not None and "://" in self.port:
+            return  # a socket has no rate
         try:
             watcher.attach(min(watcher.timeout, FIRST_TRY))
         except BoardSilent as error:
+            if error.rate is None and watcher.timeout <= FIRST_TRY:
+                raise
             if error.rate is None:
                 return  # which is then said after the whole timeout
             self.baud = error.rate
