@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MOST_EXAMPLES = 8  # samples that come with a library's example, at most
 BUILDERS = ("system", "platformio")
 PLAN_FILE = "plan.json"  # in every build's folder, for who watches the board later
+LIBRARY_FILE = "library.properties"  # in every library's folder
 BOARD_FILE = "board.json"  # and the board, which may have been described by a file of the user's own
 PORT_COMES_BACK = 10.0  # seconds that a board which is its own USB device may be away after it was loaded
 
@@ -149,6 +150,7 @@ def write_project(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False
     from edgelearn.cli.files import write_text
     from edgelearn.report import plan_figures
 
+    _check_kind(folder, LIBRARY_FILE, "a library")
     sources = program(job, plan, folder)
     carrier = job.carrier or job.board.carrier
     made = make_project(sources.files, plan.board, carrier=carrier, kernels=sources.kernels, title=plan.graph.name)
@@ -174,9 +176,18 @@ def write_library(job: Job, plan: Plan, folder: Path, *, overwrite: bool = False
     from edgelearn.build.library import make_library
     from edgelearn.cli.files import lock_folder
 
+    _check_kind(folder, BOARD_FILE, "a project")
     files = make_library(plan, _examples(job, plan))
     lock_folder(folder)
     write_generated(folder, files, force=overwrite)
+
+
+def _check_kind(folder: Path, mark: str, kind: str) -> None:
+    """UsageError where the other kind of folder was written before: its sources would be compiled too."""
+    from edgelearn.errors import UsageError
+
+    if (folder / mark).is_file():
+        raise UsageError(f"this folder holds {kind}", where=str(folder), hint="give another --out")
 
 
 def _examples(job: Job, plan: Plan) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -202,3 +203,24 @@ def test_a_port_that_can_not_be_is_said_before_anything_is_built(
 def test_only_what_is_near_is_offered(written: str, meant: str) -> None:
     known = ("--board", "--port", "--batch", "--bake", "epochs", "rounding", "lr")
     assert nearest(written, known) == meant
+
+
+def test_a_project_and_a_library_have_folders_of_their_own(tmp_path: Path, capsys: Capture) -> None:
+    """Each would compile the other's sources."""
+    folder = tmp_path / "made"
+    project = ("build", MODEL, "--board", "qemu-m4", "--write-only", "--out", folder)
+    library = ("build", MODEL, "--library", "--out", folder)
+    for first, second, kind in ((project, library, "a project"), (library, project, "a library")):
+        assert edgelearn(capsys, *first).code == 0
+        before = sorted(folder.rglob("*"))
+        said = edgelearn(capsys, *second)
+        assert (said.code, f"error: this folder holds {kind}\n" in said.err) == (2, True)
+        assert sorted(folder.rglob("*")) == before
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("flag", [("--builder", "system"), ("--carrier", "uart")])
+def test_flags_of_projects_are_not_a_librarys(flag: tuple[str, str], tmp_path: Path, capsys: Capture) -> None:
+    said = edgelearn(capsys, "build", MODEL, "--library", "--out", tmp_path / "lib", *flag)
+    assert (said.code, f"{flag[0]} is of projects" in said.err) == (2, True)
+    assert not (tmp_path / "lib").exists()

@@ -67,13 +67,18 @@ def command(
     job = make_job(flags)
     if library:
         from edgelearn.build.library import library_name
+        from edgelearn.errors import UsageError
+
+        for flag, given in (("--builder", builder), ("--carrier", flags["carrier"])):
+            if given:
+                raise UsageError(f"{flag} is of projects; --library writes C that your own sketch is compiled with")
 
         job = library_job(job, named=flags["board"] is not None)
         plan = plan_job(job, instead=True)
         name = library_name(plan)
         folder = Path(out or Path(flags["project"] or ".") / name)
         write_library(job, plan, folder, overwrite=overwrite)
-        say(f"wrote {folder}: a library for Arduino and PlatformIO")
+        say(f"wrote {folder}: a library for Arduino and PlatformIO, {plan.model_ram:,} bytes of RAM in its arrays")
         if as_json:
             emit({"plan": plan.hash, "library": str(folder), "name": name})
         return
