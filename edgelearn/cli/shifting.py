@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from edgelearn.shift.network import Network
     from edgelearn.shift.torch_network import TorchNetwork
     from edgelearn.shift.tuning import Epoch, Settings
+
+LOST = 0.02  # of accuracy, or as a share of the loss: worth a word
 
 
 @dataclass(frozen=True)
@@ -68,10 +71,18 @@ class Shifting:
         return self.out.with_name(f"{self.out.name}.unfinished.npz")
 
     def resume(self) -> None:
-        """Go on where an interrupted call with the same settings stopped, if there was one."""
+        """Go on where an interrupted call stopped, if there was one; UsageError if it was another one."""
         from edgelearn.shift.resume import restore
 
-        self.history = restore(self.unfinished, self.tuning, self.key) or []
+        if not self.unfinished.exists():
+            return
+        found = restore(self.unfinished, self.tuning, self.key)
+        if found is None:
+            raise UsageError(
+                "this was left by a call with another model, samples or flags, which would lose it",
+                where=str(self.unfinished), hint="--fresh begins anew in its place, --out FILE beside it",
+            )  # fmt: skip
+        self.history = found
         if self.history:
             say(f"went on behind epoch {len(self.history)} of {self.settings.epochs}, from {self.unfinished}")
 
@@ -81,7 +92,7 @@ class Shifting:
 
         statistics = [name for n in self.graph.nodes if n.op == "batch_norm" for name in n.inputs[3:]]
         make_folder(self.out.parent)
-        with Progress("tuning") as progress:
+        with self._kept(), Progress("tuning") as progress:
             while self.tuning.epoch < self.settings.epochs:
                 epoch = self.tuning.run(self.x, self._targets("train"), progress)
                 if not np.isfinite(epoch.loss):
@@ -92,6 +103,16 @@ class Shifting:
                 self.history.append(epoch)
                 self.epochs_run += 1
                 write_arrays(self.unfinished, held(self.tuning, statistics, self.history, self.key))
+
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Say what is left of an interrupted call."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.history:
+                say(f"kept {epochs(len(self.history))} in {self.unfinished}; the same command goes on")
+            raise
 
     def write(self) -> None:
         """The user's file with the new weights; what was kept for a later call goes."""
@@ -115,10 +136,13 @@ class Shifting:
         name = "loss" if self.data.y_test.dtype.kind == "f" else "accuracy"
         layers = self.layers()
         wide, small = sum(layer.float_bytes for layer in layers), sum(layer.bytes for layer in layers)
-        return [
+        lines = [
             f"{name} on {len(self.data.x_test):,} held-out samples: {before:.3f} as float, {after:.3f} now",
             f"flash of these weights: {wide:,} bytes as float, {small:,} now",
         ]
+        if after > before * (1 + LOST) if name == "loss" else after < before - LOST:
+            lines.append(f"to lose less, try --lr {self.settings.lr / 4:g}, more epochs or more bits")
+        return lines
 
     def summary(self) -> dict[str, Any]:
         """The same for a program."""
@@ -168,17 +192,31 @@ def make_shifting(flags: dict[str, Any]) -> Shifting:
     data = read_data(job.data, graph, loss)
     if not 0 < flags["lr"] < float("inf"):
         raise UsageError(f"a learning rate of {flags['lr']} is no positive number", where="--lr")
-    if Path(flags["out"]).is_dir():
-        raise UsageError("this is a folder, not a file to write", where=f"--out {flags['out']}")
+    _check_out(Path(flags["out"]), job.model, job.data)
     settings = Settings(flags["epochs"], flags["batch"], flags["lr"], seed=flags["seed"])
     nodes = pick(graph, [name.strip() for name in (flags["layers"] or "").split(",") if name.strip()])
     random = np.random.default_rng(flags["seed"])
     made = start(graph, nodes, flags["bits"], random, fresh=flags["init"] == "random", loss=loss)
     key = _key([job.model, job.data], {**asdict(settings), **{k: flags[k] for k in ("bits", "layers", "init")}})
+    if flags["batch"] == 1 and any(node.op == "batch_norm" for node in graph.nodes):
+        raise UsageError("a norm over one sample has no variance", where="--batch 1", hint="--batch 2 or more")
     work = Shifting(job.model, graph, data, nodes, made, settings, flags["backend"], Path(flags["out"]), key)
     if not flags["fresh"]:
         work.resume()
     return work
+
+
+def epochs(count: int) -> str:
+    """So many epochs, in words."""
+    return f"{count:,} epoch" + ("" if count == 1 else "s")
+
+
+def _check_out(out: Path, *read: Path) -> None:
+    where = f"--out {out}"
+    if out.is_dir():
+        raise UsageError("this is a folder, not a file to write", where=where)
+    if out.resolve() in [path.resolve() for path in read]:
+        raise UsageError("this is a file that is read, not one to write", where=where)
 
 
 def _predict(net: Network | TorchNetwork, x: np.ndarray, size: int = 256) -> np.ndarray:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,9 +17,6 @@ from edgelearn.export.store import Store
 from edgelearn.graph import Graph
 from edgelearn.shift.norms import product_and_sum
 from edgelearn.shift.tuning import Shifted
-
-if TYPE_CHECKING:
-    import onnx
 
 
 def epsilons(source: Path, graph: Graph) -> dict[str, float]:
@@ -66,7 +62,7 @@ def write(
     for node in norms:
         if node.inputs[3] in fused:
             mean, inv_std = (values[name] for name in node.inputs[3:])
-            _write_norm(store, model.graph.node[node.origin.index], mean, inv_std, live[node.inputs[3]])
+            _write_norm(store, node.origin.index, mean, inv_std, live[node.inputs[3]])
     text = note({records[name].source: (s.bits, s.k) for name, s in shifted.items()})
     for entry in [entry for entry in model.metadata_props if entry.key == KEY]:
         model.metadata_props.remove(entry)
@@ -75,11 +71,24 @@ def write(
     write_whole(out, model.SerializeToString())
 
 
-def _write_norm(store: Store, proto: onnx.NodeProto, mean: np.ndarray, inv_std: np.ndarray, epsilon: float) -> None:
-    """Running mean and variance into the node's own constants; where norms share them, the first one's stay."""
+def _write_norm(store: Store, index: int, mean: np.ndarray, inv_std: np.ndarray, epsilon: float) -> None:
+    """Running mean and variance as constants of a node's own: an exporter lets nodes share what was equal once."""
     variance = np.maximum(1 / np.square(inv_std.astype(np.float64)) - epsilon, 0).astype(np.float32)
-    for name, value in ((proto.input[3], mean), (proto.input[4], variance)):
-        held = store.read(name)
+    for slot, value in ((3, mean), (4, variance)):
+        name = store.model.graph.node[index].input[slot]
+        held = store.read(_source(store, name))
         if held is None or held.size != value.size:
             raise InputError(f"the file has no constant '{name}' of {value.size} values", where=store.where)
-        store.write(name, value.astype(held.dtype).reshape(held.shape))
+        value = value.astype(held.dtype).reshape(held.shape)
+        if store.uses(name) == {(index, slot)} and store.read(name) is not None:
+            store.write(name, value)
+        else:
+            store.split(name, "own", value, [(index, slot)])
+
+
+def _source(store: Store, name: str) -> str:
+    """The constant that a name stands for, through Identity nodes."""
+    copies = {node.output[0]: node.input[0] for node in store.model.graph.node if node.op_type == "Identity"}
+    while name in copies:
+        name = copies[name]
+    return name

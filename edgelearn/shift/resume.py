@@ -26,7 +26,7 @@ def held(tuning: Tuning, live: Iterable[str], epochs: Iterable[Epoch], key: str)
 
 
 def restore(path: Path, tuning: Tuning, key: str) -> list[Epoch] | None:
-    """Bring a tuning to where a file left it and give its epochs; None where there is no file of the same settings."""
+    """Bring a tuning to where a file left it and give its epochs; None where it is not of the same settings."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}

@@ -85,11 +85,12 @@ class Tuning:
         order = np.random.default_rng((self.settings.seed, self.epoch)).permutation(len(x))
         size = self.settings.batch
         updates = math.ceil(len(x) / size)
-        loss, correct = 0.0, 0
+        loss, correct, seen = 0.0, 0, 0
         for k in range(updates):
             some = order[k * size : (k + 1) * size]
-            if len(some) == 1 and updates > 1:
+            if len(some) == 1 and updates > 1 and self.net.live:
                 continue  # a norm over one sample has no variance
+            seen += len(some)
             predicted, losses = self.net.learn(x[some], y[some])
             loss += float(losses.sum())
             if y.dtype.kind in "iu":
@@ -98,8 +99,8 @@ class Tuning:
             if progress:
                 progress(self.epoch * updates + k + 1, self.settings.epochs * updates)
         self.epoch += 1
-        accuracy = correct / len(x) if y.dtype.kind in "iu" else None
-        return Epoch(self.epoch, loss / len(x), accuracy, self._changed(before))
+        accuracy = correct / seen if y.dtype.kind in "iu" else None
+        return Epoch(self.epoch, loss / seen, accuracy, self._changed(before))
 
     def _changed(self, before: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> float:
         total = sum(sign.size for sign, _ in before.values())

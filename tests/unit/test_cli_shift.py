@@ -10,7 +10,7 @@ import pytest
 
 from edgelearn.interpreter import OnnxInterpreter
 from edgelearn.shift.tuning import Tuning
-from tests.support.cli import DATA, MODEL, edgelearn
+from tests.support.cli import DATA, MODEL, ROOT, edgelearn
 
 Capture = pytest.CaptureFixture[str]
 FLAGS = ("--data", DATA, "--bits", 4, "--batch", 16, "--epochs", 3)
@@ -59,13 +59,40 @@ def test_an_interrupted_call_goes_on(capsys: Capture, tmp_path: Path, monkeypatc
     monkeypatch.setattr(Tuning, "run", once)
     said = edgelearn(capsys, "shift", MODEL, *FLAGS)
     assert (said.code, [path.name for path in tmp_path.iterdir()]) == (130, ["shift.onnx.unfinished.npz"])
+    assert "kept 2 epochs in shift.onnx.unfinished.npz; the same command goes on" in said.err
     monkeypatch.setattr(Tuning, "run", run)
+    kept = (tmp_path / "shift.onnx.unfinished.npz").read_bytes()
+    other = edgelearn(capsys, "shift", MODEL, *FLAGS, "--seed", 1)
+    assert (other.code, other.out, "left by a call with another model" in other.err) == (2, "", True)
+    assert (tmp_path / "shift.onnx.unfinished.npz").read_bytes() == kept
     again = edgelearn(capsys, "shift", MODEL, *FLAGS)
     assert again.code == 0
     assert "went on behind epoch 2 of 3, from shift.onnx.unfinished.npz" in again.err
     assert "tuned 1 epoch " in again.err
     assert [path.name for path in tmp_path.iterdir()] == ["shift.onnx"]
     assert max(map(len, again.out.splitlines())) <= 80
+
+
+def test_a_file_of_another_call_goes_if_one_says_so(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "shift.onnx.unfinished.npz").write_bytes(b"damaged")
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--fresh")
+    assert (said.code, [path.name for path in tmp_path.iterdir()]) == (0, ["shift.onnx"])
+
+
+def test_single_samples_train(capsys: Capture) -> None:
+    """The watch has no norms, which one sample would be too few for; what too large a rate loses gets a word."""
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--batch", 1, "--lr", 0.1, "--backend", "numpy")
+    lines = said.out.splitlines()
+    (epoch,) = (line.split() for line in lines if line.startswith("    1  "))
+    assert float(epoch[1]) > 0
+    assert float(epoch[2]) > 0
+    assert lines[-1] == "to lose less, try --lr 0.025, more epochs or more bits"
+    assert "to lose less" not in edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 0).out
+
+
+def test_single_samples_are_too_few_for_norms(capsys: Capture) -> None:
+    said = edgelearn(capsys, "shift", ROOT / "tests" / "assets" / "watch_v3.onnx", *FLAGS, "--batch", 1)
+    assert (said.code, said.out, "a norm over one sample has no variance" in said.err) == (2, "", True)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +103,7 @@ def test_an_interrupted_call_goes_on(capsys: Capture, tmp_path: Path, monkeypatc
         (("--lr", "1e30"), 1, "the loss is not finite any more in epoch 1"),
         (("--bits", "5"), 2, "5 is not in the range 2<=x<=4"),
         (("--out", "."), 2, "this is a folder, not a file to write"),
+        (("--out", MODEL), 2, "this is a file that is read, not one to write"),
     ],
 )
 def test_what_it_refuses(capsys: Capture, tmp_path: Path, flags: tuple[str, ...], code: int, words: str) -> None:

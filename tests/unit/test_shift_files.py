@@ -57,6 +57,40 @@ def test_a_tuned_file_predicts_what_the_network_does_and_notes_its_shifts(tmp_pa
     assert list(tmp_path.iterdir()) == [out]
 
 
+def shared_statistics(path: Path) -> list[tuple[onnx.NodeProto, onnx.NodeProto]]:
+    """The model with the statistics of its norms equal in pairs, one constant and one copy of another; those pairs."""
+    model = onnx.load(MODEL)
+    held = {tensor.name: tensor for tensor in model.graph.initializer}
+    by_size: dict[int, list[onnx.NodeProto]] = {}
+    for node in model.graph.node:
+        if node.op_type == "BatchNormalization":
+            by_size.setdefault(held[node.input[3]].dims[0], []).append(node)
+    pairs = [(same[0], same[1]) for same in by_size.values() if len(same) > 1]
+    for k, (one, other) in enumerate(pairs):
+        other.input[3] = one.input[3]
+        other.input[4] = f"copy{k}"
+        model.graph.node.insert(0, onnx.helper.make_node("Identity", [one.input[4]], [f"copy{k}"]))
+    onnx.save(model, path)
+    return pairs
+
+
+def test_norms_with_statistics_in_common_get_their_own(tmp_path: Path) -> None:
+    """Exporters keep what is equal once, and all statistics are in a network that was never trained."""
+    source, out = tmp_path / "shared.onnx", tmp_path / "shift.onnx"
+    assert shared_statistics(source)
+    graph = load(source)
+    live = files.epsilons(source, graph)
+    made = start(graph, pick(graph, ()), 3, np.random.default_rng(0), fresh=False)
+    tuning = Tuning(Network(made.graph, live), made.shifted, made.values, SETTINGS)
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(16, *graph.meta["input"].user_shape)).astype(np.float32)
+    device = graph.meta["input"].to_device(x)
+    tuning.run(device, rng.integers(0, graph.tensors[graph.outputs[0]].count, 16))
+    files.write(source, graph, tuning.values, made.shifted, live, out)
+    expected = tuning.net.forward(device).reshape(len(x), -1)
+    np.testing.assert_allclose(OnnxInterpreter(out).predict(x).reshape(len(x), -1), expected, rtol=1e-3, atol=1e-4)
+
+
 def test_the_first_convolution_and_the_last_dense_layer_stay() -> None:
     graph = load(MODEL)
     able, picked = can_shift(graph), pick(graph, ())

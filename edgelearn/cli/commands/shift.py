@@ -46,13 +46,12 @@ def command(as_json: bool, **flags: Any) -> None:
     training samples; any runtime runs it. What an interrupted call has done is
     kept beside --out, and the same command goes on from there.
     """
-    from edgelearn.cli.shifting import make_shifting
+    from edgelearn.cli.shifting import epochs, make_shifting
 
     work = make_shifting(flags)
     timer = Timer()
     work.tune()
-    count = f"{work.epochs_run} epoch" + ("" if work.epochs_run == 1 else "s")
-    say(f"tuned {count} with {work.backend} in {timer}")
+    say(f"tuned {epochs(work.epochs_run)} with {work.backend} in {timer}")
     work.write()
     say(f"wrote {work.out}")
     if as_json:
@@ -70,9 +69,9 @@ def _show(work: Shifting) -> None:
         tell(line)
     tell()
     course = work.history[:: max(1, len(work.history) // 8)]
-    epochs = [(str(e.number), f"{e.loss:.4f}", percent(e.changed)) for e in course]
-    if epochs:
-        for line in table(("epoch", "loss", "weights changed"), epochs, right=(0, 1, 2)):
+    rows = [(str(e.number), f"{e.loss:.4f}", percent(e.changed)) for e in course]
+    if rows:
+        for line in table(("epoch", "loss", "weights changed"), rows, right=(0, 1, 2)):
             tell(line)
         tell()
     for line in work.verdict():
