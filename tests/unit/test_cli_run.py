@@ -82,9 +82,13 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path, capsys: Capture) -> 
 
 def test_export_writes_what_run_wrote(tmp_path: Path, capsys: Capture) -> None:
     assert _run(capsys).code == 0
-    said = edgelearn(capsys, "export", "out/trained.npz", "--model", MODEL, "--out", "again.onnx")
-    assert (said.code, said.out) == (0, "again.onnx\n")
-    assert (tmp_path / "again.onnx").read_bytes() == (tmp_path / "out" / "trained.onnx").read_bytes()
+    trained = (tmp_path / "out" / "trained.onnx").read_bytes()
+    for k, model in enumerate([("--model", MODEL), (MODEL,)]):
+        said = edgelearn(capsys, "export", "out/trained.npz", *model, "--out", f"again{k}.onnx")
+        assert (said.code, said.out) == (0, f"again{k}.onnx\n")
+        assert (tmp_path / f"again{k}.onnx").read_bytes() == trained
+    said = edgelearn(capsys, "export", "out/trained.npz", "one.onnx", "--model", "other.onnx")
+    assert (said.code, said.err) == (2, "error: two models are named: one.onnx and other.onnx\n")
 
 
 def test_without_matplotlib_there_is_a_report_all_the_same(

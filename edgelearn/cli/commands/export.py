@@ -13,7 +13,7 @@ import numpy as np
 
 from edgelearn.cli.options import data_option, json_option
 from edgelearn.cli.output import Timer, emit, say, table, tell
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from edgelearn.export.score import FileScore
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("weights", metavar="WEIGHTS")
-@click.option("--model", metavar="ONNX", help="The model that was trained.  [default: from edgelearn.toml]")
+@click.argument("named", metavar="[MODEL]", required=False)
+@click.option("--model", metavar="FILE", help="MODEL may stand here too.")
 @click.option("--out", metavar="FILE", help="The file to write.  [default: trained.onnx or trained.tflite]")
 @data_option
 @json_option
-def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
+def command(weights: str, named: str | None, model: str | None, out: str | None, as_json: bool, **flags: Any) -> None:
     """Write weights that a run saved back into the model file.
 
-    WEIGHTS is the trained.npz of a run. The result is your own model with new
+    WEIGHTS is the trained.npz of a run, MODEL the file that was trained, that
+    of edgelearn.toml if none is named. The result is your own model with new
     weights; everything else in it stays as it was. With data, the accuracy of
     the result is measured in its own runtime, and activations of an int8 model
     that the new weights drive out of their range get a new one.
@@ -41,7 +43,9 @@ def command(weights: str, out: str | None, as_json: bool, **flags: Any) -> None:
     from edgelearn.passes.dequantize import dequantize
     from edgelearn.passes.differentiate import choose_loss
 
-    job = make_job(flags)
+    if named and model:
+        raise UsageError(f"two models are named: {named} and {model}")
+    job = make_job({"model": named or model, **flags})
     arrays = read_weights(Path(weights))
     timer = Timer()
     graph = load(job.model)
