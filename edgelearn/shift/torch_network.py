@@ -14,8 +14,9 @@ from edgelearn.shift.network import MOMENTUM, Values
 try:
     import torch
     import torch.nn.functional as F
-except ModuleNotFoundError:
-    raise ToolError("torch is not installed", hint="pip install torch, or use --backend numpy") from None
+except (ImportError, OSError) as error:
+    what = "is not installed" if isinstance(error, ModuleNotFoundError) else f"can't be imported: {error}"
+    raise ToolError(f"torch {what}", hint="pip install torch, or use --backend numpy") from None
 
 Attrs = Mapping[str, Any]
 Tensor = torch.Tensor

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,25 @@ def test_both_backends_say_the_same(capsys: Capture) -> None:
         assert (said.code, json.loads(said.out)["backend"]) == (0, backend)
         losses.append(json.loads(said.out)["epochs"][0]["loss"])
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise ModuleNotFoundError", "torch is not installed"),
+        ("raise OSError('libc10.so: no such file')", "torch can't be imported: libc10.so: no such file"),
+    ],
+)
+def test_without_torch(text: str, words: str, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "torch.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torch"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delitem(sys.modules, "edgelearn.shift.torch_network", raising=False)
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--backend", "torch")
+    assert (said.code, said.out, words in said.err) == (3, "", True)
+    said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--json")
+    assert (said.code, json.loads(said.out)["backend"]) == (0, "numpy")
 
 
 def test_an_interrupted_call_goes_on(capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
