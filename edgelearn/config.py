@@ -127,16 +127,15 @@ def from_mapping(values: dict[str, Any], where: str) -> TrainConfig:
     except msgspec.ValidationError as error:
         text = str(error)
         key = text.split("`$.")[1].rstrip("`") if "`$." in text else ""
-        hint = None
         if "unknown field" in text:
             names = TrainConfig.__struct_fields__
             wrong = text.split("unknown field `")[1].split("`")[0]
             near = nearest(wrong, names)
-            hint = f"did you mean {near}? " if near else ""
-            hint += "the settings are: " + ", ".join(names)
+            hint = f"{f'did you mean {near}? ' if near else ''}the settings are: {', '.join(names)}"
+            raise InputError(f"there is no training setting '{wrong}'", where=where, hint=hint) from None
         message = text.split(" - at ")[0]
         raise InputError(
-            f"training setting{f' {key!r}' if key else ''}: {message[0].lower()}{message[1:]}", where=where, hint=hint
+            f"training setting{f' {key!r}' if key else ''}: {message[0].lower()}{message[1:]}", where=where
         ) from None
     for key, value in msgspec.structs.asdict(config).items():
         if isinstance(value, float) and not math.isfinite(value):

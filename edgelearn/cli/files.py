@@ -12,7 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
-from edgelearn.errors import InputError
+from edgelearn.errors import InputError, UsageError
 
 _locks: dict[Path, TextIO] = {}  # a lock lasts as long as its file is open
 
@@ -24,6 +24,12 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise _cannot("make the folder", path, error) from None
     return path
+
+
+def check_file(path: str | None, flag: str) -> None:
+    """UsageError, before anything is done, for a file that can't be written in the end because a folder is there."""
+    if path is not None and Path(path).is_dir():
+        raise UsageError("this is a folder, not a file to write", where=f"{flag} {path}")
 
 
 def lock_folder(path: Path) -> None:

@@ -12,7 +12,7 @@ import msgspec
 
 from edgelearn.boards import Unit
 from edgelearn.config import TrainConfig, from_mapping
-from edgelearn.errors import InputError, UsageError
+from edgelearn.errors import InputError, UsageError, nearest
 
 if TYPE_CHECKING:
     from edgelearn.boards import Board
@@ -118,10 +118,12 @@ def _explain(message: str) -> InputError:
         sections: dict[str, type[_Strict]] = {"limits": Limits, "test": Checks}
         section = sections.get(key, Settings)
         key = f"{key}.{unknown[1]}" if key else unknown[1]
+        near = nearest(unknown[1], section.__struct_fields__)
+        hint = f"did you mean {near}? " if near else ""
         return InputError(
             f"there is no setting '{unknown[1]}'",
             where=f"{FILE}: {key}",
-            hint=f"the settings here are {', '.join(section.__struct_fields__)}",
+            hint=f"{hint}the settings here are {', '.join(section.__struct_fields__)}",
         )
     what = (what[:1].lower() + what[1:]).replace("`", "'")
     return InputError(what, where=f"{FILE}: {key}" if key else FILE)

@@ -224,3 +224,9 @@ def test_flags_of_projects_are_not_a_librarys(flag: tuple[str, str], tmp_path: P
     said = edgelearn(capsys, "build", MODEL, "--library", "--out", tmp_path / "lib", *flag)
     assert (said.code, f"{flag[0]} is of projects" in said.err) == (2, True)
     assert not (tmp_path / "lib").exists()
+
+
+def test_a_folder_in_the_place_of_the_checks_file_is_said_at_once(tmp_path: Path, capsys: Capture) -> None:
+    said = edgelearn(capsys, "test", MODEL, "--data", DATA, "--board", "host", "--junit", tmp_path)
+    assert said.code == 2
+    assert said.err == f"error: this is a folder, not a file to write\n  at --junit {tmp_path}\n"

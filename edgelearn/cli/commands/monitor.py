@@ -60,14 +60,14 @@ def command(
     when it was reset or plugged in anew. With --json every event is one line of
     JSON. The memory map is that of the project's last build, or of --plan.
     """
+    from edgelearn.cli.files import check_file
     from edgelearn.cli.settings import board_named, project_settings
     from edgelearn.cli.watching import Watch, read_plan
-    from edgelearn.errors import EdgelearnError, UsageError
+    from edgelearn.errors import EdgelearnError
     from edgelearn.watch import Watcher
 
     folder, settings = project_settings(project)
-    if report is not None and Path(report).is_dir():
-        raise UsageError("this is a folder, not a file to write", where=f"--report {report}")
+    check_file(report, "--report")
     name = board or settings.board
     chosen = board_named(name) if name else None
     watch = Watch(as_json=as_json, headless=headless, tensorboard=tensorboard, report=report)

@@ -39,12 +39,13 @@ def command(as_json: bool, junit: str | None, **flags: Any) -> None:
     Every limit is reported with its value, the limit and the difference. Exit
     code 5 if one is missed or if the board's numbers are not the reference's.
     """
-    from edgelearn.cli.files import write_text
+    from edgelearn.cli.files import check_file, write_text
     from edgelearn.cli.limits import junit_xml
     from edgelearn.cli.settings import make_job
 
     job = make_job(flags)
     _check_units(job)
+    check_file(junit, "--junit")
     timer = Timer()
     cases, broken = _try(job)
     if junit:
