@@ -2,6 +2,8 @@
 #ifndef EL_MVE_ELEMENTWISE_H
 #define EL_MVE_ELEMENTWISE_H
 
+#include "../clip.h"
+
 enum { EL_SUMMED = 128 /* rows that are summed apart */ };
 
 EL_INLINE void el_add_strip(int32_t at, el_n n, const el_t *a, const el_t *b, el_t *y)
@@ -106,19 +108,6 @@ void EL_KERNEL(bias_bwd)(int32_t rows, int32_t channels, int32_t pitch, float sc
         el_bias_pair(rows, pitch, scale, dy + c, db + c);
     }
     EL_STRIPS(channels - c, el_bias_gradient, rows, pitch, scale, dy + c, db + c);
-}
-
-/* The part [*from, *to) of a window's k elements along one axis that lies inside the map. */
-EL_INLINE void el_clip(int32_t start, int32_t k, int32_t size, int32_t *from, int32_t *to)
-{
-    *from = start < 0 ? -start : 0;
-    *to = start + k > size ? size - start : k;
-}
-
-/* 1 / number of elements that an output averages over */
-EL_INLINE float el_share(const el_window *s, int32_t inside)
-{
-    return 1.0f / (float)(s->count_pad != 0 ? s->k_h * s->k_w : inside);
 }
 
 EL_INLINE void el_average(int32_t at, el_n n, int32_t rows, int32_t columns, int32_t row, int32_t step, float share,

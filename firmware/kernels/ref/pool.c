@@ -1,16 +1,10 @@
 /* Max and average pooling over channels-last maps. Padding never wins a maximum. */
-#include "../inline.h"
+#include "../clip.h"
 #include "../real.h"
+
 #include "el/math.h"
 
 #include <stddef.h>
-
-/* The part [*from, *to) of a window's k elements along one axis that lies inside the map. */
-static void clip(int32_t start, int32_t k, int32_t size, int32_t *from, int32_t *to)
-{
-    *from = start < 0 ? -start : 0;
-    *to = start + k > size ? size - start : k;
-}
 
 void EL_REF(max_pool2d_fwd)(const el_window *s, const el_real *x, el_real *y, uint8_t *winner)
 {
@@ -19,8 +13,8 @@ void EL_REF(max_pool2d_fwd)(const el_window *s, const el_real *x, el_real *y, ui
             const int32_t iy = oy * s->stride_h - s->pad_top;
             const int32_t ix = ox * s->stride_w - s->pad_left;
             int32_t top, bottom, left, right;
-            clip(iy, s->k_h, s->in_h, &top, &bottom);
-            clip(ix, s->k_w, s->in_w, &left, &right);
+            el_clip(iy, s->k_h, s->in_h, &top, &bottom);
+            el_clip(ix, s->k_w, s->in_w, &left, &right);
             for (int32_t c = 0; c < s->in_c; c++) {
                 float best = -EL_INFINITY;
                 int32_t index = -1;
@@ -102,13 +96,6 @@ void EL_REF(max_pool2d_bwd)(const el_window *s, const el_real *dy, const uint8_t
     }
 }
 
-/* 1 / number of elements an output averages over, of which (bottom - top) * (right - left) lie inside the map. */
-static float share(const el_window *s, int32_t top, int32_t bottom, int32_t left, int32_t right)
-{
-    const int32_t inside = (bottom - top) * (right - left);
-    return 1.0f / (float)(s->count_pad != 0 ? s->k_h * s->k_w : inside);
-}
-
 void EL_REF(avg_pool2d_fwd)(const el_window *s, const el_real *x, el_real *y)
 {
     for (int32_t oy = 0; oy < s->out_h; oy++) {
@@ -116,9 +103,9 @@ void EL_REF(avg_pool2d_fwd)(const el_window *s, const el_real *x, el_real *y)
             const int32_t iy = oy * s->stride_h - s->pad_top;
             const int32_t ix = ox * s->stride_w - s->pad_left;
             int32_t top, bottom, left, right;
-            clip(iy, s->k_h, s->in_h, &top, &bottom);
-            clip(ix, s->k_w, s->in_w, &left, &right);
-            const float scale = share(s, top, bottom, left, right);
+            el_clip(iy, s->k_h, s->in_h, &top, &bottom);
+            el_clip(ix, s->k_w, s->in_w, &left, &right);
+            const float scale = el_share(s, (bottom - top) * (right - left));
             for (int32_t c = 0; c < s->in_c; c++) {
                 float acc = 0.0f;
                 for (int32_t ky = top; ky < bottom; ky++) {
@@ -135,9 +122,9 @@ void EL_REF(avg_pool2d_fwd)(const el_window *s, const el_real *x, el_real *y)
 static void spread(const el_window *s, int32_t oy, int32_t ox, int32_t count, const el_real *dy, float *sum)
 {
     int32_t top, bottom, left, right;
-    clip(oy * s->stride_h - s->pad_top, s->k_h, s->in_h, &top, &bottom);
-    clip(ox * s->stride_w - s->pad_left, s->k_w, s->in_w, &left, &right);
-    const float scale = share(s, top, bottom, left, right);
+    el_clip(oy * s->stride_h - s->pad_top, s->k_h, s->in_h, &top, &bottom);
+    el_clip(ox * s->stride_w - s->pad_left, s->k_w, s->in_w, &left, &right);
+    const float scale = el_share(s, (bottom - top) * (right - left));
     for (int32_t c = 0; c < count; c++) {
         sum[c] += get(&dy[c]) * scale;
     }

@@ -2,6 +2,7 @@
 #ifndef EL_RVV_ELEMENTWISE_H
 #define EL_RVV_ELEMENTWISE_H
 
+#include "../clip.h"
 #include "wide.h"
 
 void EL_KERNEL(add_fwd)(int32_t count, const el_t *a, const el_t *b, el_t *y)
@@ -91,19 +92,6 @@ void EL_KERNEL(batch_norm_bwd_w)(int32_t rows, int32_t channels, float scale, co
         sum = __riscv_vfmul_vv_f32m8(sum, __riscv_vle32_v_f32m8(inv_std + c, n), n);
         el_write(dgamma + c, __riscv_vfmacc_vf_f32m8(el_read(dgamma + c, n), scale, sum, n), n);
     }
-}
-
-/* The part [*from, *to) of a window's k elements along one axis that lies inside the map. */
-EL_INLINE void el_clip(int32_t start, int32_t k, int32_t size, int32_t *from, int32_t *to)
-{
-    *from = start < 0 ? -start : 0;
-    *to = start + k > size ? size - start : k;
-}
-
-/* 1 / number of elements that an output averages over */
-EL_INLINE float el_share(const el_window *s, int32_t inside)
-{
-    return 1.0f / (float)(s->count_pad != 0 ? s->k_h * s->k_w : inside);
 }
 
 void EL_KERNEL(avg_pool2d_fwd)(const el_window *s, const el_t *x, el_t *y)
