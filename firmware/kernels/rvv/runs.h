@@ -9,13 +9,9 @@
 #ifndef EL_RVV_RUNS_H
 #define EL_RVV_RUNS_H
 
-enum { EL_RUN = 4, EL_TAPS = 3 };
+#include "../vector/axis.h"
 
-/* One axis: sizes, and elements from one position of x (w, y) to the next. Outputs read i = stride * j - pad + k. */
-typedef struct {
-    int32_t in, out, k, stride, pad;
-    int32_t x, w, y;
-} el_axis;
+enum { EL_RUN = 4, EL_TAPS = 3 };
 
 /* A run of up to four outputs: taps across it, and, a bit each, which i along it lie inside the map. */
 typedef struct {
@@ -41,43 +37,6 @@ EL_INLINE int el_dw_turned(int32_t a, int32_t b)
     const int32_t whole_a = (a + EL_RUN - 1) / EL_RUN * EL_RUN;
     const int32_t whole_b = (b + EL_RUN - 1) / EL_RUN * EL_RUN;
     return whole_b * a < whole_a * b;
-}
-
-EL_INLINE el_axis el_dw_right(const el_window *s)
-{
-    return (el_axis){s->in_w, s->out_w, s->k_w, s->stride_w, s->pad_left, s->in_pitch, s->out_pitch, s->out_pitch};
-}
-
-EL_INLINE el_axis el_dw_down(const el_window *s)
-{
-    return (el_axis){s->in_h,
-                     s->out_h,
-                     s->k_h,
-                     s->stride_h,
-                     s->pad_top,
-                     s->in_w * s->in_pitch,
-                     s->k_w * s->out_pitch,
-                     s->out_w * s->out_pitch};
-}
-
-/* One phase of an axis of the input's gradient: positions `first`, first + stride, ... of x meet taps tap, tap +
- * stride,
- * ..., the last of which comes first, on consecutive outputs. */
-typedef struct {
-    el_axis axis;
-    int32_t first, w; /* where the phase begins in dx, and its last tap in w */
-} el_phase;
-
-EL_INLINE el_phase el_dw_phase(int32_t phase, el_axis a)
-{
-    const int32_t tap = (phase + a.pad) % a.stride;
-    const int32_t taps = tap < a.k ? (a.k - 1 - tap) / a.stride + 1 : 0;
-    const int32_t at = (phase + a.pad) / a.stride; /* the output that the first tap meets */
-    return (el_phase){
-        {a.out, (a.in - phase + a.stride - 1) / a.stride, taps, 1, taps - 1 - at, a.y, -a.stride * a.w, a.stride * a.x},
-        phase * a.x,
-        (tap + (taps - 1) * a.stride) * a.w,
-    };
 }
 
 /* The gradient of up to three taps along a run, at one tap across it: dy has `rows` runs of `out`, in blocks. Block
@@ -133,7 +92,7 @@ void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const
         const el_phase a = el_dw_phase(i, down);
         for (int32_t j = 0; j < el_min(s->stride_w, s->in_w); j++) {
             const el_phase b = el_dw_phase(j, right);
-            EL_BY_GROUP(s->in_c, el_dw_turn, b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.first + b.first);
+            EL_BY_GROUP(s->in_c, el_dw_turn, b.axis, a.axis, s->in_c, dy, w + a.w + b.w, 0, dx + a.x + b.x);
         }
     }
 }

@@ -11,13 +11,9 @@
 #ifndef EL_VECTOR_DEPTHWISE_CONV2D_H
 #define EL_VECTOR_DEPTHWISE_CONV2D_H
 
-enum { EL_RUN = 4, EL_TAPS = 3, EL_PATCH = 448 /* vectors */ };
+#include "axis.h"
 
-/* One axis: sizes, and elements from one position of x (w, y) to the next. Outputs read i = stride * j - pad + k. */
-typedef struct {
-    int32_t in, out, k, stride, pad;
-    int32_t x, w, y;
-} el_axis;
+enum { EL_RUN = 4, EL_TAPS = 3, EL_PATCH = 448 /* vectors */ };
 
 /* Outputs of a line as runs compute them: three are computed as four. */
 EL_INLINE int32_t el_dw_round(int32_t outputs)
@@ -266,41 +262,10 @@ static void el_dw_turn(el_axis a, el_axis b, int32_t channels, const el_t *x, co
     }
 }
 
-EL_INLINE el_axis el_dw_right(const el_window *s)
-{
-    return (el_axis){s->in_w, s->out_w, s->k_w, s->stride_w, s->pad_left, s->in_pitch, s->out_pitch, s->out_pitch};
-}
-
-EL_INLINE el_axis el_dw_down(const el_window *s)
-{
-    const int32_t x = s->in_w * s->in_pitch;
-    const int32_t w = s->k_w * s->out_pitch;
-    return (el_axis){s->in_h, s->out_h, s->k_h, s->stride_h, s->pad_top, x, w, s->out_w * s->out_pitch};
-}
-
 void EL_KERNEL(depthwise_conv2d_fwd)(const el_window *s, const el_t *x, const el_t *w, const el_t *b, el_t *y,
                                      void *scratch)
 {
     el_dw_turn(el_dw_right(s), el_dw_down(s), s->in_c, x, w, b, y, scratch);
-}
-
-/* One phase of an axis of the input's gradient: positions `phase`, phase + stride, ... of x meet taps tap, tap +
- * stride, ..., the last of which comes first, on consecutive outputs. */
-typedef struct {
-    el_axis axis;
-    int32_t x, w; /* where the phase begins in dx, and its last tap in w */
-} el_phase;
-
-EL_INLINE el_phase el_dw_phase(int32_t phase, el_axis a)
-{
-    const int32_t tap = (phase + a.pad) % a.stride;
-    const int32_t taps = tap < a.k ? (a.k - 1 - tap) / a.stride + 1 : 0;
-    const int32_t at = (phase + a.pad) / a.stride; /* the output that the first tap meets */
-    return (el_phase){
-        {a.out, (a.in - phase + a.stride - 1) / a.stride, taps, 1, taps - 1 - at, a.y, -a.stride * a.w, a.stride * a.x},
-        phase * a.x,
-        (tap + (taps - 1) * a.stride) * a.w,
-    };
 }
 
 void EL_KERNEL(depthwise_conv2d_bwd_x)(const el_window *s, const el_t *dy, const el_t *w, el_t *dx, void *scratch)
