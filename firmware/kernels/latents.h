@@ -4,12 +4,10 @@
 #define EL_LATENTS_H
 
 #include "el/f16.h"
+#include "inline.h"
 #include "ref/rules.h"
 
-#include <stdint.h>
-
-#define EL_MOST_LATENTS 8
-#define EL_LATENTS static inline __attribute__((always_inline)) /* one loop for each number of latents */
+#define EL_MOST_LATENTS 8 /* functions of all of them are inlined, so that each number has a loop of its own */
 
 /* Clang 19 for RISC-V V can't be trusted with these loops: vectorising them ends it ("size request on a scalable
  * vector"). */
@@ -34,7 +32,7 @@ static inline int el_is_on(float latent)
 }
 
 /* How many of the latents up to `last` are on without a gap. That of the sign is none of them. */
-EL_LATENTS int32_t el_run(const float *latent, int32_t last)
+EL_INLINE int32_t el_run(const float *latent, int32_t last)
 {
     int32_t first = last;
     while (first > 0 && el_is_on(latent[first])) {
@@ -44,7 +42,7 @@ EL_LATENTS int32_t el_run(const float *latent, int32_t last)
 }
 
 /* The weight that latents stand for; none where that of the sign is not finite, so that a loss shows it. */
-EL_LATENTS float el_of_latents(int32_t latents, int32_t k, const float *latent)
+EL_INLINE float el_of_latents(int32_t latents, int32_t k, const float *latent)
 {
     const uint32_t exponent = (uint32_t)(el_run(latent, latents - 1) - k + 127);
     const el_f32_bits first = {latent[0]};
@@ -57,7 +55,7 @@ EL_LATENTS float el_of_latents(int32_t latents, int32_t k, const float *latent)
 /* The gradients of one weight's latents, given that of sgn * 2^S. A step's derivative is 1, so that what S depends on
  * are the last latents in a row that are on and the one in front of them; those further up get nothing. Gives the first
  * of those that get something. */
-EL_LATENTS int32_t el_latent_gradients(int32_t latents, const float *latent, float g, float *gradients)
+EL_INLINE int32_t el_latent_gradients(int32_t latents, const float *latent, float g, float *gradients)
 {
     static const float roots[EL_MOST_LATENTS] = {1.0f,        1.41421354f, 1.73205078f, 2.0f,
                                                  2.23606801f, 2.44948983f, 2.64575124f, 2.82842708f};
@@ -85,8 +83,8 @@ EL_LATENTS int32_t el_latent_gradients(int32_t latents, const float *latent, flo
 
 /* Here and below: `count` weights w with the gradients g, and the latents of each side by side. Without decay those
  * that get no gradient stay as they are. */
-EL_LATENTS void el_latents_sgd(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g, float *w,
-                               float *latent)
+EL_INLINE void el_latents_sgd(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g, float *w,
+                              float *latent)
 {
     const el_descent d = el_descent_of(o);
     const float unit = el_power(-k);
@@ -104,8 +102,8 @@ EL_LATENTS void el_latents_sgd(int32_t count, int32_t latents, int32_t k, const 
     }
 }
 
-EL_LATENTS void el_latents_momentum(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g,
-                                    float *w, float *latent, float *v)
+EL_INLINE void el_latents_momentum(int32_t count, int32_t latents, int32_t k, const el_optim *o, const float *g,
+                                   float *w, float *latent, float *v)
 {
     const el_descent d = el_descent_of(o);
     const float unit = el_power(-k);
@@ -124,8 +122,8 @@ EL_LATENTS void el_latents_momentum(int32_t count, int32_t latents, int32_t k, c
     }
 }
 
-EL_LATENTS void el_latents_adam(int32_t count, int32_t latents, int32_t k, const el_moments *a, const float *g,
-                                float *w, float *latent, float *m, float *v)
+EL_INLINE void el_latents_adam(int32_t count, int32_t latents, int32_t k, const el_moments *a, const float *g, float *w,
+                               float *latent, float *m, float *v)
 {
     const float unit = el_power(-k);
 
@@ -142,7 +140,7 @@ EL_LATENTS void el_latents_adam(int32_t count, int32_t latents, int32_t k, const
 }
 
 /* The sum of the squares of all latents' gradients. */
-EL_LATENTS float el_latents_sumsq(int32_t count, int32_t latents, int32_t k, const float *g, const float *latent)
+EL_INLINE float el_latents_sumsq(int32_t count, int32_t latents, int32_t k, const float *g, const float *latent)
 {
     const float unit = el_power(-k);
     float sum = 0.0f;

@@ -8,7 +8,7 @@
 #include "dsp.h"
 
 #define EL_COPY_S8
-static __attribute__((noinline)) int8_t *el_copy_s8(int8_t *to, const int8_t *from, int32_t count)
+EL_APART int8_t *el_copy_s8(int8_t *to, const int8_t *from, int32_t count)
 {
     for (; count >= 16; count -= 16, from += 16, to += 16) {
         el_put_word(to, el_word(from));
@@ -25,7 +25,7 @@ static __attribute__((noinline)) int8_t *el_copy_s8(int8_t *to, const int8_t *fr
     return to;
 }
 
-static __attribute__((noinline)) int8_t *el_fill_s8(int8_t *to, int32_t value, int32_t count)
+EL_APART int8_t *el_fill_s8(int8_t *to, int32_t value, int32_t count)
 {
     for (; count >= 4; count -= 4, to += 4) {
         el_put_word(to, (uint32_t)(uint8_t)value * 0x01010101u);

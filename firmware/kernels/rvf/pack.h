@@ -10,7 +10,7 @@
 #define EL_OWN_PACK_COLS
 
 /* to[k * step] = from[k], or zeros; all eight are loaded before one is stored, so that the loads need not wait. */
-static inline __attribute__((always_inline)) void el_pack_line(int step, int32_t count, const float *from, float *to)
+EL_INLINE void el_pack_line(int step, int32_t count, const float *from, float *to)
 {
     if (from == 0) {
         for (; count > 0; count--, to += step) {
@@ -55,8 +55,7 @@ static inline void el_pack_turned(int32_t width, int32_t cols, int32_t count, co
 }
 
 /* to[k][j] = from[k * pitch + j] for j < n, a constant; two k a turn */
-static inline __attribute__((always_inline)) void el_pack_few(int n, int32_t count, const float *from, int32_t pitch,
-                                                              float *to)
+EL_INLINE void el_pack_few(int n, int32_t count, const float *from, int32_t pitch, float *to)
 {
     float t[6];
     for (; count > 1; count -= 2) {

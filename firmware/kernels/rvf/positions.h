@@ -84,9 +84,8 @@ static inline int32_t el_tiles(int32_t left)
 }
 
 /* Tiles of six rows, five or four; one that is not full goes row by row. */
-static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols,
-                                                      int32_t count, const float *a, int32_t lda, const float *b,
-                                                      const float *from, int32_t pitch, float *y, int32_t ldy)
+EL_APART void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
+                              int32_t lda, const float *b, const float *from, int32_t pitch, float *y, int32_t ldy)
 {
     static const float zeros[EL_TILE_WIDTH];
     const int32_t hop = from != 0 ? width : 0;

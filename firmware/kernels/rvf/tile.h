@@ -9,7 +9,7 @@
 /* Clang means the text of tiles for the assembler, which macros make long. */
 #pragma GCC diagnostic ignored "-Woverlength-strings"
 
-#include <stdint.h>
+#include "../inline.h"
 
 typedef float el_t;
 typedef float el_row_t;

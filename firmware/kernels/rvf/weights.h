@@ -42,9 +42,8 @@
 /* b[k * ldb + j]: packed columns, four a term, or others. The next panel is `next` elements behind a panel's end, and
  * its sums are added to y + step. */
 #define EL_DEFINE(NAME, H, TERM, COLS, STEP_COLS)                                                                      \
-    static __attribute__((noinline)) void NAME(int32_t panels, int32_t count, const float *rows, const float *b,       \
-                                               int32_t ldb, int32_t next, const float *scale, float *y, int32_t ldy,   \
-                                               int32_t step)                                                           \
+    EL_APART void NAME(int32_t panels, int32_t count, const float *rows, const float *b, int32_t ldb, int32_t next,    \
+                       const float *scale, float *y, int32_t ldy, int32_t step)                                        \
     {                                                                                                                  \
         const float *a;                                                                                                \
         const float *end = rows + (count & -EL_TURN_##H) * H;                                                          \
@@ -85,8 +84,8 @@ typedef void el_first(int32_t count, const float *from, int32_t pitch, float *ro
     MACS("f20", "f21", "f22", "f23", "f29") EL_KEEP("f28", "4") EL_KEEP("f29", "5")
 #define EL_ONWARDS(H) "addi %[a], %[a], 4*" #H "\n\tadd %[from], %[from], %[pitch]\n\t"
 #define EL_DEFINE_FIRST(NAME, H)                                                                                       \
-    static __attribute__((noinline)) void NAME(int32_t count, const float *from, int32_t pitch, float *rows,           \
-                                               const float *b, int32_t ldb, const float *scale, float *y, int32_t ldy) \
+    EL_APART void NAME(int32_t count, const float *from, int32_t pitch, float *rows, const float *b, int32_t ldb,      \
+                       const float *scale, float *y, int32_t ldy)                                                      \
     {                                                                                                                  \
         float *a = rows;                                                                                               \
         const float *all = rows + count * H;                                                                           \
@@ -102,10 +101,9 @@ EL_DEFINE_FIRST(el_first_5, 5)
 EL_DEFINE_FIRST(el_first_4, 4)
 
 /* The functions for tiles of 4, 5 and 6 rows; a tile that is not full goes by way of one that is. */
-static inline __attribute__((always_inline)) void el_panels(el_adder *const add[3], int32_t height, int32_t rows,
-                                                            int32_t cols, int32_t count, const float *a, const float *b,
-                                                            int32_t ldb, int32_t next, float scale, float *y,
-                                                            int32_t ldy, int32_t step)
+EL_INLINE void el_panels(el_adder *const add[3], int32_t height, int32_t rows, int32_t cols, int32_t count,
+                         const float *a, const float *b, int32_t ldb, int32_t next, float scale, float *y, int32_t ldy,
+                         int32_t step)
 {
     const int32_t full = rows == height ? cols / EL_TILE_WIDTH : 0;
     if (full != 0) {

@@ -2,6 +2,7 @@
 #ifndef EL_SHIFT_CODES_H
 #define EL_SHIFT_CODES_H
 
+#include "../inline.h"
 #include "../real.h"
 #include "el/shift.h"
 
@@ -19,8 +20,8 @@ static inline el_powers el_powers_of(int32_t bits, int32_t k)
     return p;
 }
 
-static inline __attribute__((always_inline)) void el_decode_some(const uint8_t *w, const int32_t bits, int32_t first,
-                                                                 int32_t count, const el_powers *p, el_real *to)
+EL_INLINE void el_decode_some(const uint8_t *w, const int32_t bits, int32_t first, int32_t count, const el_powers *p,
+                              el_real *to)
 {
     const uint32_t mask = (1u << bits) - 1u;
     for (; count > 0 && (first & 7) != 0; count--) {

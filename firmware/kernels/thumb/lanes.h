@@ -59,8 +59,8 @@ static inline float el_lanes_one(const el_sweep *v, const float *a, const float 
     return sum;
 }
 
-static __attribute__((noinline)) void el_sweep_store(const el_sweep *v, int32_t channels, const float *a,
-                                                     const float *b, const float *bias, float *y)
+EL_APART void el_sweep_store(const el_sweep *v, int32_t channels, const float *a, const float *b, const float *bias,
+                             float *y)
 {
     int32_t c = 0;
     for (; c + EL_LANES <= channels; c += EL_LANES) {
@@ -71,8 +71,7 @@ static __attribute__((noinline)) void el_sweep_store(const el_sweep *v, int32_t 
     }
 }
 
-static __attribute__((noinline)) void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a,
-                                                   const float *b, float *dw)
+EL_APART void el_sweep_add(const el_sweep *v, int32_t channels, float scale, const float *a, const float *b, float *dw)
 {
     int32_t c = 0;
     for (; c + EL_LANES <= channels; c += EL_LANES) {

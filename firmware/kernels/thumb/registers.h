@@ -2,7 +2,7 @@
 #ifndef EL_THUMB_REGISTERS_H
 #define EL_THUMB_REGISTERS_H
 
-#include <stdint.h>
+#include "../inline.h"
 
 #define EL_LOW_REGISTERS                                                                                               \
     "s0", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "s12", "s13", "s14", "s15", "memory"

@@ -57,8 +57,7 @@ typedef struct {
 } el_square_steps;
 
 /* y += scale * sum for some panels of columns; rows of y are `l` bytes apart. */
-static __attribute__((noinline)) void el_square(int32_t panels, int32_t count, const float *a, const float *b,
-                                                float scale, float *y, int32_t l)
+EL_APART void el_square(int32_t panels, int32_t count, const float *a, const float *b, float scale, float *y, int32_t l)
 {
     const el_square_steps v = {((count >> 1) + 7) >> 3, count & 1, scale};
     int32_t t = -(count >> 1) & 7; /* what the first pass leaves out */

@@ -69,8 +69,8 @@ typedef struct {
 } el_add_steps;
 
 #define EL_DEFINE(NAME, BYTES, TERM, ROWS)                                                                             \
-    static __attribute__((noinline)) void NAME(int32_t panels, int32_t n, const float *a, const float *b,              \
-                                               const el_add_steps *v, float *y, int32_t l)                             \
+    EL_APART void NAME(int32_t panels, int32_t n, const float *a, const float *b, const el_add_steps *v, float *y,     \
+                       int32_t l)                                                                                      \
     {                                                                                                                  \
         int32_t t;                                                                                                     \
         int32_t e;                                                                                                     \
@@ -92,10 +92,8 @@ typedef void el_adder(int32_t panels, int32_t n, const float *a, const float *b,
                       int32_t l);
 
 /* The functions for tiles of 4 and 5 rows. Panels that are not full go through a tile of their own. */
-static inline __attribute__((always_inline)) void el_panels(el_adder *four, el_adder *five, int32_t height,
-                                                            int32_t rows, int32_t cols, int32_t count, const float *a,
-                                                            const float *b, const el_add_steps *v, float *y,
-                                                            int32_t ldy)
+EL_INLINE void el_panels(el_adder *four, el_adder *five, int32_t height, int32_t rows, int32_t cols, int32_t count,
+                         const float *a, const float *b, const el_add_steps *v, float *y, int32_t ldy)
 {
     enum { SIZE = sizeof(float) };
     el_adder *const add = height == 5 ? five : four;

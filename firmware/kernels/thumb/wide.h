@@ -43,9 +43,8 @@ typedef struct {
 
 /* y = f + sum for `pairs` pairs of rows, the first ones at a0 and a1, the next `on` bytes behind the last terms of
  * those; rows of y are `ldy` bytes apart. */
-static inline __attribute__((always_inline)) void el_wide(int32_t pairs, const el_wide_steps *v, const float *a0,
-                                                          const float *a1, int32_t on, const float *b, const float *f,
-                                                          float *y, int32_t ldy)
+EL_INLINE void el_wide(int32_t pairs, const el_wide_steps *v, const float *a0, const float *a1, int32_t on,
+                       const float *b, const float *f, float *y, int32_t ldy)
 {
     const float *at;
     int32_t t;
@@ -71,9 +70,8 @@ static inline __attribute__((always_inline)) void el_wide(int32_t pairs, const e
 }
 
 /* Pairs of rows for one panel of columns after the other; a tile that is not full goes by way of one that is. */
-static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols,
-                                                      int32_t count, const float *a, int32_t lda, const float *b,
-                                                      const float *from, int32_t pitch, float *y, int32_t ldy)
+EL_APART void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const float *a,
+                              int32_t lda, const float *b, const float *from, int32_t pitch, float *y, int32_t ldy)
 {
     enum { SIZE = sizeof(float) };
     const int32_t hop = from != 0 ? width : 0;

@@ -10,7 +10,7 @@ static int32_t lower(int32_t a, int32_t b)
 }
 
 /* sum[r] += w[r][i] * x[i] over i < 2 * pairs, rows `pitch` apart */
-EL_PAIR void add_rows(int rows, int32_t pairs, int32_t pitch, const el_f16 *x, const el_f16 *w, float *sum)
+EL_INLINE void add_rows(int rows, int32_t pairs, int32_t pitch, const el_f16 *x, const el_f16 *w, float *sum)
 {
     el_pair acc[EL_ROWS];
     for (int r = 0; r < rows; r++) {
@@ -32,7 +32,7 @@ EL_PAIR void add_rows(int rows, int32_t pairs, int32_t pitch, const el_f16 *x, c
     }
 }
 
-EL_PAIR void forward(int rows, int32_t in, const el_f16 *x, const el_f16 *w, const el_f16 *b, el_f16 *y)
+EL_INLINE void forward(int rows, int32_t in, const el_f16 *x, const el_f16 *w, const el_f16 *b, el_f16 *y)
 {
     float sum[EL_ROWS];
     for (int r = 0; r < rows; r++) {
@@ -64,7 +64,7 @@ void el_dense_fwd_f16__xfvec(int32_t in, int32_t out, const el_f16 *x, const el_
 }
 
 /* dx[c] = sum over o of w[o][c] * dy[o], for two channels a pair */
-EL_PAIR void columns(int pairs, int32_t pitch, int32_t out, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
+EL_INLINE void columns(int pairs, int32_t pitch, int32_t out, const el_f16 *dy, const el_f16 *w, el_f16 *dx)
 {
     float sum[2 * EL_PAIRS] = {0};
     for (int32_t o = 0; o < out;) {

@@ -8,22 +8,22 @@ typedef el_f16 element;
 typedef el_pair unit;
 enum { LANES = 2, EACH = 2 };
 
-EL_PAIR unit unit_load(const element *from)
+EL_INLINE unit unit_load(const element *from)
 {
     return el_pair_load(from);
 }
 
-EL_PAIR void unit_store(element *to, unit u)
+EL_INLINE void unit_store(element *to, unit u)
 {
     el_pair_store(to, u);
 }
 
-EL_PAIR unit unit_zero(void)
+EL_INLINE unit unit_zero(void)
 {
     return el_pair_zero();
 }
 
-EL_PAIR unit unit_mac(unit acc, unit a, unit b)
+EL_INLINE unit unit_mac(unit acc, unit a, unit b)
 {
     return el_pair_mac(acc, a, b);
 }
@@ -53,8 +53,8 @@ static span inside(int32_t at, int32_t taps, int32_t size)
 }
 
 /* y = start + sum of taps, for `pairs` pairs of channels or, for 0, one channel. */
-EL_PAIR void window(int pairs, int32_t rows, int32_t taps, const el_f16 *x, int32_t x_row, int32_t x_tap,
-                    const el_f16 *w, int32_t w_row, int32_t w_tap, const el_f16 *start, el_f16 *y)
+EL_INLINE void window(int pairs, int32_t rows, int32_t taps, const el_f16 *x, int32_t x_row, int32_t x_tap,
+                      const el_f16 *w, int32_t w_row, int32_t w_tap, const el_f16 *start, el_f16 *y)
 {
     el_pair acc[EL_PAIRS];
     float one = start != 0 ? el_half_load(start) : 0.0f;
@@ -177,8 +177,8 @@ static span outputs_of(int32_t tap, int32_t pad, int32_t stride, int32_t size, i
 }
 
 /* A tap's gradient over a patch of outputs, for `pairs` pairs of channels or, for 0, one channel. */
-EL_PAIR void tap_gradient(int pairs, int32_t rows, int32_t cols, const el_f16 *x, int32_t x_row, int32_t x_col,
-                          const el_f16 *dy, int32_t y_row, int32_t y_col, float scale, el_f16 *dw)
+EL_INLINE void tap_gradient(int pairs, int32_t rows, int32_t cols, const el_f16 *x, int32_t x_row, int32_t x_col,
+                            const el_f16 *dy, int32_t y_row, int32_t y_col, float scale, el_f16 *dw)
 {
     float sum[EL_CHANNELS] = {0};
     const int32_t most = EL_HALF_TERMS / cols > 0 ? EL_HALF_TERMS / cols : 1; /* rows that are summed as halves */

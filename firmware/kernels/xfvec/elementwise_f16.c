@@ -35,7 +35,7 @@ void el_add_fwd_f16__xfvec(int32_t count, const el_f16 *a, const el_f16 *b, el_f
 }
 
 /* 1 if 0 < v < max; y gets the result. */
-EL_PAIR uint32_t rectify(float slope, float max, const el_f16 *x, el_f16 *y)
+EL_INLINE uint32_t rectify(float slope, float max, const el_f16 *x, el_f16 *y)
 {
     const float v = el_half_load(x);
     el_half_store(y, v < 0.0f ? slope * v : (v > max ? max : v)); /* NaN takes the last branch */
@@ -43,18 +43,18 @@ EL_PAIR uint32_t rectify(float slope, float max, const el_f16 *x, el_f16 *y)
 }
 
 /* Bits 0 and 16 where lanes are above zero and finite */
-EL_PAIR uint32_t inside(el_pair v)
+EL_INLINE uint32_t inside(el_pair v)
 {
     return el_pair_less(el_pair_mul(v, el_pair_zero()), v);
 }
 
 /* What is below zero becomes zero, NaN stays, and minus infinity becomes one, as in a product with zero. */
-EL_PAIR el_pair rectified(el_pair v)
+EL_INLINE el_pair rectified(el_pair v)
 {
     return el_pair_sub(v, el_pair_least(v, el_pair_zero()));
 }
 
-EL_PAIR uint32_t rectify_eight(const el_f16 *x, el_f16 *y)
+EL_INLINE uint32_t rectify_eight(const el_f16 *x, el_f16 *y)
 {
     const el_pair v0 = el_pair_load(x);
     const el_pair v1 = el_pair_load(x + 2);
@@ -120,7 +120,7 @@ void el_relu_bwd_f16__xfvec(int32_t count, float slope, const el_f16 *dy, const 
 
 /* db += scale times the sums of `pairs` pairs of columns, of halves for EL_HALF_TERMS rows, then of floats; or of one
  * column for 0. */
-EL_PAIR void columns(int pairs, int32_t rows, int32_t pitch, float scale, const el_f16 *dy, el_f16 *db)
+EL_INLINE void columns(int pairs, int32_t rows, int32_t pitch, float scale, const el_f16 *dy, el_f16 *db)
 {
     float sum[2 * EL_PAIRS] = {0};
     while (rows > 0) {

@@ -35,18 +35,18 @@ typedef struct {
     uint32_t seed;
 } el_chance;
 
-EL_PAIR el_chance el_chance_of(const float *scaling, int32_t salt)
+EL_INLINE el_chance el_chance_of(const float *scaling, int32_t salt)
 {
     return (el_chance){salt, (uint32_t)scaling[EL_UPDATES] * 0x9E3779B9u ^ (uint32_t)salt * 0x85EBCA6Bu};
 }
 
-static __attribute__((noinline)) void el_keep_any(float value, uint32_t random, el_f16 *w)
+EL_APART void el_keep_any(float value, uint32_t random, el_f16 *w)
 {
     *w = el_f16_from_bits(el_to_half_at_random(value, random));
 }
 
 /* w becomes value, rounded; the next weight's chance is another one. */
-EL_PAIR void el_keep(el_chance *c, float value, el_f16 *w)
+EL_INLINE void el_keep(el_chance *c, float value, el_f16 *w)
 {
     if (c->salt == 0) {
         el_half_store(w, value);
@@ -65,7 +65,7 @@ EL_PAIR void el_keep(el_chance *c, float value, el_f16 *w)
     }
 }
 
-EL_PAIR void el_sgd_all(int32_t count, const el_descent *d, el_chance c, const el_f16 *g, el_f16 *w)
+EL_INLINE void el_sgd_all(int32_t count, const el_descent *d, el_chance c, const el_f16 *g, el_f16 *w)
 {
 #pragma GCC unroll 4
     for (int32_t i = 0; i < count; i++) {
@@ -87,7 +87,7 @@ void el_sgd_step_f16__xfvec(int32_t count, int32_t salt, const el_optim *o, cons
     }
 }
 
-EL_PAIR void el_momentum_all(int32_t count, const el_descent *d, el_chance c, const el_f16 *g, el_f16 *w, el_f16 *v)
+EL_INLINE void el_momentum_all(int32_t count, const el_descent *d, el_chance c, const el_f16 *g, el_f16 *w, el_f16 *v)
 {
     for (int32_t i = 0; i < count; i++) {
         const float old = el_half_load(w + i);

@@ -51,9 +51,8 @@ EL_INLINE void el_stores(int32_t height, int32_t rows, int32_t tiles, int32_t co
     }
 }
 
-static __attribute__((noinline)) void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols,
-                                                      int32_t count, const el_f16 *a, int32_t lda, const el_f16 *b,
-                                                      const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
+EL_APART void el_panels_store(int32_t width, int32_t height, int32_t rows, int32_t cols, int32_t count, const el_f16 *a,
+                              int32_t lda, const el_f16 *b, const el_f16 *from, int32_t pitch, el_f16 *y, int32_t ldy)
 {
     static const uint32_t zeros[EL_COLS / 2];
     const int32_t hop = from != 0 ? EL_COLS : 0;

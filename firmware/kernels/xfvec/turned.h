@@ -3,8 +3,7 @@
 #define EL_XFVEC_TURNED_H
 
 /* to[k][j] = from[j * pitch + k] for k < count, j < cols; zeros for cols <= j < width */
-static __attribute__((noinline)) void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_f16 *from,
-                                                     int32_t pitch, el_f16 *to)
+EL_APART void el_pack_turned(int32_t width, int32_t cols, int32_t count, const el_f16 *from, int32_t pitch, el_f16 *to)
 {
     for (int32_t j = 0; j < width; j++, from += pitch) {
         el_f16 *t = to + j;
