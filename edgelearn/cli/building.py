@@ -106,7 +106,8 @@ def program(job: Job, plan: Plan, folder: Path) -> Sources:
         try:
             more["sensor.c"] = copied(job.sensor.read_text(encoding="utf-8-sig"), job.sensor, folder)
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError("the sensor's C file can't be read", where=str(job.sensor)) from error
+            reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else "it is no UTF-8 text"
+            raise InputError(f"the sensor's C file can't be read: {reason}", where=str(job.sensor)) from None
     elif plan.config.sensor:
         raise InputError("there is no C file of a sensor", where="sensor", hint="--sensor FILE.c, with el_port_sample")
     if plan.config.bake:

@@ -96,3 +96,17 @@ def test_a_sensor_may_have_any_name_and_a_byte_order_mark(tmp_path: Path, capsys
     path.write_text((WEARABLE / "sensor.c").read_text(), encoding="utf-8-sig")
     said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
     assert said.code == 0
+
+
+NO_TEXT = "it is no UTF-8 text"
+
+
+def test_a_sensor_that_can_not_be_read_says_why(tmp_path: Path, capsys: Capture) -> None:
+    for path, why in (
+        (tmp_path / "none.c", "no such file or directory"),
+        (tmp_path, "is a directory"),
+        (DATA, NO_TEXT),
+    ):
+        said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
+        assert said.code == 1
+        assert f"error: the sensor's C file can't be read: {why}\n" in said.err
