@@ -98,9 +98,6 @@ def test_a_sensor_may_have_any_name_and_a_byte_order_mark(tmp_path: Path, capsys
     assert said.code == 0
 
 
-NO_TEXT = "it is no UTF-8 text"
-
-
 def test_a_sensor_that_can_not_be_read_says_why(tmp_path: Path, capsys: Capture) -> None:
     for path, why in (
         (tmp_path / "none.c", "no such file or directory"),
