@@ -248,6 +248,14 @@ def precision_words(plan: Plan) -> str:
     return text
 
 
+def product_words(plan: Plan) -> str:
+    """A sentence on products that are additions."""
+    text = f"multiplies with {plan.config.multiply}: bit patterns are added, docs/PAM.md"
+    if "fix" not in plan.board.kernels:  # which is for cores without an FPU
+        text += "; this core has an FPU, for which products of floats are less work"
+    return text
+
+
 def latent_figures(plan: Plan) -> dict[str, Any]:
     """The layers that shift and train, by the latents of their weights: bits, and floats a weight."""
     own = latents_of(plan.graph)

@@ -179,7 +179,7 @@ def make_shifting(flags: dict[str, Any]) -> Shifting:
     from edgelearn.cli.settings import make_job
     from edgelearn.importers import load
     from edgelearn.passes.differentiate import choose_loss
-    from edgelearn.shift.choose import pick, start
+    from edgelearn.shift.choose import can_shift, pick, start
     from edgelearn.shift.tuning import Settings
 
     job = make_job({name: flags[name] for name in ("model", "data", "project")})
@@ -195,6 +195,9 @@ def make_shifting(flags: dict[str, Any]) -> Shifting:
     _check_out(Path(flags["out"]), job.model, job.data)
     settings = Settings(flags["epochs"], flags["batch"], flags["lr"], seed=flags["seed"])
     nodes = pick(graph, [name.strip() for name in (flags["layers"] or "").split(",") if name.strip()])
+    others = [n.name for n in can_shift(graph) if n not in nodes and n.inputs[1] in graph.meta.get("shift", {})]
+    if others:
+        say(f"warning: shifts until now, floats from now on: {', '.join(others)}; --layers names what shifts")
     random = np.random.default_rng(flags["seed"])
     made = start(graph, nodes, flags["bits"], random, fresh=flags["init"] == "random", loss=loss)
     key = _key([job.model, job.data], {**asdict(settings), **{k: flags[k] for k in ("bits", "layers", "init")}})

@@ -99,6 +99,12 @@ def test_a_file_of_another_call_goes_if_one_says_so(capsys: Capture, tmp_path: P
     assert (said.code, [path.name for path in tmp_path.iterdir()]) == (0, ["shift.onnx"])
 
 
+def test_shifts_that_become_floats_again_are_named(capsys: Capture) -> None:
+    assert "warning" not in edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 0).err
+    said = edgelearn(capsys, "shift", "shift.onnx", *FLAGS, "--epochs", 0, "--layers", "conv3", "--out", "less.onnx")
+    assert (said.code, "warning: shifts until now, floats from now on: conv2;" in said.err) == (0, True)
+
+
 def test_single_samples_train(capsys: Capture) -> None:
     """The watch has no norms, which one sample would be too few for; what too large a rate loses gets a word."""
     said = edgelearn(capsys, "shift", MODEL, *FLAGS, "--epochs", 1, "--batch", 1, "--lr", 0.1, "--backend", "numpy")

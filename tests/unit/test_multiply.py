@@ -71,5 +71,7 @@ def test_products_of_halves_are_refused(precision: str) -> None:
 
 def test_the_plan_says_so(capsys: Capture) -> None:
     said = edgelearn(capsys, "plan", MODEL, "--multiply", "pam", "--board", "qemu-m3")
-    assert "multiplies with pam: bit patterns are added" in said.out
+    assert "multiplies with pam: bit patterns are added, docs/PAM.md\n" in said.out
     assert "dense_pam" in said.out
+    said = edgelearn(capsys, "plan", MODEL, "--multiply", "pam", "--board", "qemu-m4")
+    assert "docs/PAM.md; this core has an FPU," in " ".join(said.out.split())

@@ -94,7 +94,9 @@ def _head(plan: Plan) -> list[str]:
 
         lines += wrap(precision_words(plan))
     if plan.config.multiply != "float":
-        lines += wrap(f"multiplies with {plan.config.multiply}: bit patterns are added, docs/PAM.md")
+        from edgelearn.report import product_words
+
+        lines += wrap(product_words(plan))
     if about := plan.approximated():
         lines += wrap(f"approximate derivatives (hard_swish_signed): {', '.join(about)}")
     if plan.shift_latents:
