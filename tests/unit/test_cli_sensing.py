@@ -99,11 +99,9 @@ def test_a_sensor_may_have_any_name_and_a_byte_order_mark(tmp_path: Path, capsys
 
 
 def test_a_sensor_that_can_not_be_read_says_why(tmp_path: Path, capsys: Capture) -> None:
-    for path, why in (
-        (tmp_path / "none.c", "no such file or directory"),
-        (tmp_path, "is a directory"),
-        (DATA, NO_TEXT),
-    ):
+    missing = tmp_path / "none.c"
+    reasons = {missing: "no such file or directory", tmp_path: "is a directory", DATA: "it is no UTF-8 text"}
+    for path, why in reasons.items():
         said = _built(capsys, path, "--board", "host", "--out", tmp_path / "out")
         assert said.code == 1
         assert f"error: the sensor's C file can't be read: {why}\n" in said.err
