@@ -27,14 +27,14 @@ def guarded(work: Callable[[], int], *, last: bool = False) -> int:
         _handle(before, _interrupt)
         return work()
     except BaseException as error:
-        waiting = signal.setitimer(signal.ITIMER_REAL, 0)[0] > 0
-        if not waiting and not isinstance(error, KeyboardInterrupt):
+        if not _stop_waiting() and not isinstance(error, KeyboardInterrupt):
             raise
         _handle(before, signal.SIG_IGN)
         with contextlib.suppress(OSError):
             print("interrupted", file=sys.stderr, flush=True)
         return INTERRUPTED
     finally:
+        _stop_waiting()
         for number, handler in before.items():
             signal.signal(number, signal.SIG_IGN if last else handler)
         sys.unraisablehook = hook
@@ -60,6 +60,15 @@ def _importing(frame: FrameType | None) -> bool:
 def _soon() -> None:
     signal.signal(signal.SIGALRM, _interrupt)
     signal.setitimer(signal.ITIMER_REAL, SOON)
+
+
+def _stop_waiting() -> bool:
+    """Whether an interrupt was about to come once more, which it does no longer."""
+    if signal.getsignal(signal.SIGALRM) is not _interrupt:
+        return False  # the alarm may be somebody else's
+    left, _ = signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    return left > 0
 
 
 def _unraisable(what: sys.UnraisableHookArgs) -> None:

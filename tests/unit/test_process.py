@@ -137,6 +137,35 @@ def test_an_interrupt_that_python_drops_comes_again(capsys: Capture) -> None:
     assert capsys.readouterr().err == "interrupted\n"
 
 
+def test_an_interrupt_that_comes_too_late_to_break_anything_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """The last thing that the work does is an import: nothing comes once more when all is over."""
+    (tmp_path / "last_import.py").write_text("import signal\nsignal.raise_signal(signal.SIGINT)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert guarded(lambda: len(importlib.import_module("last_import").__name__)) == 11
+    time.sleep(0.05)
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+    assert signal.getsignal(signal.SIGALRM) is signal.SIG_DFL
+    assert capsys.readouterr().err == ""
+
+
+def test_an_alarm_of_somebody_else_is_left_alone() -> None:
+    before = signal.signal(signal.SIGALRM, lambda number, frame: None)
+    signal.setitimer(signal.ITIMER_REAL, 30)
+    try:
+        with pytest.raises(BrokenPipeError):
+            guarded(_broken_pipe)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 20
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _broken_pipe() -> int:
+    raise BrokenPipeError
+
+
 LATE = """
 import atexit, os, signal, sys
 from edgelearn.cli.interrupts import guarded
