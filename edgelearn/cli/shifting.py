@@ -178,6 +178,7 @@ def make_shifting(flags: dict[str, Any]) -> Shifting:
     from edgelearn.cli.pipeline import read_data
     from edgelearn.cli.settings import make_job
     from edgelearn.importers import load
+    from edgelearn.passes.dequantize import is_quantized
     from edgelearn.passes.differentiate import choose_loss
     from edgelearn.shift.choose import can_shift, pick, start
     from edgelearn.shift.tuning import Settings
@@ -188,6 +189,11 @@ def make_shifting(flags: dict[str, Any]) -> Shifting:
     if job.model.suffix.lower() != ".onnx":
         raise InputError("only ONNX files can be shifted", where=str(job.model))
     graph = load(job.model)
+    if is_quantized(graph):
+        raise InputError(
+            "the weights of an int8 model are integers already", where=str(job.model),
+            hint="shift the float model that it was made of",
+        )  # fmt: skip
     loss = choose_loss(graph, job.config.loss)
     data = read_data(job.data, graph, loss)
     if not 0 < flags["lr"] < float("inf"):

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 
 from edgelearn.interpreter import OnnxInterpreter
 from edgelearn.shift.tuning import Tuning
 from tests.support.cli import DATA, MODEL, ROOT, edgelearn
+from tests.support.qdq_files import quantised
 
 Capture = pytest.CaptureFixture[str]
 FLAGS = ("--data", DATA, "--bits", 4, "--batch", 16, "--epochs", 3)
@@ -147,3 +149,11 @@ def test_without_samples_or_with_another_kind_of_file(capsys: Capture, tmp_path:
     (tmp_path / "model.tflite").write_bytes(b"")
     said = edgelearn(capsys, "shift", "model.tflite", "--data", DATA)
     assert (said.code, "only ONNX files can be shifted" in said.err) == (1, True)
+
+
+def test_an_int8_model(capsys: Capture, tmp_path: Path) -> None:
+    with np.load(DATA) as data:
+        model = quantised(tmp_path, onnx.load(MODEL), data["x_train"].astype(np.float32))
+    said = edgelearn(capsys, "shift", model, "--data", DATA)
+    assert (said.code, said.out) == (1, "")
+    assert "error: the weights of an int8 model are integers already" in said.err
