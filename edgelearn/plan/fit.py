@@ -58,20 +58,23 @@ def _fitting(plan: Plan) -> str:
     """A change that makes the plan fit, found by making that plan."""
     config = plan.config
     nothing_kept: dict[str, object] = {name: 0 for name in ("store", "replay") if getattr(config, name)}
+    floats: dict[str, object] = {"shift_latents": ""} if config.shift_latents else {}
     thrifty = {"optimizer": "sgd", "momentum": 0.0, "batch": 1, "clip_norm": 0.0, **nothing_kept}
     empty = "".join(f" --{name} 0" for name in nothing_kept)
     plain = f"--batch 1 --optimizer sgd --momentum 0{empty}"
     tries: list[tuple[str, dict[str, object]]] = [
         *_fewer_latents(plan),
         *([(empty.strip(), nothing_kept)] if empty else []),
+        *([(f'--shift-latents ""{empty}', {**floats, **nothing_kept})] if floats else []),
         (f"--recompute 0.3{empty}", {"recompute": 0.3, **nothing_kept}),
         (f"--fold-norms{empty}", {"fold_norms": True, **nothing_kept}),
         (plain, thrifty),
         (f"{plain} --fold-norms", {**thrifty, "fold_norms": True}),
     ]
     if config.method != "last":
-        head = {"train": "last", "blocks": 0}
+        head = {"train": "last", "blocks": 0, **floats}
         flags = "--train last --blocks 0" if config.blocks else "--train last"
+        flags += ' --shift-latents ""' if floats else ""
         tries += [(f"{flags}{empty}", {**head, **nothing_kept}), (f"{flags} {plain}", {**thrifty, **head})]
     for flags, changes in tries:
         smaller = make_plan(

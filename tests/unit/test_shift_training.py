@@ -14,7 +14,7 @@ from edgelearn.ops import OPS
 from edgelearn.ops.optimizers import Optim
 from edgelearn.ops.shift_latents import begin, latent_count, span_of, weights_of
 from edgelearn.passes.shift_latents import latents_of
-from edgelearn.plan import make_plan
+from edgelearn.plan import check_fit, make_plan
 from edgelearn.training import training_graph
 from tests.support.nets import NETS
 from tests.support.shifts import all_but_ends
@@ -146,3 +146,14 @@ def test_ram_is_that_of_the_latents(settings: dict[str, object], each: int) -> N
     assert plan.state.used - plain.state.used == each * latents + gradients - (each - 1) * 4 * sum(counts.values())
     assert plan.model_flash == plain.model_flash
     assert plain.hash != plan.hash
+
+
+def test_what_fits_in_their_place() -> None:
+    """The hint's flags make a plan: with floats in the place of latents, or with the last layer alone."""
+    source, config = _marked(), TrainConfig(shift_latents="all")
+    for changes, flags in (({}, '--shift-latents ""'), ({"train": "last"}, '--train last --shift-latents ""')):
+        small = make_plan(source, config.with_changes(shift_latents="", **changes), load("qemu-m4"))
+        with pytest.raises(InputError, match="the model does not fit") as caught:
+            check_fit(make_plan(source, config, load("qemu-m4"), ram=small.ram))
+        assert caught.value.hint
+        assert caught.value.hint.startswith(f"{flags} fits: ")
