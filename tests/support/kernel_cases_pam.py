@@ -13,24 +13,25 @@ from edgelearn import kernels
 from edgelearn.formats import PAM
 from edgelearn.ops import OPS, Kind
 from edgelearn.ops.pam import SUFFIX
-from tests.support import kernel_cases, kernel_cases_wide
+from tests.support import kernel_cases, kernel_cases_steps, kernel_cases_wide
 from tests.support.kernel_cases import DEPTHWISE, EPS, WINDOWS, Case
 from tests.support.kernel_numbers import real
 from tools.bench.probe import Alias
 
 Family = Callable[[np.random.Generator], Iterator[Case]]
+MODULES = (kernel_cases, kernel_cases_steps, kernel_cases_wide)  # that make the cases
 
 
 @contextmanager
 def _truths() -> Iterator[None]:
     """Cases that are made here have the truth of piecewise affine products, where there are such."""
     plain = {name: OPS.get(f"{name}{SUFFIX}", op) for name, op in OPS.items()}
-    for module in (kernel_cases, kernel_cases_wide):
+    for module in MODULES:
         module.OPS = plain
     try:
         yield
     finally:
-        for module in (kernel_cases, kernel_cases_wide):
+        for module in MODULES:
             module.OPS = OPS
 
 

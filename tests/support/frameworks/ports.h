@@ -1,5 +1,5 @@
-/* Functions of a framework whose calls leave the program: what they are asked for comes out of registers, and a model of
-   the chip answers (tests/support/flashes.py). */
+/* Functions of a framework whose calls leave the program: what they are asked for comes out of registers, and a model
+   of the chip answers (tests/support/flashes.py). */
 #ifndef PORTS_H
 #define PORTS_H
 
