@@ -48,7 +48,6 @@ def make_project(
         "bare": board.bare,
         "local": board.platformio is None,
         "settings": _settings(board, saves=SAVES in files.runtime),
-        "flash_hint": f"--board {board.id}",
     }
     generated = generated_files(sources, board)
     for name in ("platformio.ini", "README.md"):
