@@ -226,6 +226,8 @@ def _check_out(out: Path, *read: Path) -> None:
         raise UsageError("this is a folder, not a file to write", where=where)
     if out.resolve() in [path.resolve() for path in read]:
         raise UsageError("this is a file that is read, not one to write", where=where)
+    if out.suffix.lower() != ".onnx":
+        raise UsageError("what is written is an ONNX file", where=where, hint=f"--out {out.with_suffix('.onnx')}")
 
 
 def _predict(net: Network | TorchNetwork, x: np.ndarray, size: int = 256) -> np.ndarray:

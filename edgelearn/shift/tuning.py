@@ -26,7 +26,7 @@ class Settings:
 
     epochs: int = 40
     batch: int = 32
-    lr: float = 0.02
+    lr: float = 0.005
     momentum: float = MOMENTUM
     weight_decay: float = WEIGHT_DECAY
     seed: int = 0

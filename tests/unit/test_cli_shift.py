@@ -132,6 +132,7 @@ def test_single_samples_are_too_few_for_norms(capsys: Capture) -> None:
         (("--bits", "5"), 2, "5 is not in the range 2<=x<=4"),
         (("--out", "."), 2, "this is a folder, not a file to write"),
         (("--out", MODEL), 2, "this is a file that is read, not one to write"),
+        (("--out", "less.tflite"), 2, "what is written is an ONNX file"),
     ],
 )
 def test_what_it_refuses(capsys: Capture, tmp_path: Path, flags: tuple[str, ...], code: int, words: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option("--epochs", type=click.IntRange(min=0), default=20, show_default=True)
 @click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, help="Samples an update.")
-@click.option("--lr", type=float, default=0.02, show_default=True, help="Learning rate at first; it falls to zero.")
+@click.option("--lr", type=float, default=0.005, show_default=True, help="Learning rate at first; it falls to zero.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--backend",
