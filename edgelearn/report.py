@@ -14,7 +14,7 @@ from edgelearn.ops.shift_latents import latent_count
 from edgelearn.passes.precision import is_scaled
 from edgelearn.passes.shift_latents import latents_of
 from edgelearn.peaks import peaks
-from edgelearn.plan import Plan, peak_step
+from edgelearn.plan import Plan, make_plan, peak_step
 
 if TYPE_CHECKING:
     from edgelearn.build.image import Image
@@ -229,13 +229,25 @@ def precision_figures(plan: Plan) -> dict[str, Any]:
     tensors += [plan.graph.tensors[n] for slot in plan.arena.slots for n in slot.buffer.tensors]
     sizes = {fmt.name: sum(t.nbytes for t in tensors if t.format is fmt) for fmt in (F32, F16)}
     isas = {k.isa for s, k in zip(plan.schedule.steps, plan.chosen, strict=True) if s.node.op in _PRODUCTS}
+    saves_time = not isas <= set(kernels.IN_FLOATS)
     return {
         "name": plan.config.precision,
         "bytes": sizes,
-        "saves_time": not isas <= set(kernels.IN_FLOATS),
+        "saves_time": saves_time,
+        "ram": plan.ram,
+        "ram_in_float32": None if saves_time else _ram_in_floats(plan),
         "rounding": plan.config.rounding if plan.config.precision == "fp16" else None,
         "loss_scale": plan.config.loss_scale if is_scaled(plan.graph) else None,
     }
+
+
+def _ram_in_floats(plan: Plan) -> int:
+    """What the same training takes in float32; memory is all that half precision is for where floats compute."""
+    if plan.config.precision == "fp32":
+        return plan.ram
+    # What saving and a sensor keep is in this board's figures already.
+    config = plan.config.with_changes(precision="fp32", save_every=0, standardise=False)
+    return make_plan(plan.imported, config, plan.board).ram
 
 
 def precision_words(plan: Plan) -> str:
@@ -244,7 +256,10 @@ def precision_words(plan: Plan) -> str:
     weights = "weights in float32" if figures["name"] == "mixed" else f"weights rounded, {figures['rounding']}"
     text = f"{figures['name']}: {weights}, loss scale {figures['loss_scale']:,.0f} at first"
     if not figures["saves_time"]:
-        text += f"; {plan.board.cpu} computes in float32: half precision saves memory here, not time"
+        ram, floats = figures["ram"], figures["ram_in_float32"]
+        saved = "saves memory here, not time" if ram < floats else "saves neither time nor memory here"
+        text += f"; {plan.board.cpu} computes in float32: half precision {saved}, {ram:,} bytes of RAM"
+        text += f" instead of {floats:,}" if ram < floats else f" where float32 takes {floats:,}"
     return text
 
 

@@ -135,6 +135,22 @@ def test_the_plan_says_where_half_precision_saves_time(capsys: Capture) -> None:
     assert figures["bytes"]["f16"] > 0
 
 
+@pytest.mark.parametrize(("precision", "saves"), [("fp16", True), ("mixed", False)])
+def test_the_plan_says_what_half_precision_saves(precision: str, saves: bool, capsys: Capture) -> None:
+    """Mixed weights are there twice, and kernels that compute in floats convert in scratch."""
+    wearable = Path(__file__).parents[2] / "examples" / "wearable" / "wearable.onnx"
+    more = ("--board", "qemu-m4", "--save-every", 10)
+    floats = json.loads(edgelearn(capsys, "plan", wearable, *more, "--json").out)
+    assert floats["precision"]["ram_in_float32"] == floats["precision"]["ram"] == floats["ram"]["total"]
+    halves = edgelearn(capsys, "plan", wearable, *more, "--precision", precision, "--json")
+    figures = json.loads(halves.out)["precision"]
+    assert figures["ram_in_float32"] == floats["ram"]["total"]
+    assert (figures["ram"] < figures["ram_in_float32"]) == saves
+    said = edgelearn(capsys, "plan", wearable, *more, "--precision", precision).out.replace("\n", " ")
+    words = "saves memory here, not time" if saves else "saves neither time nor memory here"
+    assert f"{words}, {figures['ram']:,} bytes of RAM {'instead of' if saves else 'where float32 takes'} " in said
+
+
 def test_a_run_says_what_the_scale_came_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     monkeypatch.chdir(tmp_path)
     small_data(tmp_path / "small.npz")
